@@ -1,0 +1,1 @@
+"""Files: the journal, the snapshots and the logs under data/."""

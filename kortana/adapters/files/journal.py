@@ -1,0 +1,99 @@
+"""The journal on disk: group commit of whole lines, rotation, and a tail that a crash has torn."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kortana.adapters.files.layout import PRIVATE_FILE, sync_folder
+from kortana.adapters.files.segments import TornTail, next_segment_name, read_records, segment_paths
+from kortana.ports import JournalFault
+from kortana.protocol.event import Record
+
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_sync = os.fdatasync if sys.platform == "linux" else os.fsync
+
+
+class FileJournal:
+    """Appends to `coordination_events.jsonl`; one owner at a time (the data folder's lock sees to it).
+
+    durable: sync every commit to the disk, or leave it to the page cache, which survives kill -9 only.
+    rotate_bytes: put the current file away once it is longer. keep: how many rotated files stay, 0 for all.
+    """
+
+    def __init__(self, path: Path, durable: bool = True, rotate_bytes: int = 64 << 20, keep: int = 0) -> None:
+        self._path = path
+        self._durable = durable
+        self._rotate_bytes = rotate_bytes
+        self._keep = keep
+        self._fd = -1
+        self._size = 0
+
+    def open(self) -> None:
+        """Opens the current file for appending. Read it first: a torn tail must be mended before. Raises OSError."""
+        self._fd = os.open(self._path, _WRITE_FLAGS, PRIVATE_FILE)
+        self._size = os.fstat(self._fd).st_size
+        if self._durable:
+            sync_folder(self._path.parent)
+
+    def commit(self, lines: list[bytes], last_seq: int) -> None:
+        """One write and one sync for all that has gathered. Raises JournalFault; then the file is as before."""
+        data = b"".join(lines)
+        try:
+            if self._fd < 0:
+                self.open()
+            written = os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+            if self._durable:
+                _sync(self._fd)
+        except OSError as error:
+            self._roll_back()
+            raise JournalFault(f"{self._path.name}: {error.strerror}") from error
+        self._size += len(data)
+        if self._size >= self._rotate_bytes:
+            self._rotate()
+
+    def _roll_back(self) -> None:
+        """Back to the last record that was made durable; the file is opened anew for the next commit."""
+        if self._fd < 0:
+            return
+        try:
+            os.ftruncate(self._fd, self._size)
+            os.fsync(self._fd)
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _rotate(self) -> None:
+        try:
+            os.rename(self._path, next_segment_name(self._path))
+            os.close(self._fd)
+            self._fd = -1
+            self.open()
+            if self._keep:
+                for old in segment_paths(self._path)[: -self._keep - 1]:
+                    old.unlink()
+        except OSError as error:
+            raise JournalFault(f"rotation of {self._path.name}: {error.strerror}") from error
+
+    def read(self, after: int = 0) -> Iterator[Record]:
+        """The records with a higher seq. Raises JournalDamageError, and TornTail at a torn end."""
+        return read_records(self._path, after)
+
+    def mend(self, torn: TornTail) -> Path:
+        """Saves a torn tail aside, cuts it off, and gives the place where it was saved. Raises OSError."""
+        aside = torn.path.with_name(f"{torn.path.name}.torn-{torn.offset}")
+        with torn.path.open("r+b") as file:
+            file.seek(torn.offset)
+            aside.write_bytes(file.read())
+            file.truncate(torn.offset)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(torn.path.parent)
+        return aside
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

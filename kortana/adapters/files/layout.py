@@ -1,0 +1,61 @@
+"""Where everything stands under data/, and with which rights."""
+
+import os
+from pathlib import Path
+
+PRIVATE_DIR = 0o700
+PRIVATE_FILE = 0o600
+
+
+class DataLayout:
+    """The names of CONTRACT section 3 below one data folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.journal = root / "coordination_events.jsonl"
+        self.task_graph = root / "task_graph.json"
+        self.agent_state = root / "agent_state.json"
+        self.checkpoint = root / "checkpoint.json"
+        self.supervision = root / "supervision.jsonl"
+        self.logs = root / "logs"
+        self.run = root / "run"
+        self.endpoint = self.run / "endpoint.json"
+        self.lock = self.run / "lock"
+        self.processes = self.run / "processes.json"
+
+    def log_of(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def create(self) -> None:
+        """Makes the folders, for their owner alone. Raises OSError."""
+        for folder in (self.root, self.logs, self.run):
+            folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+            if folder is not self.root:
+                folder.chmod(PRIVATE_DIR)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: Path, parts: list[bytes], durable: bool = True) -> None:
+    """Replaces a file atomically: temp file, fsync, rename, fsync of the folder. Raises OSError."""
+    temp = path.with_name(path.name + ".tmp")
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.writelines(parts)
+            file.flush()
+            if durable:
+                os.fsync(fd)
+        os.replace(temp, path)
+    except OSError:
+        temp.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)

@@ -1,0 +1,155 @@
+"""Reading the journal's files: whole records in order, from any seq, with damage told by file and offset."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from kortana.protocol.codec import FrameError, decode_record
+from kortana.protocol.event import Record
+
+_CHUNK = 1 << 20
+_SEGMENT = re.compile(r"coordination_events\.(\d{6,})\.jsonl")
+_SEQ_MARK = b',"seq":'
+MAX_LINE = 256 * 1024
+"""A record is at most a frame, an answer with a task in it, and what the journal adds."""
+
+
+class JournalDamageError(Exception):
+    """A journal that cannot be trusted. Carries `path` and `offset` (bytes)."""
+
+    def __init__(self, path: Path, offset: int, what: str) -> None:
+        super().__init__(f"{path.name}, offset {offset}: {what}")
+        self.path = path
+        self.offset = offset
+        self.what = what
+
+
+class TornTail(Exception):
+    """A last record that was not wholly written: everything before `offset` is whole."""
+
+    def __init__(self, path: Path, offset: int) -> None:
+        super().__init__(f"{path.name}: torn at offset {offset}")
+        self.path = path
+        self.offset = offset
+
+
+def segment_paths(current: Path) -> list[Path]:
+    """The journal's files, oldest first; the current one last, where it exists."""
+    rotated = [p for p in current.parent.glob("coordination_events.*.jsonl") if _SEGMENT.fullmatch(p.name)]
+    rotated.sort(key=lambda path: int(_number(path)))
+    return rotated + ([current] if current.exists() else [])
+
+
+def _number(path: Path) -> str:
+    found = _SEGMENT.fullmatch(path.name)
+    assert found is not None
+    return found[1]
+
+
+def next_segment_name(current: Path) -> Path:
+    """The name under which the current file is put away next."""
+    rotated = [p for p in segment_paths(current) if p != current]
+    return current.with_name(f"coordination_events.{int(_number(rotated[-1])) + 1 if rotated else 1:06d}.jsonl")
+
+
+def seq_of(line: bytes) -> int | None:
+    """The seq of a journal line, by its place alone; None where it has none."""
+    start = line.rfind(_SEQ_MARK)
+    if start < 0:
+        return None
+    digits = line[start + len(_SEQ_MARK) : start + len(_SEQ_MARK) + 20].split(b",")[0]
+    return int(digits) if digits.isdigit() else None
+
+
+def first_seq(path: Path) -> int | None:
+    """The seq of a file's first record."""
+    with path.open("rb") as file:
+        return seq_of(file.readline(MAX_LINE))
+
+
+def offset_after(path: Path, seq: int) -> int:
+    """Where the first record with a higher seq begins: a binary search by bytes, O(log size)."""
+    with path.open("rb") as file:
+        low, high = 0, path.stat().st_size
+        while low < high:
+            middle = (low + high) // 2
+            if middle:
+                file.seek(middle - 1)
+                file.readline(MAX_LINE)
+            else:
+                file.seek(0)
+            start = file.tell()
+            line = file.readline(MAX_LINE)
+            found = seq_of(line)
+            if start >= high or found is None:
+                high = middle
+            elif found <= seq:
+                low = start + len(line)
+            else:
+                high = middle
+        return low
+
+
+def read_records(current: Path, after: int = 0) -> Iterator[Record]:
+    """The records with a higher seq, in order and without a gap.
+
+    Raises TornTail after the last whole record where the current file ends in a torn one, and
+    JournalDamageError for everything else that is wrong.
+    """
+    paths = segment_paths(current)
+    starts = [first_seq(path) for path in paths]
+    begin = 0
+    for index, seq in enumerate(starts):
+        if seq is not None and seq <= after + 1:
+            begin = index
+    expected = after + 1 if after else None
+    for path in paths[begin:]:
+        offset = offset_after(path, after) if after and path == paths[begin] else 0
+        for record in _read_file(path, offset, expected, last=path == current):
+            expected = record.seq + 1
+            yield record
+
+
+def _read_file(path: Path, offset: int, expected: int | None, last: bool) -> Iterator[Record]:
+    for line_offset, line in lines_of(path, offset):
+        try:
+            if not line.endswith(b"\n"):
+                raise FrameError("no end of line")
+            record = decode_record(line[:-1])
+        except FrameError as error:
+            if last and not _valid_after(path, line_offset + len(line)):
+                raise TornTail(path, line_offset) from None
+            raise JournalDamageError(path, line_offset, error.detail) from None
+        if expected is None:
+            expected = record.seq if path.name != "coordination_events.jsonl" else 1
+        if record.seq != expected:
+            raise JournalDamageError(path, line_offset, f"seq {record.seq} where {expected} is due")
+        expected += 1
+        yield record
+
+
+def lines_of(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """(offset, line with its line feed) from an offset on; the last may lack the line feed."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        rest = b""
+        while chunk := file.read(_CHUNK):
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            for line in lines:
+                yield offset, line + b"\n"
+                offset += len(line) + 1
+            if len(rest) > MAX_LINE:
+                break
+        if rest:
+            yield offset, rest
+
+
+def _valid_after(path: Path, offset: int) -> bool:
+    for _, line in lines_of(path, offset):
+        try:
+            decode_record(line.rstrip(b"\n"))
+        except FrameError:
+            continue
+        return True
+    return False

@@ -1,0 +1,193 @@
+"""Who gets a task: claims, denials, waiting claims, and their service when something becomes ready."""
+
+from kortana.core.state import Agent, State
+from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, Task
+from kortana.core.turn import Turn, brief
+from kortana.core.waiting import Waiter
+from kortana.protocol import payloads, reasons
+from kortana.protocol.event import Event
+from kortana.protocol.names import is_name
+
+MAX_WAIT_S = 24 * 3600.0
+MAX_WAITING_PER_AGENT = 64
+
+
+def decide_claim(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_CLAIM: grants, renews, denies, or waits."""
+    asked = payloads.read_payload(payloads.TaskClaim, event.payload)
+    if isinstance(asked, str):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
+    if (asked.ttl_s is not None and not 0 < asked.ttl_s <= turn.state.limits.max_lease_ttl_s) or asked.wait_s < 0:
+        detail = f"ttl_s: more than 0, at most {turn.state.limits.max_lease_ttl_s:g}; wait_s: 0 or more"
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, detail)
+    name, refusal = _choose(turn.state, event.source, event.task_id)
+    if name is not None:
+        return grant(turn, conn, event, name, asked.ttl_s, tied)
+    if asked.wait_s > 0 and _may_wait(turn.state, event, refusal):
+        waiter = Waiter(event, conn, asked.ttl_s, turn.state.seq, refusal, tied)
+        return turn.state.waiters.add(waiter, turn.now + min(asked.wait_s, MAX_WAIT_S))
+    deny(turn, conn, event, refusal)
+
+
+_HOPELESS = frozenset(
+    {reasons.TASK_TERMINAL, reasons.UNKNOWN_TASK, reasons.TASK_QUARANTINED, reasons.BAD_PAYLOAD}
+)
+
+
+def _may_wait(state: State, event: Event, refusal: str) -> bool:
+    """Waiting makes sense where the refusal can pass; a missing capability stays missing for this claim by id."""
+    if refusal in _HOPELESS or (refusal == reasons.MISSING_CAPABILITY and event.task_id is not None):
+        return False
+    return state.waiters.count(event.source) < MAX_WAITING_PER_AGENT
+
+
+def _choose(state: State, source: str, wanted: str | None) -> tuple[str | None, str]:
+    """The task to grant, or None and the reason against it."""
+    agent = state.agent(source)
+    if wanted is not None:
+        refusal = refusal_of(state, agent, wanted)
+        return (None, refusal) if refusal else (wanted, "")
+    if len(agent.tasks) >= state.limits.max_leases_per_agent:
+        return None, reasons.TOO_MANY_LEASES
+    capabilities = frozenset(agent.capabilities)
+    while (name := state.ready.best(capabilities)) is not None:
+        holder = state.reserved.holder_of(state.tasks[name].paths) if state.tasks[name].paths else None
+        if holder is None:
+            return name, ""
+        state.ready.park(name, holder)
+    return None, reasons.NOTHING_READY
+
+
+def refusal_of(state: State, agent: Agent, name: str) -> str:
+    """Why `agent` may not claim the task `name` now; empty where it may."""
+    task = state.tasks.get(name)
+    if task is None:
+        if not is_name(name):
+            return reasons.BAD_PAYLOAD
+        if not state.limits.adhoc_tasks:
+            return reasons.UNKNOWN_TASK
+    elif task.owner is not None:
+        return "" if task.owner == agent.name else reasons.TASK_ALREADY_LEASED
+    else:
+        refusal = _standing_against(state, agent, task)
+        if refusal:
+            return refusal
+    if len(agent.tasks) >= state.limits.max_leases_per_agent:
+        return reasons.TOO_MANY_LEASES
+    return ""
+
+
+_STATUS_REFUSALS = {
+    COMPLETED: reasons.TASK_TERMINAL,
+    CANCELLED: reasons.TASK_TERMINAL,
+    FAILED: reasons.TASK_QUARANTINED,
+    BLOCKED: reasons.TASK_BLOCKED,
+}
+
+
+def _standing_against(state: State, agent: Agent, task: Task) -> str:
+    if task.status in _STATUS_REFUSALS:
+        return _STATUS_REFUSALS[task.status]
+    if state.unmet.get(task.id):
+        return reasons.DEPENDENCIES_UNMET
+    if not set(agent.capabilities).issuperset(task.requires):
+        return reasons.MISSING_CAPABILITY
+    if task.paths and state.reserved.holder_of(task.paths, but=task.id) is not None:
+        return reasons.PATH_CONFLICT
+    return ""
+
+
+def grant(turn: Turn, conn: int, event: Event, name: str, ttl_s: float | None, tied: bool) -> None:
+    """Grants `name` to the claimant, or renews it where the claimant holds it already (same token)."""
+    state = turn.state
+    task = state.tasks.get(name) or Task(name, max_attempts=state.limits.max_attempts)
+    renewal = task.owner is not None
+    ttl = min(ttl_s or (task.lease_ttl_s if renewal else task.ttl_s) or state.limits.lease_ttl_s,
+              state.limits.max_lease_ttl_s)  # fmt: skip
+    token = task.lease_token if renewal else state.seq + 1
+    lease = {"token": token, "ttl_s": ttl, "expires_at": turn.expires_at(ttl)}
+    if tied:
+        lease["tied"] = True
+    shown = brief(task)
+    shown["owner"] = event.source
+    if not renewal:
+        shown["status"] = "in_progress"
+    turn.accept(conn, event, task=shown, lease=lease)
+
+
+def deny(turn: Turn, conn: int, event: Event, reason: str) -> None:
+    """Refuses a claim; where another agent holds the task, a directive tells the claimant who (rule 2)."""
+    task = turn.state.tasks.get(event.task_id or "")
+    if reason == reasons.TASK_ALREADY_LEASED and task is not None:
+        told = {"instruction": "claim_denied", "reason": f"Task leased by {task.owner}"}
+        turn.directive(event.source, event.task_id, told)
+    turn.refuse(conn, event, reason, explain(turn.state, event.source, event.task_id, reason))
+
+
+def explain(state: State, source: str, name: str | None, reason: str) -> str:
+    """One sentence for the person behind the claimant."""
+    task = state.tasks.get(name or "")
+    if task is None:
+        if reason == reasons.BAD_PAYLOAD:
+            return "task_id: 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
+        return ""
+    if reason == reasons.TASK_ALREADY_LEASED:
+        return f"held by {task.owner} until {task.lease_expiry}"
+    if reason == reasons.DEPENDENCIES_UNMET:
+        return "waits for " + ", ".join(unmet_dependencies(state, task))
+    if reason == reasons.MISSING_CAPABILITY:
+        return "needs " + ", ".join(sorted(set(task.requires) - set(state.agent(source).capabilities)))
+    if reason == reasons.PATH_CONFLICT:
+        return f"its paths are reserved by {state.reserved.holder_of(task.paths, but=task.id)}"
+    if reason == reasons.TASK_BLOCKED and task.blocker:
+        return str(task.blocker["reason"])
+    return f"the task is {task.status}"
+
+
+def unmet_dependencies(state: State, task: Task) -> list[str]:
+    return [n for n in task.depends_on if n not in state.tasks or state.tasks[n].status != COMPLETED]
+
+
+def serve_waiting(turn: Turn) -> None:
+    """Grants what has become ready to those who wait: by the task's priority, then first come."""
+    state = turn.state
+    while state.ready.fresh:
+        if not state.waiters:
+            state.ready.fresh.clear()
+            return
+        fresh = sorted(state.ready.fresh, key=state.ready.order)
+        state.ready.fresh.clear()
+        for name in fresh:
+            if name in state.ready:
+                _serve(turn, name)
+
+
+def _serve(turn: Turn, name: str) -> None:
+    state = turn.state
+    for waiter in state.waiters.for_task(name):
+        refusal = refusal_of(state, state.agent(waiter.event.source), name)
+        if not refusal:
+            state.waiters.pop(waiter.event.id)
+            return grant(turn, waiter.conn, waiter.event, name, waiter.ttl_s, waiter.tied)
+        if refusal == reasons.PATH_CONFLICT:
+            holder = state.reserved.holder_of(state.tasks[name].paths, but=name)
+            if holder is not None:
+                return state.ready.park(name, holder)
+
+
+def serve_agent(turn: Turn, name: str) -> None:
+    """Looks again at the waiting claims of an agent that has one lease less, or new capabilities."""
+    for waiter in turn.state.waiters.of_agent(name):
+        chosen, _ = _choose(turn.state, name, waiter.event.task_id)
+        if chosen is not None:
+            turn.state.waiters.pop(waiter.event.id)
+            grant(turn, waiter.conn, waiter.event, chosen, waiter.ttl_s, waiter.tied)
+
+
+def end_waits(turn: Turn) -> None:
+    """Refuses the waiting claims whose time is over, with what stands against them now."""
+    for event_id in turn.state.waiters.deadlines.pop_due(turn.now):
+        waiter = turn.state.waiters.pop(event_id)
+        if waiter is not None:
+            _, refusal = _choose(turn.state, waiter.event.source, waiter.event.task_id)
+            deny(turn, waiter.conn, waiter.event, refusal or waiter.refusal)

@@ -1,0 +1,193 @@
+"""The coordinator's decisions: which command leads to which records and messages."""
+
+from kortana.core.claiming import decide_claim, end_waits, serve_agent, serve_waiting
+from kortana.core.commands import (
+    AgentDown,
+    AgentUp,
+    Boot,
+    Command,
+    Disconnect,
+    Drain,
+    Submit,
+    Tick,
+)
+from kortana.core.governing import (
+    decide_add,
+    decide_assign,
+    decide_cancel,
+    decide_edit,
+    decide_message,
+    decide_reset,
+)
+from kortana.core.holding import (
+    decide_blocker,
+    decide_heartbeat,
+    decide_release,
+    decide_update,
+    expire_lease,
+    release_all,
+)
+from kortana.core.state import State
+from kortana.core.turn import Turn
+from kortana.protocol import event as ev
+from kortana.protocol import payloads, reasons
+from kortana.protocol.codec import event_digest
+from kortana.protocol.event import Event
+
+_DECIDE = {
+    ev.TASK_CLAIM: decide_claim,
+    ev.TASK_UPDATE: decide_update,
+    ev.HEARTBEAT: decide_heartbeat,
+    ev.TASK_RELEASE: decide_release,
+    ev.BLOCKER: decide_blocker,
+    ev.TASK_ADD: decide_add,
+    ev.TASK_CANCEL: decide_cancel,
+    ev.TASK_RESET: decide_reset,
+    ev.OPERATOR_EDIT: decide_edit,
+    ev.TASK_ASSIGN: decide_assign,
+    ev.DIRECTIVE: decide_message,
+    ev.INFO: decide_message,
+    ev.REQUEST_REVIEW: decide_message,
+    ev.MERGE_READY: decide_message,
+}
+
+
+def decide(turn: Turn, command: Command) -> None:
+    """Decides one command within a turn; the turn holds what came of it.
+
+    Ends with the service of waiting claims, so that what a command frees is granted in the same turn.
+    """
+    _COMMANDS[type(command)](turn, command)
+    if turn.state.ready.fresh:
+        serve_waiting(turn)
+
+
+def next_due(state: State) -> float | None:
+    """When the next lease or wait ends (monotonic seconds), or None."""
+    dues = [due for due in (state.deadlines.next_due(), state.waiters.deadlines.next_due()) if due is not None]
+    return min(dues, default=None)
+
+
+def _submit(turn: Turn, command: Submit) -> None:
+    event, conn, state = command.event, command.conn, turn.state
+    refusal = _refuse_sender(event)
+    if refusal:
+        return turn.reply_only(conn, event, refusal)
+    digest = event_digest(event)
+    if not _is_new(turn, conn, event, digest):
+        return None
+    if event.event_type == ev.ACK:
+        return _confirm(turn, command, digest)
+    if event.id not in state.pending:
+        turn.take(event, command.body, digest)
+    held = len(state.agent(event.source).tasks) if state.waiters and event.source != ev.OPERATOR else 0
+    _DECIDE[event.event_type](turn, conn, event, command.tied)
+    if held and len(state.agent(event.source).tasks) < held:
+        serve_agent(turn, event.source)
+    return None
+
+
+def _is_new(turn: Turn, conn: int, event: Event, digest: int) -> bool:
+    """False where this id was decided before, after its answer was repeated, or waits already (rule 9)."""
+    state = turn.state
+    known = state.answers.get(event.id)
+    if known is not None:
+        if known[0] != digest:
+            turn.reply_only(conn, event, reasons.ID_CONFLICT, "another event had this id")
+        elif event.requires_ack or b'"accepted":false' in known[1]:
+            turn.replies.append((conn, known[1]))
+        return False
+    asked = state.pending.get(event.id)
+    if asked is not None and asked.digest != digest:
+        turn.reply_only(conn, event, reasons.ID_CONFLICT, "another event had this id")
+        return False
+    state.waiters.pop(event.id)
+    return True
+
+
+def _refuse_sender(event: Event) -> str:
+    kind = event.event_type
+    allowed = ev.OPERATOR_TYPES if event.source == ev.OPERATOR else ev.AGENT_TYPES
+    if kind in allowed:
+        return ""
+    return reasons.FORBIDDEN if kind in ev.EVENT_TYPES else reasons.UNKNOWN_EVENT_TYPE
+
+
+def _confirm(turn: Turn, command: Submit, digest: int) -> None:
+    asked = payloads.read_payload(payloads.Confirm, command.event.payload)
+    if isinstance(asked, str):
+        return turn.reply_only(command.conn, command.event, reasons.BAD_PAYLOAD, asked)
+    mailbox = turn.state.agent(command.event.source).mailbox
+    if any(entry[0] == asked.ack_for_event_id for entry in mailbox):
+        turn.take(command.event, command.body, digest)
+    return None
+
+
+def _agent_up(turn: Turn, command: AgentUp) -> None:
+    payload = {
+        "agent": command.agent, "pid": command.pid, "incarnation": command.incarnation,
+        "supervised": command.supervised, "capabilities": list(command.capabilities),
+    }  # fmt: skip
+    turn.say(ev.COORDINATOR, ev.AGENT_UP, None, payload, source=ev.SUPERVISOR)
+    serve_agent(turn, command.agent)
+
+
+def _agent_down(turn: Turn, command: AgentDown) -> None:
+    agent = turn.state.agent(command.agent)
+    if not agent.up or agent.incarnation > command.incarnation:
+        return
+    payload = {"agent": command.agent, "incarnation": command.incarnation, "detail": command.detail}
+    turn.say(ev.COORDINATOR, ev.AGENT_DOWN, None, payload, source=ev.SUPERVISOR)
+    if not command.keep_leases:
+        for waiter in turn.state.waiters.of_agent(command.agent):
+            turn.state.waiters.pop(waiter.event.id)
+        release_all(turn, command.agent, command.detail, command.clean)
+
+
+def _disconnect(turn: Turn, command: Disconnect) -> None:
+    for waiter in turn.state.waiters.of_conn(command.conn):
+        turn.state.waiters.pop(waiter.event.id)
+    if command.tied:
+        release_all(turn, command.agent, "connection closed", clean=False, only_tied=True)
+    agent = turn.state.agents.get(command.agent)
+    if command.last and agent is not None and agent.up and not agent.supervised:
+        down = AgentDown(command.agent, agent.incarnation, True, "connection closed", keep_leases=True)
+        _agent_down(turn, down)
+
+
+def _tick(turn: Turn, command: Tick) -> None:
+    for name in turn.state.deadlines.pop_due(turn.now):
+        owner = turn.state.tasks[name].owner
+        expire_lease(turn, turn.state.tasks[name])
+        if owner is not None and turn.state.waiters:
+            serve_agent(turn, owner)
+    if turn.state.waiters:
+        serve_waiting(turn)
+        end_waits(turn)
+
+
+def _boot(turn: Turn, command: Boot) -> None:
+    for agent in list(turn.state.agents.values()):
+        if command.fresh and agent.up:
+            why = "Kortana was started anew"
+            _agent_down(turn, AgentDown(agent.name, agent.incarnation, True, why, not agent.supervised))
+        for name in agent.tasks:
+            turn.state.deadlines.set(name, turn.now + (turn.state.tasks[name].lease_ttl_s or 0.0))
+
+
+def _drain(turn: Turn, command: Drain) -> None:
+    for agent in list(turn.state.agents):
+        for waiter in turn.state.waiters.of_agent(agent):
+            turn.state.waiters.pop(waiter.event.id)
+            turn.refuse(waiter.conn, waiter.event, reasons.SHUTTING_DOWN)
+
+
+_COMMANDS = {
+    Submit: _submit,
+    AgentUp: _agent_up,
+    AgentDown: _agent_down,
+    Disconnect: _disconnect,
+    Tick: _tick,
+    Boot: _boot,
+    Drain: _drain,
+}

@@ -1,0 +1,312 @@
+"""How a journaled record changes the state. Replay is this, folded over the journal; it decides nothing.
+
+An input (a claim, an update, ...) changes nothing by itself: it is remembered until its ACK, and the ACK,
+which is the decision, applies it. What the coordinator says on its own (an expiry, a release) applies at once.
+"""
+
+from typing import Any
+
+from kortana.core.index import add_task, leave_status, remove_task, reset_task, set_status
+from kortana.core.state import Agent, State
+from kortana.core.task import BLOCKED, CANCELLED, FAILED, IN_PROGRESS, PENDING, Task
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event, Record
+
+_SELF_APPLIED = frozenset({ev.LEASE_EXPIRED, ev.LEASE_RELEASED, ev.TASK_QUARANTINED, ev.AGENT_UP, ev.AGENT_DOWN})
+
+
+def evolve(state: State, record: Record, now: float) -> None:
+    """Applies one record. `now` (monotonic seconds) only sets deadlines, which are not part of the state."""
+    event = record.event
+    state.seq = record.seq
+    state.recorded_at = record.recorded_at
+    state.revision += 1
+    kind = event.event_type
+    if kind == ev.ACK:
+        if event.source == ev.COORDINATOR:
+            _answered(state, record, now)
+        else:
+            _confirmed(state, event)
+    elif kind in _SELF_APPLIED:
+        _APPLY[kind](state, event, record, event.payload, now)
+        _deliver(state, record)
+    elif event.source == ev.COORDINATOR:
+        _note_unblocked(state, event, record)
+        _deliver(state, record)
+    else:
+        state.pending[event.id] = record
+        if len(state.pending) > state.limits.pending_kept:
+            del state.pending[next(iter(state.pending))]
+
+
+def _answered(state: State, record: Record, now: float) -> None:
+    payload = record.event.payload
+    event_id = payload["ack_for_event_id"]
+    asked = state.pending.pop(event_id, None)
+    if asked is None:
+        return
+    state.answers[event_id] = (asked.digest, record.body)
+    if len(state.answers) > state.limits.answers_kept:
+        del state.answers[next(iter(state.answers))]
+    _touch(state, asked.event.source, record.recorded_at)
+    if payload["accepted"]:
+        apply = _APPLY.get(asked.event.event_type)
+        if apply is not None:
+            apply(state, asked.event, record, payload, now)
+        _deliver(state, asked)
+
+
+def _touch(state: State, name: str, at: str) -> None:
+    agent = state.agents.get(name)
+    if agent is not None:
+        agent.heartbeat = at
+        agent.seen = True
+
+
+def _claimed(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    lease, name = answer["lease"], answer["task"]["id"]
+    if name not in state.tasks:
+        add_task(state, Task(name, created_seq=record.seq, max_attempts=state.limits.max_attempts))
+    task = state.changing(name)
+    fresh = task.lease_token != lease["token"]
+    task.owner = event.source
+    task.lease_token = lease["token"]
+    task.lease_ttl_s = lease["ttl_s"]
+    task.lease_expiry = lease["expires_at"]
+    task.updated_at = record.recorded_at
+    if fresh:
+        task.progress = None
+        task.tied = bool(lease.get("tied"))
+        state.agent(event.source).tasks[name] = None
+        state.reserved.add(name, task.paths)
+        set_status(state, task, IN_PROGRESS)
+    state.deadlines.set(name, now + lease["ttl_s"])
+
+
+def _renewed(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    for name, expires_at in answer["result"]["renewed"].items():
+        task = state.changing(name)
+        task.lease_expiry = expires_at
+        state.deadlines.set(name, now + (task.lease_ttl_s or 0.0))
+
+
+def _updated(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    task, payload = state.changing(answer["task"]["id"]), event.payload
+    task.details = payload.get("details", "") or task.details
+    if payload.get("progress") is not None:
+        task.progress = payload["progress"]
+    if "result" in payload:
+        task.result = payload["result"]
+    _settle(state, task, answer["task"], record)
+
+
+def _settle(state: State, task: Task, outcome: dict[str, Any], record: Record) -> None:
+    """Brings a task to the status, and the attempts, that the decision names."""
+    status = outcome["status"]
+    if status == "completed":
+        task.progress = 100.0
+    if status not in (IN_PROGRESS, BLOCKED):
+        end_lease(state, task)
+    if status != BLOCKED:
+        _unblock(state, task)
+    task.attempts = outcome.get("attempts", task.attempts)
+    task.updated_at = record.recorded_at
+    set_status(state, task, status)
+
+
+def end_lease(state: State, task: Task) -> None:
+    """Takes the lease off a task; its status is the caller's to set."""
+    if task.owner is None:
+        return
+    state.agent(task.owner).tasks.pop(task.id, None)
+    state.reserved.remove(task.id, task.paths)
+    state.deadlines.clear(task.id)
+    state.ready.unpark(task.id)
+    task.owner = task.lease_expiry = task.lease_token = task.lease_ttl_s = None
+    task.tied = False
+
+
+def _block(state: State, task: Task, by: str, reason: str, needs: list[str], record: Record) -> None:
+    _unblock(state, task)
+    task.blocked = True
+    task.blocker = {"reason": reason, "needs": list(needs), "by": by}
+    task.updated_at = record.recorded_at
+    for needed in needs:
+        state.needed_by.setdefault(needed, {})[task.id] = None
+    set_status(state, task, BLOCKED)
+
+
+def _unblock(state: State, task: Task) -> None:
+    if task.blocker is not None:
+        for needed in task.blocker["needs"]:
+            waiting = state.needed_by.get(needed, {})
+            waiting.pop(task.id, None)
+            if not waiting:
+                state.needed_by.pop(needed, None)
+    task.blocked = False
+    task.blocker = None
+
+
+def _blocked(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    task = state.changing(answer["task"]["id"])
+    _block(state, task, event.source, event.payload["reason"], event.payload.get("needs", []), record)
+
+
+def _note_unblocked(state: State, event: Event, record: Record) -> None:
+    """A directive that the needs of a blocked task are met puts the task back to work."""
+    if event.payload.get("instruction") == "unblocked" and event.task_id in state.tasks:
+        task = state.changing(event.task_id)
+        if task.status == BLOCKED:
+            _unblock(state, task)
+            task.updated_at = record.recorded_at
+            set_status(state, task, IN_PROGRESS if task.owner else PENDING)
+
+
+def _added(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    payload = event.payload
+    task = Task(
+        event.task_id or "",
+        title=payload.get("title", ""),
+        run=payload.get("run"),
+        prompt=payload.get("prompt"),
+        priority=payload.get("priority", 50),
+        depends_on=tuple(dict.fromkeys(payload.get("depends_on", ()))),
+        paths=tuple(payload.get("paths", ())),
+        requires=tuple(sorted(set(payload.get("requires", ())))),
+        ttl_s=payload.get("lease_ttl_s"),
+        max_attempts=payload.get("max_attempts") or state.limits.max_attempts,
+        updated_at=record.recorded_at,
+        created_seq=record.seq,
+    )
+    add_task(state, task)
+
+
+def _released(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    task = state.changing(answer["task"]["id"])
+    _settle(state, task, answer["task"], record)
+
+
+def _lease_ended(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
+    """LEASE_EXPIRED and LEASE_RELEASED: payload `{"by", "token", "status", "attempts", ...}`."""
+    task = state.changing(event.task_id or "")
+    end_lease(state, task)
+    task.attempts = payload["attempts"]
+    task.updated_at = record.recorded_at
+    if payload["status"] != BLOCKED:
+        _unblock(state, task)
+    set_status(state, task, payload["status"])
+
+
+def _quarantined(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
+    task = state.changing(event.task_id or "")
+    end_lease(state, task)
+    _unblock(state, task)
+    task.quarantined = True
+    task.details = payload.get("reason", "")
+    task.updated_at = record.recorded_at
+    set_status(state, task, FAILED)
+
+
+def _cancelled(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    task = state.changing(answer["task"]["id"])
+    _settle(state, task, {"status": CANCELLED}, record)
+
+
+def _reset(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    task = state.changing(answer["task"]["id"])
+    end_lease(state, task)
+    _unblock(state, task)
+    reset_task(task, keep_history=event.payload.get("mode") == "retry")
+    task.updated_at = record.recorded_at
+    set_status(state, task, PENDING)
+
+
+def _edited(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    task = state.changing(answer["task"]["id"])
+    end_lease(state, task)
+    _unblock(state, task)
+    leave_status(state, task)
+    remove_task(state, task)
+
+
+def _agent_up(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
+    agent = state.agent(payload["agent"])
+    agent.up = True
+    agent.seen = False
+    agent.supervised = payload.get("supervised", False)
+    agent.pid = payload.get("pid")
+    agent.incarnation = payload.get("incarnation", 0)
+    agent.capabilities = tuple(payload.get("capabilities", ()))
+    agent.heartbeat = record.recorded_at
+
+
+def _agent_down(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
+    agent = state.agent(payload["agent"])
+    agent.up = False
+    agent.pid = None
+
+
+_APPLY = {
+    ev.TASK_CLAIM: _claimed,
+    ev.HEARTBEAT: _renewed,
+    ev.TASK_UPDATE: _updated,
+    ev.TASK_RELEASE: _released,
+    ev.BLOCKER: _blocked,
+    ev.TASK_ADD: _added,
+    ev.TASK_CANCEL: _cancelled,
+    ev.TASK_RESET: _reset,
+    ev.OPERATOR_EDIT: _edited,
+    ev.LEASE_EXPIRED: _lease_ended,
+    ev.LEASE_RELEASED: _lease_ended,
+    ev.TASK_QUARANTINED: _quarantined,
+    ev.AGENT_UP: _agent_up,
+    ev.AGENT_DOWN: _agent_down,
+}
+
+
+def _deliver(state: State, record: Record) -> None:
+    """Puts an accepted event into the mailbox of its target; `all` is everyone but the source."""
+    target = record.event.target
+    if target == ev.ALL:
+        for agent in state.agents.values():
+            if agent.name != record.event.source:
+                _enqueue(state, agent, record)
+    elif target in state.agents:
+        _enqueue(state, state.agents[target], record)
+
+
+def _enqueue(state: State, agent: Agent, record: Record) -> None:
+    event = record.event
+    is_info = event.event_type == ev.INFO
+    if len(agent.mailbox) >= state.limits.mailbox_limit:
+        _make_room(agent)
+    agent.mailbox.append((event.id, -record.seq if is_info else record.seq, record.body))
+    agent.mailbox_infos += is_info
+    if state.outbox is not None:
+        state.outbox.append((agent.name, record.body))
+
+
+def _make_room(agent: Agent) -> None:
+    """Drops the oldest INFO, or the oldest of all where there is none."""
+    agent.dropped += 1
+    if agent.mailbox_infos == 0:
+        agent.mailbox.popleft()
+        return
+    agent.mailbox_infos -= 1
+    for index, entry in enumerate(agent.mailbox):
+        if entry[1] < 0:
+            del agent.mailbox[index]
+            return
+
+
+def _confirmed(state: State, event: Event) -> None:
+    """An agent's ACK confirms the event it names, and all before it in its mailbox."""
+    agent = state.agents.get(event.source)
+    if agent is None:
+        return
+    wanted = event.payload["ack_for_event_id"]
+    for index, entry in enumerate(agent.mailbox):
+        if entry[0] == wanted:
+            for _ in range(index + 1):
+                agent.mailbox_infos -= agent.mailbox.popleft()[1] < 0
+            return

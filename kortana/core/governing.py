@@ -1,0 +1,135 @@
+"""The task graph as people change it: add, cancel, reset, remove, assign; and events that are only passed on."""
+
+from kortana.core.state import State
+from kortana.core.task import PENDING, TERMINAL, Task
+from kortana.core.turn import Turn
+from kortana.protocol import event as ev
+from kortana.protocol import payloads, reasons
+from kortana.protocol.event import Event
+from kortana.protocol.names import is_name
+
+MAX_PRIORITY = 1_000_000
+
+
+def decide_add(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_ADD: takes a new task into the graph."""
+    if event.task_id is None:
+        return turn.refuse(conn, event, reasons.MISSING_TASK_ID)
+    asked = payloads.read_payload(payloads.TaskAdd, event.payload)
+    wrong = asked if isinstance(asked, str) else _wrong_with(turn.state, event.task_id, asked)
+    if isinstance(asked, str) or wrong:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, wrong)
+    if event.task_id in turn.state.tasks:
+        return turn.refuse(conn, event, reasons.TASK_EXISTS)
+    if closes_cycle(turn.state, event.task_id, asked.depends_on):
+        return turn.refuse(conn, event, reasons.DEPENDENCY_CYCLE)
+    return turn.accept(conn, event, task={"id": event.task_id, "status": PENDING})
+
+
+def _wrong_with(state: State, name: str, task: payloads.TaskAdd) -> str:
+    if not is_name(name):
+        return "task_id: 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
+    for label, names in (("depends_on", task.depends_on), ("requires", task.requires)):
+        if len(names) > payloads.MAX_REFERENCES or not all(is_name(item) for item in names):
+            return f"{label}: at most {payloads.MAX_REFERENCES} names"
+    if len(task.paths) > payloads.MAX_PATHS or not all(task.paths):
+        return f"paths: at most {payloads.MAX_PATHS} patterns, none empty"
+    if not -MAX_PRIORITY <= task.priority <= MAX_PRIORITY:
+        return f"priority: {-MAX_PRIORITY} to {MAX_PRIORITY}"
+    if task.lease_ttl_s is not None and not 0 < task.lease_ttl_s <= state.limits.max_lease_ttl_s:
+        return f"lease_ttl_s: more than 0, at most {state.limits.max_lease_ttl_s:g}"
+    if task.max_attempts is not None and not 1 <= task.max_attempts <= 1000:
+        return "max_attempts: 1 to 1000"
+    return ""
+
+
+def closes_cycle(state: State, name: str, depends_on: tuple[str, ...]) -> bool:
+    """Whether a task that depends on these would depend on itself. Only a task that others name already can."""
+    if name in depends_on:
+        return True
+    if name not in state.dependants:
+        return False
+    seen, todo = set(depends_on), list(depends_on)
+    while todo:
+        task = state.tasks.get(todo.pop())
+        for needed in task.depends_on if task else ():
+            if needed == name:
+                return True
+            if needed not in seen:
+                seen.add(needed)
+                todo.append(needed)
+    return False
+
+
+def _known(turn: Turn, conn: int, event: Event) -> Task | None:
+    if event.task_id is None:
+        turn.refuse(conn, event, reasons.MISSING_TASK_ID)
+        return None
+    task = turn.state.tasks.get(event.task_id)
+    if task is None:
+        turn.refuse(conn, event, reasons.UNKNOWN_TASK)
+    return task
+
+
+def _tell_former(turn: Turn, owner: str | None, task: Task, reason: str) -> None:
+    if owner is not None:
+        turn.directive(owner, task.id, {"instruction": "lease_released", "reason": reason})
+
+
+def decide_cancel(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_CANCEL: ends a task for good; its holder is told."""
+    task = _known(turn, conn, event)
+    if task is None:
+        return None
+    if task.status in TERMINAL:
+        return turn.refuse(conn, event, reasons.TASK_TERMINAL, f"the task is {task.status}")
+    owner = task.owner
+    turn.accept(conn, event, task={"id": task.id, "status": "cancelled"})
+    return _tell_former(turn, owner, task, "cancelled_by_operator")
+
+
+def decide_reset(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_RESET: pending again; with mode `retry`, only a quarantined task, keeping what is known of it."""
+    asked = payloads.read_payload(payloads.Reset, event.payload)
+    if isinstance(asked, str) or asked.mode not in ("reset", "retry"):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, "mode: reset or retry")
+    task = _known(turn, conn, event)
+    if task is None:
+        return None
+    if asked.mode == "retry" and not task.quarantined:
+        return turn.refuse(conn, event, reasons.BAD_STATUS, f"the task is {task.status}, not quarantined")
+    owner = task.owner
+    turn.accept(conn, event, task={"id": task.id, "status": PENDING})
+    return _tell_former(turn, owner, task, "reset_by_operator")
+
+
+def decide_edit(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """OPERATOR_EDIT `{"remove": true}`: takes a task that nothing depends on out of the graph."""
+    asked = payloads.read_payload(payloads.Edit, event.payload)
+    if isinstance(asked, str) or not asked.remove:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, "remove: true is the one edit there is")
+    task = _known(turn, conn, event)
+    if task is None:
+        return None
+    if turn.state.dependants.get(task.id):
+        detail = "needed by " + ", ".join(list(turn.state.dependants[task.id])[:5])
+        return turn.refuse(conn, event, reasons.FORBIDDEN, detail)
+    owner = task.owner
+    turn.accept(conn, event, task={"id": task.id, "status": "removed"})
+    return _tell_former(turn, owner, task, "removed_by_operator")
+
+
+def decide_assign(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_ASSIGN: asks an agent to take a task; it lands in the agent's mailbox, and the agent claims."""
+    if _known(turn, conn, event) is None:
+        return None
+    if event.target not in turn.state.agents:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, f"target: no agent {event.target!r}")
+    return turn.accept(conn, event)
+
+
+def decide_message(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """INFO, REQUEST_REVIEW, MERGE_READY, DIRECTIVE: into the mailbox of the target."""
+    if event.target not in (ev.ALL, ev.COORDINATOR) and event.target not in turn.state.agents:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, f"target: no agent {event.target!r}")
+    return turn.accept(conn, event)

@@ -1,0 +1,187 @@
+"""What a holder may say of its task: renewals, updates, blockers, releases; and how leases end."""
+
+from typing import Any
+
+from kortana.core.state import State
+from kortana.core.task import BLOCKED, COMPLETED, IN_PROGRESS, PENDING, TERMINAL, Task
+from kortana.core.turn import Turn
+from kortana.protocol import event as ev
+from kortana.protocol import payloads, reasons
+from kortana.protocol.event import Event
+
+
+def _held_task(turn: Turn, conn: int, event: Event, token: int | None) -> Task | None:
+    """The live-leased task of the sender that the event names, or None after a refusal (rule 4)."""
+    state = turn.state
+    if event.task_id is None:
+        turn.refuse(conn, event, reasons.MISSING_TASK_ID)
+        return None
+    task = state.tasks.get(event.task_id)
+    refusal = _refusal_to_speak(task, event.source, token)
+    if refusal:
+        turn.refuse(conn, event, refusal)
+        return None
+    return task
+
+
+def _refusal_to_speak(task: Task | None, source: str, token: int | None) -> str:
+    if task is None:
+        return reasons.UNKNOWN_TASK
+    if task.status in TERMINAL:
+        return reasons.TASK_TERMINAL
+    if token is not None and token != task.lease_token:
+        return reasons.STALE_LEASE
+    if task.owner is None:
+        return reasons.NOT_OWNER
+    if task.owner != source:
+        return reasons.task_owned_by(task.owner)
+    return ""
+
+
+def decide_heartbeat(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """HEARTBEAT: renews the named lease, or all of the sender's."""
+    asked = payloads.read_payload(payloads.Heartbeat, event.payload)
+    if isinstance(asked, str):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
+    if event.task_id is not None:
+        task = _held_task(turn, conn, event, asked.token)
+        if task is None:
+            return None
+        held = [task]
+    else:
+        held = [turn.state.tasks[name] for name in turn.state.agent(event.source).tasks]
+    renewed = {task.id: turn.expires_at(task.lease_ttl_s or 0.0) for task in held}
+    return turn.accept(conn, event, result={"renewed": renewed})
+
+
+def decide_update(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_UPDATE by the holder."""
+    asked = payloads.read_payload(payloads.TaskUpdate, event.payload)
+    if isinstance(asked, str):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
+    if asked.progress is not None and not 0 <= asked.progress <= 100:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, "progress: 0 to 100, percent")
+    if asked.status not in _OUTCOMES:
+        return turn.refuse(conn, event, reasons.BAD_STATUS, "one of " + ", ".join(_OUTCOMES))
+    task = _held_task(turn, conn, event, asked.token)
+    if task is None:
+        return None
+    was_blocked = task.status == BLOCKED
+    attempts = task.attempts + (asked.status == "failed")
+    turn.accept(conn, event, task={"id": task.id, "status": _OUTCOMES[asked.status], "attempts": attempts})
+    if was_blocked and asked.status == IN_PROGRESS:
+        turn.directive(event.source, task.id, {"instruction": "unblocked", "reason": "resumed_by_owner"})
+    if asked.status == "failed":
+        quarantine_if_spent(turn, task, f"failed: {asked.details}" if asked.details else "failed")
+    if asked.status == COMPLETED:
+        _unblock_needing(turn, task.id)
+    return None
+
+
+_OUTCOMES = {
+    "in_progress": IN_PROGRESS,
+    "blocked": BLOCKED,
+    "completed": COMPLETED,
+    "failed": PENDING,
+    "pending": PENDING,
+}
+"""Status in an update → status of the task afterwards. A failed task is pending again until it is quarantined."""
+
+
+def _unblock_needing(turn: Turn, completed: str) -> None:
+    """Puts blocked tasks back to work when everything that they need is completed (rule 5)."""
+    for name in list(turn.state.needed_by.get(completed, ())):
+        task = turn.state.tasks[name]
+        if task.blocker is None or not _needs_met(turn.state, task.blocker):
+            continue
+        told = {"instruction": "unblocked", "reason": "needs_completed", "needs": task.blocker["needs"]}
+        turn.directive(task.owner or task.blocker["by"], name, told)
+
+
+def _needs_met(state: State, blocker: dict[str, Any]) -> bool:
+    needs = blocker["needs"]
+    return bool(needs) and all(n in state.tasks and state.tasks[n].status == COMPLETED for n in needs)
+
+
+def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """BLOCKER: the task is blocked, and all others are told to replan, once for each blocker."""
+    asked = payloads.read_payload(payloads.Blocker, event.payload)
+    if isinstance(asked, str):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
+    task = _held_task(turn, conn, event, asked.token)
+    if task is None:
+        return None
+    blocker = {"reason": asked.reason, "needs": list(asked.needs), "by": event.source}
+    repeated = task.blocker == blocker
+    turn.accept(conn, event, task={"id": task.id, "status": BLOCKED, "attempts": task.attempts})
+    if not repeated:
+        told = {
+            "instruction": "replan", "reason": "blocker_reported", "by": event.source, "task_id": task.id,
+            "details": {"reason": asked.reason, "needs": list(asked.needs)},
+        }  # fmt: skip
+        for name in list(turn.state.agents):
+            if name != event.source:
+                turn.directive(name, task.id, told)
+    if _needs_met(turn.state, blocker):
+        _unblock_needing(turn, asked.needs[0])
+    return None
+
+
+def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
+    """TASK_RELEASE: the holder gives its task back; an operator takes a task from whoever holds it."""
+    asked = payloads.read_payload(payloads.TaskRelease, event.payload)
+    if isinstance(asked, str):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
+    if event.source != ev.OPERATOR:
+        task = _held_task(turn, conn, event, asked.token)
+        if task is not None:
+            turn.accept(conn, event, task={"id": task.id, "status": PENDING, "attempts": task.attempts})
+        return None
+    task = turn.state.tasks.get(event.task_id or "")
+    if task is None or task.status in TERMINAL or (task.owner is None and task.status != BLOCKED):
+        reason = reasons.UNKNOWN_TASK if task is None else reasons.NOT_OWNER
+        reason = reasons.TASK_TERMINAL if task is not None and task.status in TERMINAL else reason
+        return turn.refuse(conn, event, reason, "" if task is None else "nobody holds it")
+    owner, was_blocked = task.owner, task.status == BLOCKED
+    turn.accept(conn, event, task={"id": task.id, "status": PENDING, "attempts": task.attempts})
+    if owner is not None:
+        told = {"instruction": "unblocked" if was_blocked else "lease_released", "reason": "released_by_operator"}
+        turn.directive(owner, task.id, told)
+    return None
+
+
+def end_lease_early(turn: Turn, task: Task, why: str, clean: bool) -> None:
+    """LEASE_RELEASED: the holder is gone. Costs the task an attempt unless the holder ended cleanly (rule 7)."""
+    _end(turn, task, ev.LEASE_RELEASED, why, task.attempts + (not clean))
+    quarantine_if_spent(turn, task, why)
+
+
+def expire_lease(turn: Turn, task: Task) -> None:
+    """LEASE_EXPIRED: the deadline has passed without a renewal (rule 6)."""
+    _end(turn, task, ev.LEASE_EXPIRED, "not renewed in time", task.attempts + 1)
+    quarantine_if_spent(turn, task, "lease expired")
+
+
+def _end(turn: Turn, task: Task, kind: str, why: str, attempts: int) -> None:
+    still_blocked = task.status == BLOCKED and task.blocker is not None and bool(task.blocker["needs"])
+    payload = {
+        "by": task.owner, "token": task.lease_token, "reason": why,
+        "status": BLOCKED if still_blocked else PENDING, "attempts": attempts,
+    }  # fmt: skip
+    turn.say(task.owner or ev.ALL, kind, task.id, payload, priority="high")
+
+
+def quarantine_if_spent(turn: Turn, task: Task, why: str) -> None:
+    """TASK_QUARANTINED once a task has used up its attempts (rule 8)."""
+    if task.attempts >= task.max_attempts and task.owner is None:
+        payload = {"attempts": task.attempts, "reason": f"{task.attempts} attempts, the last: {why}", "crashes": []}
+        turn.say(ev.ALL, ev.TASK_QUARANTINED, task.id, payload, priority="high")
+
+
+def release_all(turn: Turn, agent: str, why: str, clean: bool, only_tied: bool = False) -> None:
+    """Ends the leases of an agent that is gone: all, or those tied to a connection that closed."""
+    for name in list(turn.state.agent(agent).tasks):
+        task = turn.state.tasks[name]
+        if task.tied or not only_tied:
+            end_lease_early(turn, task, why, clean)
+

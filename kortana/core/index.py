@@ -1,0 +1,73 @@
+"""Keeps the indexes of the state true while tasks come, go and change status."""
+
+from kortana.core.state import State
+from kortana.core.task import COMPLETED, PENDING, Task
+
+
+def set_status(state: State, task: Task, status: str) -> None:
+    """Moves a task to a status, and in or out of the ready queue. Wakes its dependants when it completes."""
+    leave_status(state, task)
+    was = task.status
+    task.status = status
+    state.counts[status] = state.counts.get(status, 0) + 1
+    if status == PENDING and not state.unmet.get(task.id):
+        state.ready.add(task.id, task.requires, task.priority, task.created_seq)
+    if (status == COMPLETED) != (was == COMPLETED):
+        _dependency_changed(state, task.id, -1 if status == COMPLETED else 1)
+
+
+def leave_status(state: State, task: Task) -> None:
+    """Takes a task out of the count of its status, and out of the ready queue."""
+    state.counts[task.status] = state.counts.get(task.status, 1) - 1
+    state.ready.discard(task.id)
+
+
+def _dependency_changed(state: State, name: str, step: int) -> None:
+    for dependant in state.dependants.get(name, ()):
+        unmet = state.unmet[dependant] = state.unmet.get(dependant, 0) + step
+        task = state.tasks[dependant]
+        if task.status != PENDING:
+            continue
+        if unmet == 0:
+            state.ready.add(dependant, task.requires, task.priority, task.created_seq)
+        else:
+            state.ready.discard(dependant)
+
+
+def add_task(state: State, task: Task) -> None:
+    """Takes a task in; it is ready at once where all it depends on is completed."""
+    state.pages.add(task.id)
+    state.tasks[task.id] = task
+    for needed in task.depends_on:
+        state.dependants.setdefault(needed, {})[task.id] = None
+    unmet = [name for name in task.depends_on if not _is_completed(state, name)]
+    if unmet:
+        state.unmet[task.id] = len(unmet)
+    state.counts[task.status] = state.counts.get(task.status, 0) + 1
+    if task.status == PENDING and not unmet:
+        state.ready.add(task.id, task.requires, task.priority, task.created_seq)
+
+
+def _is_completed(state: State, name: str) -> bool:
+    return name in state.tasks and state.tasks[name].status == COMPLETED
+
+
+def remove_task(state: State, task: Task) -> None:
+    """Forgets a task that nothing depends on and that has left its status."""
+    state.pages.remove(task.id)
+    del state.tasks[task.id]
+    state.unmet.pop(task.id, None)
+    for needed in task.depends_on:
+        state.dependants[needed].pop(task.id, None)
+        if not state.dependants[needed]:
+            del state.dependants[needed]
+
+
+def reset_task(task: Task, keep_history: bool) -> None:
+    """Out of quarantine, with a fresh count of attempts; without `keep_history`, with a clean slate."""
+    task.attempts = 0
+    task.quarantined = False
+    if not keep_history:
+        task.progress = None
+        task.details = ""
+        task.result = None

@@ -1,0 +1,83 @@
+"""The tasks as encoded pages, so that a snapshot costs what has changed, and can be taken in small steps."""
+
+from collections.abc import Iterator
+
+from kortana.core.task import Task
+from kortana.protocol.codec import encode_json
+
+PAGE_TASKS = 256
+
+
+class TaskPages:
+    """Pages of up to 256 tasks in order of their creation, each with its JSON text of the last round.
+
+    A round gives the tasks as they all stood at its beginning: `begin` notes which pages are stale, `step`
+    encodes some of them, and a page that is about to change before its turn is encoded first (copy on write).
+    Until the first `begin` nothing is tracked, so that a replay does no work for it.
+    """
+
+    def __init__(self, tasks: dict[str, Task]) -> None:
+        self._tasks = tasks
+        self._pages: list[dict[str, None]] = []
+        self._page_of: dict[str, int] | None = None
+        self._texts: list[bytes] = []
+        self._dirty: set[int] = set()
+        self._round: dict[int, None] = {}
+
+    def touch(self, name: str) -> None:
+        """Must be called before a task changes."""
+        if self._page_of is not None:
+            self._touch_page(self._page_of[name])
+
+    def add(self, name: str) -> None:
+        """Must be called before a task is added."""
+        if self._page_of is None:
+            return
+        if not self._pages or len(self._pages[-1]) >= PAGE_TASKS:
+            self._pages.append({})
+            self._texts.append(b"")
+        page = len(self._pages) - 1
+        self._touch_page(page)
+        self._pages[page][name] = None
+        self._page_of[name] = page
+
+    def remove(self, name: str) -> None:
+        """Must be called before a task is removed."""
+        if self._page_of is not None:
+            page = self._page_of.pop(name)
+            self._touch_page(page)
+            del self._pages[page][name]
+
+    def begin(self) -> int:
+        """Begins a round; gives the number of stale pages. The round before must have ended."""
+        if self._page_of is None:
+            self._page_of = {}
+            for name in self._tasks:
+                self.add(name)
+        self._round = dict.fromkeys(sorted(self._dirty))
+        self._dirty = set()
+        return len(self._round)
+
+    def step(self, pages: int) -> bool:
+        """Encodes up to so many stale pages; True when the round is complete."""
+        for page in list(self._round)[:pages] if len(self._round) <= pages else self._first(pages):
+            self._encode(page)
+        return not self._round
+
+    def texts(self) -> list[bytes]:
+        """The pages of a complete round: each `"id":{...},"id":{...}`, some empty."""
+        return list(self._texts)
+
+    def _first(self, count: int) -> list[int]:
+        keys: Iterator[int] = iter(self._round)
+        return [next(keys) for _ in range(count)]
+
+    def _touch_page(self, page: int) -> None:
+        if page in self._round:
+            self._encode(page)
+        self._dirty.add(page)
+
+    def _encode(self, page: int) -> None:
+        del self._round[page]
+        tasks = self._tasks
+        self._texts[page] = encode_json({name: tasks[name] for name in self._pages[page]})[1:-1]

@@ -1,0 +1,196 @@
+"""Path reservations: whether two git-style globs can match a common path, and an index of those in force."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+_ANY_DEPTH = "**"
+_MAGIC = frozenset("*?[")
+
+
+@lru_cache(maxsize=4096)
+def segments_of(pattern: str) -> tuple[str, ...]:
+    """A pattern as path segments; a pattern covers what it names and everything below it.
+
+    Without a slash, a pattern with a wildcard matches at any depth (`*.md`), a plain name only at the root
+    (`README.md`), as git's pathspecs do.
+    """
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    if "/" not in pattern.rstrip("/") and parts and _MAGIC.intersection(parts[0]):
+        parts.insert(0, _ANY_DEPTH)
+    if not parts or parts[-1] != _ANY_DEPTH:
+        parts.append(_ANY_DEPTH)
+    return tuple(part for i, part in enumerate(parts) if part != _ANY_DEPTH or i == 0 or parts[i - 1] != part)
+
+
+@lru_cache(maxsize=4096)
+def _tokens(segment: str) -> tuple[str, ...]:
+    """A segment as tokens: a character, `*`, `?`, or a class such as `[a-z]`. An escape makes a character plain."""
+    found, i = [], 0
+    while i < len(segment):
+        char = segment[i]
+        if char == "\\" and i + 1 < len(segment):
+            found.append("=" + segment[i + 1])
+            i += 2
+            continue
+        end = segment.find("]", i + 2) if char == "[" else -1
+        if end > 0:
+            found.append(segment[i : end + 1])
+            i = end + 1
+            continue
+        found.append(char if char in "*?" else "=" + char)
+        i += 1
+    return tuple(found)
+
+
+def _class_members(token: str) -> tuple[bool, list[tuple[int, int]]]:
+    body = token[1:-1]
+    negated = body[:1] in ("!", "^")
+    body = body[1:] if negated else body
+    ranges, i = [], 0
+    while i < len(body):
+        is_range = body[i + 1 : i + 2] == "-" and i + 2 < len(body)
+        ranges.append((ord(body[i]), ord(body[i + 2] if is_range else body[i])))
+        i += 3 if is_range else 1
+    return negated, ranges
+
+
+def _in_class(char: str, token: str) -> bool:
+    negated, ranges = _class_members(token)
+    return any(low <= ord(char) <= high for low, high in ranges) != negated
+
+
+def _can_agree(a: str, b: str) -> bool:
+    """Whether one character can match both tokens (neither is `*`). Two classes are taken to overlap unless
+    both are plain and disjoint: a reservation may be too wide, never too narrow."""
+    if a == "?" or b == "?":
+        return True
+    if a[0] == "=" and b[0] == "=":
+        return a == b
+    if a[0] == "=":
+        return _in_class(a[1], b)
+    if b[0] == "=":
+        return _in_class(b[1], a)
+    (not_a, ranges_a), (not_b, ranges_b) = _class_members(a), _class_members(b)
+    return not_a or not_b or any(x[0] <= y[1] and y[0] <= x[1] for x in ranges_a for y in ranges_b)
+
+
+@lru_cache(maxsize=65_536)
+def _segments_meet(a: str, b: str) -> bool:
+    """Whether one path segment can match both."""
+    if not _MAGIC.intersection(a) and not _MAGIC.intersection(b) and "\\" not in a + b:
+        return a == b
+    left, right = _tokens(a), _tokens(b)
+    reach = {(0, 0)}
+    todo = [(0, 0)]
+    while todo:
+        i, j = todo.pop()
+        if i == len(left) and j == len(right):
+            return True
+        steps = []
+        if i < len(left) and left[i] == "*":
+            steps += [(i + 1, j), (i, j + 1)] if j < len(right) else [(i + 1, j)]
+        if j < len(right) and right[j] == "*":
+            steps += [(i, j + 1), (i + 1, j)] if i < len(left) else [(i, j + 1)]
+        if i < len(left) and j < len(right) and "*" not in (left[i], right[j]) and _can_agree(left[i], right[j]):
+            steps.append((i + 1, j + 1))
+        fresh = [step for step in steps if step not in reach]
+        reach.update(fresh)
+        todo += fresh
+    return False
+
+
+@lru_cache(maxsize=65_536)
+def patterns_meet(a: str, b: str) -> bool:
+    """Whether some path is covered by both patterns. O(len(a) * len(b)) in segments."""
+    left, right = segments_of(a), segments_of(b)
+    reach = {(0, 0)}
+    todo = [(0, 0)]
+    while todo:
+        i, j = todo.pop()
+        if i == len(left) and j == len(right):
+            return True
+        deep_left = i < len(left) and left[i] == _ANY_DEPTH
+        deep_right = j < len(right) and right[j] == _ANY_DEPTH
+        steps = []
+        if deep_left:
+            steps += [(i + 1, j), (i, j + 1)] if j < len(right) else [(i + 1, j)]
+        if deep_right:
+            steps += [(i, j + 1), (i + 1, j)] if i < len(left) else [(i, j + 1)]
+        if i < len(left) and j < len(right) and not deep_left and not deep_right and _segments_meet(left[i], right[j]):
+            steps.append((i + 1, j + 1))
+        fresh = [step for step in steps if step not in reach]
+        reach.update(fresh)
+        todo += fresh
+    return False
+
+
+class _Node:
+    __slots__ = ("below", "here")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Node] = {}
+        self.here: dict[tuple[str, str], None] = {}
+
+
+def _literal_prefix(pattern: str) -> tuple[str, ...]:
+    prefix = []
+    for segment in segments_of(pattern):
+        if _MAGIC.intersection(segment) or "\\" in segment:
+            break
+        prefix.append(segment)
+    return tuple(prefix)
+
+
+class PathIndex:
+    """The reservations in force, in a tree of their literal folders.
+
+    Two patterns can only meet where one's literal folder lies on the way to the other's, so a look-up visits
+    that way and what is below its end, not every reservation.
+    """
+
+    def __init__(self) -> None:
+        self._root = _Node()
+
+    def add(self, task: str, patterns: tuple[str, ...]) -> None:
+        for pattern in patterns:
+            node = self._root
+            for name in _literal_prefix(pattern):
+                node = node.below.setdefault(name, _Node())
+            node.here[(task, pattern)] = None
+
+    def remove(self, task: str, patterns: tuple[str, ...]) -> None:
+        for pattern in patterns:
+            way = [self._root]
+            prefix = _literal_prefix(pattern)
+            for name in prefix:
+                if name not in way[-1].below:
+                    break
+                way.append(way[-1].below[name])
+            else:
+                way[-1].here.pop((task, pattern), None)
+                for depth in range(len(prefix), 0, -1):
+                    if way[depth].below or way[depth].here:
+                        break
+                    del way[depth - 1].below[prefix[depth - 1]]
+
+    def holder_of(self, patterns: tuple[str, ...], but: str | None = None) -> str | None:
+        """A task whose reservation meets one of `patterns`, or None; reservations of task `but` do not count."""
+        for pattern in patterns:
+            for task, reserved in self._near(_literal_prefix(pattern)):
+                if task != but and patterns_meet(pattern, reserved):
+                    return task
+        return None
+
+    def _near(self, prefix: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        node = self._root
+        yield from node.here
+        for name in prefix:
+            if name not in node.below:
+                return
+            node = node.below[name]
+            yield from node.here
+        todo = list(node.below.values())
+        while todo:
+            below = todo.pop()
+            yield from below.here
+            todo.extend(below.below.values())

@@ -1,0 +1,108 @@
+"""The coordinator's state and its indexes. Decides nothing and applies nothing."""
+
+from collections import deque
+import msgspec
+
+from kortana.core.deadlines import Deadlines
+from kortana.core.pages import TaskPages
+from kortana.core.paths import PathIndex
+from kortana.core.ready import ReadyQueue
+from kortana.core.task import BLOCKED, Task
+from kortana.core.waiting import Waiters
+from kortana.protocol.event import Record
+
+class Limits(msgspec.Struct, frozen=True):
+    """The coordinator's settings (CONTRACT section 1, `coordinator`)."""
+
+    lease_ttl_s: float = 120.0
+    max_lease_ttl_s: float = 3600.0
+    max_attempts: int = 3
+    max_leases_per_agent: int = 16
+    adhoc_tasks: bool = True
+    mailbox_limit: int = 1000
+    answers_kept: int = 20_000
+    """How many of the latest answers are kept for repeats of an id."""
+    pending_kept: int = 10_000
+    """How many undecided inputs (waiting claims) are kept."""
+    max_agents: int = 4_096
+
+
+class Agent(msgspec.Struct):
+    """One agent: a supervised worker, or a guest that connected by itself."""
+
+    name: str
+    up: bool = False
+    supervised: bool = False
+    pid: int | None = None
+    incarnation: int = 0
+    heartbeat: str | None = None
+    capabilities: tuple[str, ...] = ()
+    tasks: dict[str, None] = {}
+    """Ids of the tasks it holds, oldest first."""
+    mailbox: deque[tuple[str, int, bytes]] = msgspec.field(default_factory=deque)
+    """Undelivered or unconfirmed: (event id, seq, body), oldest first."""
+    mailbox_infos: int = 0
+    """How many events in the mailbox are INFO."""
+    dropped: int = 0
+    """Events lost to a full mailbox, ever."""
+    seen: bool = False
+    """It has spoken since it came up."""
+
+
+class State:
+    """Everything that the journal folds into, plus indexes that are derived from it.
+
+    One owner. Changed by `evolve` alone; `waiters` and `deadlines` live with the process and are no part of
+    the canonical state.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.seq = 0
+        self.recorded_at = ""
+        self.tasks: dict[str, Task] = {}
+        self.agents: dict[str, Agent] = {}
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        """Event id → (digest, body of the ACK), oldest first."""
+        self.pending: dict[str, Record] = {}
+        """Inputs without an answer yet: waiting claims."""
+        self.unmet: dict[str, int] = {}
+        """Task → how many of its dependencies are not completed."""
+        self.dependants: dict[str, dict[str, None]] = {}
+        self.needed_by: dict[str, dict[str, None]] = {}
+        """Task → blocked tasks whose blocker needs it."""
+        self.ready = ReadyQueue()
+        self.reserved = PathIndex()
+        self.deadlines: Deadlines[str] = Deadlines()
+        """Lease deadlines by task, monotonic seconds."""
+        self.waiters = Waiters()
+        self.counts: dict[str, int] = {}
+        """Status → number of tasks."""
+        self.pages = TaskPages(self.tasks)
+        """The tasks as encoded pages, for snapshots."""
+        self.outbox: list[tuple[str, bytes]] | None = None
+        """Where new mailbox entries are also put, for sending; None during replay."""
+        self.revision = 0
+        """Grows with every change; no part of the canonical state."""
+
+    def changing(self, name: str) -> Task:
+        """The task of that name, to be changed: a snapshot that is under way takes its old form first."""
+        self.pages.touch(name)
+        return self.tasks[name]
+
+    def agent(self, name: str) -> Agent:
+        """The agent of that name, created at its first mention."""
+        found = self.agents.get(name)
+        if found is None:
+            found = self.agents[name] = Agent(name, tasks={})
+        return found
+
+
+def agent_status(agent: Agent, state: State, waiting: bool) -> str:
+    """`active`, `busy`, `idle`, `blocked` or `offline` (CONTRACT section 3)."""
+    if not agent.up:
+        return "offline"
+    if agent.tasks:
+        statuses = {state.tasks[task].status for task in agent.tasks}
+        return "blocked" if statuses == {BLOCKED} else "busy"
+    return "idle" if waiting or agent.seen else "active"

@@ -1,0 +1,50 @@
+"""One task: its statuses, and the fields that task_graph.json shows of it."""
+
+from typing import Any
+
+import msgspec
+
+PENDING = "pending"
+IN_PROGRESS = "in_progress"
+BLOCKED = "blocked"
+COMPLETED = "completed"
+FAILED = "failed"
+CANCELLED = "cancelled"
+TERMINAL = frozenset({COMPLETED, CANCELLED})
+FINISHED = frozenset({COMPLETED, CANCELLED, FAILED})
+"""Statuses in which nothing more will happen by itself."""
+
+
+class Task(msgspec.Struct, gc=False):
+    """One task; encodes as its entry in task_graph.json."""
+
+    id: str
+    status: str = PENDING
+    owner: str | None = None
+    lease_expiry: str | None = None
+    lease_token: int | None = None
+    lease_ttl_s: float | None = None
+    """The TTL in force while leased."""
+    blocked: bool = False
+    blocker: dict[str, Any] | None = None
+    """`{"reason", "needs", "by"}`."""
+    progress: float | None = None
+    """0 to 100, percent."""
+    attempts: int = 0
+    priority: int = 50
+    depends_on: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    title: str = ""
+    updated_at: str = ""
+    ttl_s: float | None = None
+    """The task's own default TTL."""
+    max_attempts: int = 3
+    requires: tuple[str, ...] = ()
+    run: str | None = None
+    prompt: str | None = None
+    details: str = ""
+    result: Any = None
+    quarantined: bool = False
+    created_seq: int = 0
+    tied: bool = False
+    """The lease ends with the connection that claimed it."""

@@ -1,0 +1,108 @@
+"""One turn of the coordinator: records that were decided, in order, and messages to send once they are durable."""
+
+from typing import Any
+
+from kortana.core.evolve import evolve
+from kortana.core.state import State
+from kortana.core.task import Task
+from kortana.protocol import event as ev
+from kortana.protocol.codec import encode_json, event_digest
+from kortana.protocol.event import Event, Record
+from kortana.protocol.timestamps import iso_from_ms, ms_from_iso
+
+
+class Turn:
+    """Collects the outcome of one batch of commands.
+
+    Each record evolves the state as it is made, so that the next decision of the batch sees it.
+
+    now: monotonic seconds, for deadlines. wall_ms: milliseconds since the epoch, for `recorded_at`; a clock
+    that was set back is held at the last record's time.
+    """
+
+    __slots__ = ("deliveries", "now", "records", "replies", "state", "wall", "wall_ms")
+
+    def __init__(self, state: State, now: float, wall_ms: int) -> None:
+        if state.recorded_at:
+            wall_ms = max(wall_ms, ms_from_iso(state.recorded_at))
+        self.state = state
+        self.now = now
+        self.wall_ms = wall_ms
+        self.wall = iso_from_ms(wall_ms)
+        self.records: list[Record] = []
+        self.replies: list[tuple[int, bytes]] = []
+        """(connection, body) of answers."""
+        self.deliveries: list[tuple[str, bytes]] = []
+        """(agent, body) of mailbox events."""
+        state.outbox = self.deliveries
+
+    def take(self, event: Event, body: bytes, digest: int) -> Record:
+        """Journals what came from outside."""
+        return self._append(Record(event, self.state.seq + 1, self.wall, body, digest))
+
+    def say(
+        self,
+        target: str,
+        event_type: str,
+        task_id: str | None,
+        payload: dict[str, Any],
+        source: str = ev.COORDINATOR,
+        priority: str = "normal",
+    ) -> Record:
+        """Journals what the coordinator (or the supervisor) says, under an id that its place makes unique."""
+        seq = self.state.seq + 1
+        event = Event(f"k{seq}", self.wall, source, target, event_type, task_id, priority, payload, False)
+        digest = 0 if source == ev.COORDINATOR else event_digest(event)
+        return self._append(Record(event, seq, self.wall, encode_json(event), digest))
+
+    def directive(self, target: str, task_id: str | None, payload: dict[str, Any], priority: str = "high") -> None:
+        """A DIRECTIVE into an agent's mailbox."""
+        self.say(target, ev.DIRECTIVE, task_id, payload, priority=priority)
+
+    def answer(self, conn: int, event: Event, payload: dict[str, Any]) -> None:
+        """Journals the decision on an input, and replies where the contract owes an answer."""
+        body = {"ack_for_event_id": event.id, **payload, "seq": self.state.seq + 1}
+        record = self.say(event.source, ev.ACK, event.task_id, body)
+        if event.requires_ack or not payload["accepted"]:
+            self.replies.append((conn, record.body))
+
+    def accept(self, conn: int, event: Event, **extra: Any) -> None:
+        self.answer(conn, event, {"accepted": True, "reason": "", **extra})
+
+    def refuse(self, conn: int, event: Event, reason: str, detail: str = "") -> None:
+        payload: dict[str, Any] = {"accepted": False, "reason": reason}
+        if detail:
+            payload["result"] = {"detail": detail}
+        self.answer(conn, event, payload)
+
+    def reply_only(self, conn: int, event: Event, reason: str, detail: str = "") -> None:
+        """A refusal that is no decision on the task graph, and so not journaled."""
+        payload: dict[str, Any] = {"ack_for_event_id": event.id, "accepted": False, "reason": reason, "seq": None}
+        if detail:
+            payload["result"] = {"detail": detail}
+        self.replies.append((conn, encode_json(refusal_event(event.id, event.source, self.wall, payload))))
+
+    def expires_at(self, ttl_s: float) -> str:
+        """When a lease granted now would end, by the wall clock: for people; no decision reads it."""
+        return iso_from_ms(self.wall_ms + round(ttl_s * 1000))
+
+    def _append(self, record: Record) -> Record:
+        self.records.append(record)
+        evolve(self.state, record, self.now)
+        return record
+
+
+def refusal_event(event_id: str, target: str, wall: str, payload: dict[str, Any]) -> Event:
+    """An ACK outside the journal."""
+    return Event(f"r-{event_id}", wall, ev.COORDINATOR, target, ev.ACK, None, "normal", payload, False)
+
+
+def brief(task: Task) -> dict[str, Any]:
+    """What an answer says of a task: its identity and standing, and what is needed to work on it."""
+    found: dict[str, Any] = {"id": task.id, "status": task.status, "owner": task.owner, "attempts": task.attempts}
+    for name in ("title", "run", "prompt", "paths", "depends_on", "requires", "progress", "blocker", "quarantined"):
+        value = getattr(task, name)
+        if value or (name == "progress" and value is not None):
+            found[name] = value
+    found["priority"] = task.priority
+    return found

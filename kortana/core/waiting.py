@@ -1,0 +1,72 @@
+"""Claims that wait until they can be granted, in the order in which they came."""
+
+import msgspec
+
+from kortana.core.deadlines import Deadlines
+from kortana.protocol.event import Event
+
+
+class Waiter(msgspec.Struct, frozen=True):
+    """One waiting claim."""
+
+    event: Event
+    conn: int
+    """The connection that will get the answer."""
+    ttl_s: float | None
+    order: int
+    refusal: str
+    """The reason to give when the wait is over."""
+    tied: bool
+
+
+class Waiters:
+    """The waiting claims of the live connections. No part of the canonical state: it dies with them."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Waiter] = {}
+        self._by_task: dict[str | None, dict[str, None]] = {}
+        self._by_agent: dict[str, dict[str, None]] = {}
+        self.deadlines: Deadlines[str] = Deadlines()
+        """By event id, monotonic seconds."""
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, event_id: str) -> bool:
+        return event_id in self._by_id
+
+    def add(self, waiter: Waiter, due: float) -> None:
+        event = waiter.event
+        self._by_id[event.id] = waiter
+        self._by_task.setdefault(event.task_id, {})[event.id] = None
+        self._by_agent.setdefault(event.source, {})[event.id] = None
+        self.deadlines.set(event.id, due)
+
+    def pop(self, event_id: str) -> Waiter | None:
+        waiter = self._by_id.pop(event_id, None)
+        if waiter is None:
+            return None
+        for index, key in ((self._by_task, waiter.event.task_id), (self._by_agent, waiter.event.source)):
+            index[key].pop(event_id, None)  # type: ignore[index]
+            if not index[key]:  # type: ignore[index]
+                del index[key]  # type: ignore[attr-defined]
+        self.deadlines.clear(event_id)
+        return waiter
+
+    def for_task(self, task: str) -> list[Waiter]:
+        """Who waits for this task by id, or for any task, in order of arrival."""
+        named = [self._by_id[i] for i in self._by_task.get(task, ())]
+        anything = [self._by_id[i] for i in self._by_task.get(None, ())]
+        return sorted(named + anything, key=lambda waiter: waiter.order) if named and anything else named or anything
+
+    def of_agent(self, agent: str) -> list[Waiter]:
+        return [self._by_id[i] for i in self._by_agent.get(agent, ())]
+
+    def of_conn(self, conn: int) -> list[Waiter]:
+        return [waiter for waiter in self._by_id.values() if waiter.conn == conn]
+
+    def is_waiting(self, agent: str) -> bool:
+        return agent in self._by_agent
+
+    def count(self, agent: str) -> int:
+        return len(self._by_agent.get(agent, ()))

@@ -1,0 +1,107 @@
+"""What the actors need of the outside world. The real things stand in `adapters/`, `processes/` and `bootstrap`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from kortana.protocol.event import Record
+
+
+class Clock(Protocol):
+    """Time, as an argument for the core."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, also through a suspended machine."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since the epoch."""
+
+
+class JournalFault(Exception):
+    """The journal cannot take records just now; nothing of the failed commit counts as written."""
+
+
+class Journal(Protocol):
+    """An append-only sequence of records."""
+
+    def commit(self, lines: list[bytes], last_seq: int) -> None:
+        """Appends whole lines and makes them durable. Raises JournalFault, and then none of them is in it."""
+
+    def read(self, after: int = 0) -> Iterator[Record]:
+        """The records with a higher `seq`, in order."""
+
+    def close(self) -> None:
+        """Ends the use of the journal."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The state at one `seq`, encoded, ready to be written."""
+
+    seq: int
+    at: str
+    pages: list[bytes]
+    agents: dict[str, Any]
+    rest: bytes | None
+    """The canonical state but for tasks, where a checkpoint is due."""
+
+
+class Snapshots(Protocol):
+    """Readable and recoverable copies of the state."""
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replaces the snapshot files, each atomically. Raises OSError."""
+
+
+class ProcessSpec(msgspec.Struct, frozen=True):
+    """What to start as one incarnation of a worker. Crosses to the launcher as JSON."""
+
+    worker: str
+    incarnation: int
+    argv: list[str] | None
+    """A command, or None for a Python worker."""
+    entrypoint: str | None
+    """`module:callable`."""
+    cwd: str
+    env: dict[str, str]
+    """The whole environment."""
+    log_path: str
+    log_rotate_bytes: int
+    log_keep: int
+    ready_pattern: str | None
+    """A regular expression; the first line of output that it finds is reported."""
+    open_files: int | None
+    memory_bytes: int | None = None
+    pids: int | None = None
+
+
+class ProcessExit(msgspec.Struct, frozen=True):
+    """How an incarnation ended; sent once its whole process tree is gone."""
+
+    code: int | None
+    signal: str | None
+    """`SIGKILL`, ...; None for an exit."""
+    core_dumped: bool
+    user_s: float
+    system_s: float
+    max_rss_bytes: int
+    swept: int
+    """Processes of its tree that had to be killed after it."""
+    last_lines: list[str]
+    """The end of its output, at most 20 lines."""
+
+
+class Launcher(Protocol):
+    """Owns the worker processes. Calls return at once; what happens is told to the listener given to `start`."""
+
+    def start(self, spec: ProcessSpec) -> None:
+        """Starts one incarnation."""
+
+    def signal(self, worker: str, incarnation: int, number: int) -> None:
+        """Sends a signal to its first process and that one's process group."""
+
+    def kill_tree(self, worker: str, incarnation: int) -> None:
+        """Kills everything that it ever started."""
+
+
+Environment = Mapping[str, str]

@@ -1,0 +1,95 @@
+"""Typed payloads of the events that the coordinator decides upon. A wrong one is `bad_payload`."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+MAX_DETAILS = 8_192
+MAX_PATHS = 256
+MAX_REFERENCES = 256
+
+
+class _Payload(msgspec.Struct, frozen=True, gc=False):
+    """Unknown fields are left to readers who know them; known ones must have their type."""
+
+
+class TaskAdd(_Payload):
+    title: str = ""
+    run: str | None = None
+    prompt: str | None = None
+    priority: int = 50
+    """-1000000 to 1000000, higher first."""
+    depends_on: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    lease_ttl_s: float | None = None
+    max_attempts: int | None = None
+
+
+class TaskClaim(_Payload):
+    ttl_s: float | None = None
+    wait_s: float = 0.0
+    details: str = ""
+
+
+class TaskUpdate(_Payload):
+    status: str
+    details: str = ""
+    progress: float | None = None
+    """0 to 100, percent."""
+    token: int | None = None
+    result: Any = None
+
+
+class TaskRelease(_Payload):
+    token: int | None = None
+    details: str = ""
+
+
+class Blocker(_Payload):
+    reason: str
+    needs: tuple[str, ...] = ()
+    token: int | None = None
+
+
+class Heartbeat(_Payload):
+    token: int | None = None
+    details: str = ""
+
+
+class Confirm(_Payload):
+    ack_for_event_id: str
+
+
+class Reset(_Payload):
+    mode: str = "reset"
+    """`reset`: pending with a clean slate; `retry`: out of quarantine, the history kept."""
+
+
+class Edit(_Payload):
+    remove: bool = False
+
+
+class Hello(_Payload):
+    protocol: int
+    role: str
+    token: str | None = None
+    pid: int | None = None
+    receive: bool | None = None
+    tie_leases: bool = False
+
+
+class CommandCall(_Payload):
+    command: str
+    args: dict[str, Any] = {}
+
+
+P = TypeVar("P", bound=_Payload)
+
+
+def read_payload(kind: type[P], payload: dict[str, Any]) -> P | str:
+    """The payload as `kind`, or what is wrong with it. JSON arrays become tuples; numbers are not coerced."""
+    try:
+        return msgspec.convert(payload, kind)
+    except msgspec.ValidationError as error:
+        return str(error)
