@@ -183,18 +183,22 @@ def _added(state: State, event: Event, record: Record, answer: dict[str, Any], n
 
 def _released(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
     task = state.changing(answer["task"]["id"])
-    _settle(state, task, answer["task"], record)
+    _let_go(state, task, answer["task"], record)
+
+
+def _let_go(state: State, task: Task, outcome: dict[str, Any], record: Record) -> None:
+    """Ends a lease; a blocked task whose needs are not met may stay blocked, without a holder."""
+    end_lease(state, task)
+    task.attempts = outcome["attempts"]
+    task.updated_at = record.recorded_at
+    if outcome["status"] != BLOCKED:
+        _unblock(state, task)
+    set_status(state, task, outcome["status"])
 
 
 def _lease_ended(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
     """LEASE_EXPIRED and LEASE_RELEASED: payload `{"by", "token", "status", "attempts", ...}`."""
-    task = state.changing(event.task_id or "")
-    end_lease(state, task)
-    task.attempts = payload["attempts"]
-    task.updated_at = record.recorded_at
-    if payload["status"] != BLOCKED:
-        _unblock(state, task)
-    set_status(state, task, payload["status"])
+    _let_go(state, state.changing(event.task_id or ""), payload, record)
 
 
 def _quarantined(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:

@@ -128,14 +128,15 @@ def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
 
 
 def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
-    """TASK_RELEASE: the holder gives its task back; an operator takes a task from whoever holds it."""
+    """TASK_RELEASE: the holder gives its task back (still blocked, where its blocker needs other tasks); an operator takes a task from whoever holds it."""
     asked = payloads.read_payload(payloads.TaskRelease, event.payload)
     if isinstance(asked, str):
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
     if event.source != ev.OPERATOR:
         task = _held_task(turn, conn, event, asked.token)
         if task is not None:
-            turn.accept(conn, event, task={"id": task.id, "status": PENDING, "attempts": task.attempts})
+            status = _status_without_holder(task)
+            turn.accept(conn, event, task={"id": task.id, "status": status, "attempts": task.attempts})
         return None
     task = turn.state.tasks.get(event.task_id or "")
     if task is None or task.status in TERMINAL or (task.owner is None and task.status != BLOCKED):
@@ -162,11 +163,15 @@ def expire_lease(turn: Turn, task: Task) -> None:
     quarantine_if_spent(turn, task, "lease expired")
 
 
+def _status_without_holder(task: Task) -> str:
+    """A blocked task that needs others stays blocked until they are completed; any other is pending."""
+    return BLOCKED if task.blocker is not None and task.blocker["needs"] else PENDING
+
+
 def _end(turn: Turn, task: Task, kind: str, why: str, attempts: int) -> None:
-    still_blocked = task.status == BLOCKED and task.blocker is not None and bool(task.blocker["needs"])
     payload = {
         "by": task.owner, "token": task.lease_token, "reason": why,
-        "status": BLOCKED if still_blocked else PENDING, "attempts": attempts,
+        "status": _status_without_holder(task), "attempts": attempts,
     }  # fmt: skip
     turn.say(task.owner or ev.ALL, kind, task.id, payload, priority="high")
 

@@ -82,7 +82,7 @@ class LeaseAudit:
         elif kind in (ev.TASK_UPDATE, ev.BLOCKER, ev.TASK_RELEASE) and event.source != ev.OPERATOR:
             task = answer["task"]["id"]
             self._must_hold(record, task, event.source, event.payload.get("token"))
-            if answer["task"]["status"] not in (IN_PROGRESS, BLOCKED):
+            if kind == ev.TASK_RELEASE or answer["task"]["status"] not in (IN_PROGRESS, BLOCKED):
                 self.holders.pop(task, None)
         elif kind in (ev.TASK_RELEASE, ev.TASK_CANCEL, ev.TASK_RESET, ev.OPERATOR_EDIT):
             self.holders.pop(answer["task"]["id"], None)

@@ -1,0 +1,1 @@
+"""What runs inside a worker: AgentInterface and the agent adapters. No actors here."""

@@ -1,0 +1,266 @@
+"""AgentInterface: how a worker, or any Python program on this machine, takes part."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kortana.agent.answers import Answer, ClaimDenied, Task
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+from kortana.protocol.names import is_agent_name
+from kortana.transport.client import Client, Hello, KortanaUnavailable, Refused, make_event
+from kortana.transport.endpoint import read_endpoint
+
+__all__ = ["AgentInterface", "Answer", "ClaimDenied", "KortanaUnavailable", "Refused", "Task"]
+
+REQUEST_TIMEOUT_S = 60.0
+SEEN_IDS = 10_000
+
+
+def _find_data_dir(root: Path) -> Path:
+    """data/run of the nearest project at or above a folder."""
+    for folder in (root, *root.parents):
+        if (folder / "data" / "run").is_dir():
+            return folder / "data" / "run"
+    return root / "data" / "run"
+
+
+class AgentInterface:
+    """One agent's voice. Any number of threads may use it.
+
+    name: defaults to `$KORTANA_AGENT`. project_root: where kortana.yaml stands; only for an agent that Kortana
+    did not start. tie_leases: what is claimed here is released when the connection closes. patience_s: how
+    long a call waits while no Kortana answers, as during a restart.
+    Raises ValueError for a name that no agent can have.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        project_root: str | os.PathLike[str] | None = None,
+        *,
+        tie_leases: bool = False,
+        receive: bool = True,
+        patience_s: float = 30.0,
+    ) -> None:
+        self.name = name or os.environ.get("KORTANA_AGENT", "")
+        if not is_agent_name(self.name):
+            raise ValueError(f"{self.name!r} is no agent name; give one, or set KORTANA_AGENT")
+        inside = name in (None, os.environ.get("KORTANA_AGENT"))
+        token = os.environ.get("KORTANA_TOKEN") if inside else None
+        self._fixed_socket = os.environ.get("KORTANA_SOCKET") if project_root is None else None
+        self._run_folder = None if self._fixed_socket else _find_data_dir(Path(project_root or ".").resolve())
+        hello = Hello(self.name, token=token, receive=receive, tie_leases=tie_leases)
+        self._client = Client(self._find_socket, hello, patience_s)
+        self._tokens: dict[str, int] = {}
+        self._ttls: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._handed_out: Event | None = None
+        self._seen: dict[str, None] = {}
+        self._kept: deque[Event] = deque()
+
+    def _find_socket(self) -> str | None:
+        if self._run_folder is None:
+            return self._fixed_socket
+        endpoint = read_endpoint(self._run_folder)
+        return None if endpoint is None else str(endpoint.get("socket"))
+
+    def __enter__(self) -> "AgentInterface":
+        self.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Says HELLO. Raises KortanaUnavailable and Refused. Every other call connects by itself."""
+        self._client.connect()
+
+    def close(self) -> None:
+        self._client.close()
+
+    @property
+    def lease_ttl_s(self) -> float:
+        """The TTL of a claim that asks for none."""
+        return float(self._client.welcome.get("lease_ttl_s", 120.0))
+
+    def claim_task(
+        self, task_id: str | None = None, details: str = "", *, ttl: float | None = None, wait: float = 0
+    ) -> Answer:
+        """Claims a task, or the next one that this agent can do. Truthy where granted, with `task` and `token`.
+
+        ttl: seconds. wait: up to how many seconds to wait until it can be granted.
+        """
+        payload: dict[str, Any] = {"details": details, "wait_s": float(wait)}
+        if ttl is not None:
+            payload["ttl_s"] = float(ttl)
+        answer = self._ask(ev.TASK_CLAIM, task_id, payload, timeout_s=wait + REQUEST_TIMEOUT_S)
+        if answer:
+            self._tokens[answer.task_id] = answer.token
+            self._ttls[answer.task_id] = answer.ttl_s
+        return answer
+
+    def heartbeat(self, task_id: str | None = None, details: str = "") -> Answer:
+        """Renews the lease on a task, or all of this agent's."""
+        return self._ask(ev.HEARTBEAT, task_id, self._with_token(task_id, {"details": details}))
+
+    def update_task_status(
+        self, task_id: str, status: str, details: str = "", progress: float | None = None, result: Any = None
+    ) -> Answer:
+        """`in_progress`, `blocked`, `completed`, `failed`, or `pending` (gives it back). progress: 0 to 100."""
+        payload: dict[str, Any] = {"status": status, "details": details}
+        if progress is not None:
+            payload["progress"] = float(progress)
+        if result is not None:
+            payload["result"] = result
+        answer = self._ask(ev.TASK_UPDATE, task_id, self._with_token(task_id, payload))
+        if answer and status in ("completed", "failed", "pending"):
+            self._forget(task_id)
+        return answer
+
+    def report_blocker(self, task_id: str, reason: str, needs: Sequence[str] = ()) -> Answer:
+        """Marks a task blocked, and makes the others replan. needs: tasks whose completion unblocks it."""
+        payload = {"reason": reason, "needs": list(needs)}
+        return self._ask(ev.BLOCKER, task_id, self._with_token(task_id, payload))
+
+    def release_task(self, task_id: str) -> Answer:
+        """Gives a task back."""
+        answer = self._ask(ev.TASK_RELEASE, task_id, self._with_token(task_id, {}))
+        if answer:
+            self._forget(task_id)
+        return answer
+
+    def add_task(self, task_id: str, title: str = "", **fields: Any) -> Answer:
+        """Adds a task. fields: `run prompt priority depends_on paths requires lease_ttl_s max_attempts`."""
+        return self._ask(ev.TASK_ADD, task_id, {"title": title, **fields})
+
+    def get_task(self, task_id: str) -> dict[str, Any] | None:
+        """A task as task_graph.json shows it, or None."""
+        payload = {"command": "task", "args": {"id": task_id}}
+        found = self._ask(ev.COMMAND, None, payload).result
+        return found if isinstance(found, dict) and "id" in found else None
+
+    def send_event(
+        self,
+        event_type: str,
+        target: str = "all",
+        task_id: str | None = None,
+        payload: dict[str, Any] | None = None,
+        requires_ack: bool = False,
+        priority: str = "normal",
+    ) -> Answer | None:
+        """Sends any event. Gives the answer where one is required, else None at once."""
+        event = make_event(self.name, event_type, target, task_id, payload, priority, requires_ack)
+        if requires_ack:
+            return Answer(self._client.request(event, REQUEST_TIMEOUT_S))
+        self._client.post(event)
+        return None
+
+    def receive(self, timeout: float | None = None) -> Event | None:
+        """The next event of the mailbox, or None when the time (seconds; None: no end) is over.
+
+        An event counts as received when the next one is asked for: one that was being worked on when the
+        process died is delivered again.
+        """
+        with self._lock:
+            self._confirm()
+            if self._kept:
+                self._handed_out = self._kept.popleft()
+                return self._handed_out
+        while (event := self._client.receive(timeout)) is not None:
+            with self._lock:
+                if not self._is_repeat(event):
+                    self._handed_out = event
+                    return event
+                self._send_confirm(event)
+        return None
+
+    def check_for_directives(self) -> list[Event]:
+        """The directives that are waiting in the mailbox, without waiting; other events stay for `receive`."""
+        found = []
+        while (event := self._client.receive(0)) is not None:
+            with self._lock:
+                if not self._is_repeat(event):
+                    (found if event.event_type == ev.DIRECTIVE else self._kept).append(event)
+        if found and not self._kept:
+            with self._lock:
+                self._send_confirm(found[-1])
+        return found
+
+    @contextmanager
+    def claim(self, task_id: str | None = None, *, ttl: float | None = None, wait: float = 0) -> Iterator[Task]:
+        """Claims a task for a block of code: renews it in the background, completes it at the end, and reports
+        failure on an exception. Raises ClaimDenied."""
+        answer = self.claim_task(task_id, ttl=ttl, wait=wait)
+        if not answer:
+            raise ClaimDenied(answer)
+        task = Task(answer, self)
+        with self.renewing(task):
+            try:
+                yield task
+            except BaseException as error:
+                if not task.lost:
+                    self.update_task_status(task.id, "failed", f"{type(error).__name__}: {error}"[:1000])
+                raise
+            if not task.lost and not task.settled:
+                self.update_task_status(task.id, "completed", task.details, result=task.result)
+
+    @contextmanager
+    def renewing(self, task: Task) -> Iterator[None]:
+        """Renews the lease of a task in the background, three times in its TTL; a refusal sets `task.lost`."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(task.ttl_s / 3):
+                try:
+                    if not self.heartbeat(task.id):
+                        task.lose()
+                        return
+                except (OSError, TimeoutError):
+                    continue
+
+        thread = threading.Thread(target=renew, name=f"renew-{task.id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(REQUEST_TIMEOUT_S)
+
+    def _ask(
+        self, event_type: str, task_id: str | None, payload: dict[str, Any], timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> Answer:
+        event = make_event(self.name, event_type, task_id=task_id, payload=payload)
+        return Answer(self._client.request(event, timeout_s))
+
+    def _with_token(self, task_id: str | None, payload: dict[str, Any]) -> dict[str, Any]:
+        token = self._tokens.get(task_id or "")
+        return payload if token is None else {**payload, "token": token}
+
+    def _forget(self, task_id: str) -> None:
+        self._tokens.pop(task_id, None)
+        self._ttls.pop(task_id, None)
+
+    def _confirm(self) -> None:
+        if self._handed_out is not None:
+            self._send_confirm(self._handed_out)
+            self._handed_out = None
+
+    def _send_confirm(self, event: Event) -> None:
+        payload = {"ack_for_event_id": event.id}
+        try:
+            self._client.post(make_event(self.name, ev.ACK, payload=payload, requires_ack=False))
+        except OSError:
+            pass  # it will be delivered, and confirmed, again
+
+    def _is_repeat(self, event: Event) -> bool:
+        if event.id in self._seen:
+            return True
+        self._seen[event.id] = None
+        if len(self._seen) > SEEN_IDS:
+            del self._seen[next(iter(self._seen))]
+        return False

@@ -1,0 +1,140 @@
+"""The shell adapter: claims the next task that it can do, runs its `run:` with /bin/sh, and reports the outcome."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from typing import Any
+
+from kortana.agent.answers import Task
+from kortana.agent.interface import AgentInterface
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+
+CLAIM_WAIT_S = 600.0
+KEPT_LINES = 20
+KEPT_CHARS = 400
+QUOTA_EXIT_CODE = 75
+STOP_GRACE_S = 5.0
+
+
+def run(agent: AgentInterface) -> None:
+    """The adapter's whole life: one task after another until it is stopped."""
+    _Shell(agent).serve()
+
+
+class _Shell:
+    def __init__(self, agent: AgentInterface) -> None:
+        self._agent = agent
+        self._current: tuple[Task, subprocess.Popen[bytes]] | None = None
+        self._lock = threading.Lock()
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_stop)
+        threading.Thread(target=self._read_mailbox, name="mailbox", daemon=True).start()
+        while True:
+            answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
+            if not answer:
+                continue
+            task = Task(answer, self._agent)
+            _say(f"claimed {task.id} (token {task.token}): {task.fields.get('title') or task.fields.get('run', '')}")
+            with self._agent.renewing(task):
+                outcome = self._run(task)
+            self._report(task, outcome)
+            if outcome["exit_code"] == QUOTA_EXIT_CODE:
+                _say("quota used up: leaving until the quota delay has passed")
+                sys.exit(QUOTA_EXIT_CODE)
+
+    def _run(self, task: Task) -> dict[str, Any]:
+        """Runs the task's command; gives `{"exit_code", "lines"}`."""
+        command = task.fields.get("run")
+        if not command:
+            return {"exit_code": 2, "lines": ["the task has no run:, which is what the shell adapter does"]}
+        environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        with self._lock:
+            self._current = (task, process)
+        lines: deque[str] = deque(maxlen=KEPT_LINES)
+        assert process.stdout is not None
+        for line in process.stdout:
+            text = line.decode("utf-8", "replace").rstrip("\n")
+            lines.append(text[:KEPT_CHARS])
+            _say(text)
+            if task.lost:
+                break
+        with self._lock:
+            self._current = None
+        if task.lost:
+            _end(process)
+        return {"exit_code": process.wait(), "lines": list(lines)}
+
+    def _report(self, task: Task, outcome: dict[str, Any]) -> None:
+        code = outcome["exit_code"]
+        if task.lost:
+            _say(f"{task.id}: the lease was lost; nothing is reported")
+            return
+        if code == QUOTA_EXIT_CODE:
+            answer = self._agent.release_task(task.id)
+        elif code == 0 and (self._agent.get_task(task.id) or {}).get("status") == "blocked":
+            _say(f"{task.id} is blocked: giving it back until what it needs is completed")
+            answer = self._agent.release_task(task.id)
+        else:
+            status = "completed" if code == 0 else "failed"
+            answer = self._agent.update_task_status(task.id, status, f"exit code {code}", result=outcome)
+            _say(f"{task.id} {status} (exit code {code})")
+        if not answer:
+            _say(f"{task.id}: refused: {answer.reason}")
+
+    def _read_mailbox(self) -> None:
+        while True:
+            try:
+                event = self._agent.receive()
+            except OSError as error:
+                _say(f"mailbox: {error}")
+                os._exit(1)
+            if event is not None:
+                self._heed(event)
+
+    def _heed(self, event: Event) -> None:
+        """Stops work whose lease is gone; tells of everything else."""
+        instruction = event.payload.get("instruction", event.event_type)
+        if event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction == "lease_released":
+            with self._lock:
+                if self._current is not None and self._current[0].id == event.task_id:
+                    task, process = self._current
+                    task.lose()
+                    _end(process)
+        _say(f"heard {instruction} {event.task_id or ''}: {event.payload.get('reason', '')} {event.payload.get('by', '')}")
+
+    def _on_stop(self, *_: object) -> None:
+        """SIGTERM: ends the task's command, gives the task back, and goes."""
+        current = self._current
+        if current is not None:
+            task, process = current
+            task.lose()
+            _end(process)
+        sys.exit(0)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ends a command and its process group; SIGKILL after the grace."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  a worker's stdout is its log

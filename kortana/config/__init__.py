@@ -1,0 +1,1 @@
+"""What is declared: kortana.yaml as typed, frozen specs, and errors with line and column."""

@@ -1,0 +1,124 @@
+"""Rules that span several keys: budgets against backoff, references, cycles, and what is not built yet."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import yaml
+
+from kortana.config.nodes import Reader
+from kortana.config.spec import BackoffSpec, TaskSpec, WorkerSpec
+from kortana.core.backoff import delay_s
+
+Pairs = Mapping[str, tuple[yaml.Node, yaml.Node]]
+
+
+def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.Node, path: str) -> None:
+    """What must agree within one worker."""
+
+    def problem(key: str, what: str) -> None:
+        reader.problem(pairs[key][1] if key in pairs else node, f"{path}.{key}", what)
+
+    if worker.ready.type == "log" and worker.ready.pattern is None:
+        problem("ready", "type log needs a pattern")
+    if worker.ready.type != "log" and worker.ready.pattern is not None:
+        problem("ready", f"pattern means nothing with type {worker.ready.type}")
+    if worker.entrypoint is not None and not _is_entrypoint(worker.entrypoint):
+        problem("entrypoint", "module:callable is needed")
+    if worker.liveness.progress_timeout > 0:
+        problem("liveness", "progress_timeout is not built yet; only 0s (off) is accepted")
+    for key in ("memory", "pids"):
+        if getattr(worker.limits, key) is not None:
+            problem("limits", f"{key} is not built yet; remove this key")
+    if worker.backoff.max < worker.backoff.initial:
+        problem("backoff", "max is less than initial")
+    elif worker.restart != "temporary" and not _can_exhaust(worker):
+        what = (
+            f"intensity {worker.intensity} in {worker.period:g}s can never be exhausted: by then the backoff makes "
+            f"{worker.intensity} restarts take longer than that; make period longer, or intensity or backoff smaller"
+        )
+        problem("intensity" if "intensity" in pairs else "backoff", what)
+    _check_files(worker, problem)
+
+
+def _check_files(worker: WorkerSpec, problem: Callable[[str, str], None]) -> None:
+    if not os.path.isdir(worker.cwd):
+        problem("cwd", f"there is no folder {worker.cwd}")
+    if worker.env_file is not None and not os.path.isfile(worker.env_file):
+        problem("env_file", f"there is no file {worker.env_file}")
+
+
+def _is_entrypoint(text: str) -> bool:
+    module, _, name = text.partition(":")
+    return all(part.isidentifier() for part in module.split(".")) and all(part.isidentifier() for part in name.split("."))
+
+
+def _can_exhaust(worker: WorkerSpec) -> bool:
+    """Whether a worker that dies at once can use its budget up, even with the longest of its jitter.
+
+    The restarts are closest to each other at the beginning, as the delays only grow: restart 1 and restart
+    `intensity + 1` must fit into one period.
+    """
+    backoff: BackoffSpec = worker.backoff
+    spread = sum(delay_s(backoff, n, 0.0) for n in range(2, min(worker.intensity, 10_000) + 2))
+    return spread * (1 - backoff.jitter) <= worker.period
+
+
+def check_workers(reader: Reader, workers: Sequence[WorkerSpec], nodes: Mapping[str, yaml.Node]) -> None:
+    """What must agree between workers: names of replicas, `start_after`."""
+    names: dict[str, str] = {}
+    for worker in workers:
+        for name in worker.replica_names():
+            if name in names:
+                what = f"its replica {name} has the name of another worker ({names[name]})"
+                reader.problem(nodes[worker.name], f"workers.{worker.name}", what)
+            names[name] = worker.name
+    after = {worker.name: list(worker.start_after) for worker in workers}
+    for worker in workers:
+        where = nodes[worker.name]
+        for needed in worker.start_after:
+            if needed not in nodes:
+                reader.problem(where, f"workers.{worker.name}.start_after.{needed}", f"there is no worker {needed}")
+    for cycle in cycles_of(after):
+        what = "a cycle: " + " -> ".join([*cycle, cycle[0]])
+        reader.problem(nodes[cycle[0]], f"workers.{cycle[0]}.start_after", what)
+
+
+def check_tasks(reader: Reader, tasks: Sequence[TaskSpec], nodes: Sequence[yaml.Node]) -> None:
+    """What must agree between tasks: ids, `depends_on`. Each task stands at the node of the same index."""
+    seen: dict[str, yaml.Node] = {}
+    for task, item in zip(tasks, nodes, strict=True):
+        if task.id in seen:
+            reader.problem(item, f"tasks.{task.id}", "this id stands twice")
+        seen[task.id] = item
+    for task in tasks:
+        for needed in task.depends_on:
+            if needed not in seen:
+                reader.problem(seen[task.id], f"tasks.{task.id}.depends_on", f"there is no task {needed}")
+    for cycle in cycles_of({task.id: list(task.depends_on) for task in tasks}):
+        what = "a cycle: " + " -> ".join([*cycle, cycle[0]])
+        reader.problem(seen[cycle[0]], f"tasks.{cycle[0]}.depends_on", what)
+
+
+def cycles_of(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """One cycle through each knot of a graph (node → the nodes it needs). Depth first, without recursion."""
+    done: set[str] = set()
+    found = []
+    for root in edges:
+        way: list[str] = []
+        todo = [(root, iter(edges.get(root, ())))] if root not in done else []
+        while todo:
+            node, rest = todo[-1]
+            if not way or way[-1] != node:
+                way.append(node)
+            following = next((n for n in rest if n in edges), None)
+            if following is None:
+                done.add(node)
+                way.pop()
+                todo.pop()
+            elif following in way:
+                found.append(way[way.index(following) :])
+                done.update(way)
+                break
+            elif following not in done:
+                todo.append((following, iter(edges.get(following, ()))))
+    return found

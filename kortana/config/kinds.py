@@ -1,0 +1,254 @@
+"""The kinds of value that a key can have: each reads a node, and gives its JSON Schema."""
+
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import yaml
+
+from kortana.config.nodes import Reader
+from kortana.config.units import bytes_of, seconds_of
+from kortana.protocol.names import NAME_PATTERN
+
+BAD = object()
+"""What a kind gives after a problem."""
+
+
+class Kind(Protocol):
+    def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
+        """The value, or BAD after telling the reader what is wrong."""
+
+    def schema(self) -> dict[str, Any]:
+        """Its JSON Schema."""
+
+
+class Scalar:
+    """A single value that `convert` accepts or refuses with ValueError."""
+
+    def __init__(self, what: str, convert: Callable[[object], Any], schema: dict[str, Any]) -> None:
+        self._what, self._convert, self._schema = what, convert, schema
+
+    def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            reader.problem(node, path, f"{self._what} is needed")
+            return BAD
+        before = len(reader.problems)
+        value = reader.scalar(node, path)
+        if len(reader.problems) > before:
+            return BAD
+        try:
+            return self._convert(value)
+        except ValueError as error:
+            reader.problem(node, path, f"{error}, not {node.value!r}")
+            return BAD
+
+    def schema(self) -> dict[str, Any]:
+        return self._schema
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a string is needed (put it in quotes)")
+    return value
+
+
+def _loose_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is needed")
+    return value
+
+
+TEXT = Scalar("a string", _text, {"type": "string"})
+LOOSE_TEXT = Scalar("a value", _loose_text, {"type": ["string", "number", "boolean", "null"]})
+FLAG = Scalar("true or false", _flag, {"type": "boolean"})
+DURATION = Scalar("a duration", seconds_of, {"type": ["string", "number"], "examples": ["500ms", "30s", "2m", 90]})
+SIZE = Scalar("a size", bytes_of, {"type": ["string", "integer"], "examples": ["10MiB", "2GiB"]})
+
+
+def positive_duration() -> Scalar:
+    def convert(value: object) -> float:
+        found = seconds_of(value)
+        if found <= 0:
+            raise ValueError("a duration of more than 0 is needed")
+        return found
+
+    return Scalar("a duration", convert, DURATION.schema())
+
+
+def whole(low: int, high: int) -> Scalar:
+    """A whole number from low to high."""
+
+    def convert(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high} is needed")
+        return value
+
+    return Scalar("a whole number", convert, {"type": "integer", "minimum": low, "maximum": high})
+
+
+def number(low: float, high: float) -> Scalar:
+    """A number from low to high."""
+
+    def convert(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g} is needed")
+        return float(value)
+
+    return Scalar("a number", convert, {"type": "number", "minimum": low, "maximum": high})
+
+
+def choice(options: Sequence[str], aliases: Mapping[str, str] | None = None) -> Scalar:
+    """One of some words."""
+    known = {**{option: option for option in options}, **(aliases or {})}
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str) or value not in known:
+            close = get_close_matches(str(value), known, 1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise ValueError(f"one of {', '.join(known)} is needed{hint}")
+        return known[value]
+
+    return Scalar("one of " + ", ".join(known), convert, {"enum": list(known)})
+
+
+def pattern_text() -> Scalar:
+    """A regular expression."""
+
+    def convert(value: object) -> str:
+        try:
+            re.compile(_text(value))
+        except re.error as error:
+            raise ValueError(f"a regular expression is needed ({error})") from None
+        return str(value)
+
+    return Scalar("a regular expression", convert, {"type": "string", "format": "regex"})
+
+
+def name_text(reserved: frozenset[str] = frozenset()) -> Scalar:
+    """A name, as workers, agents and tasks have."""
+
+    def convert(value: object) -> str:
+        text = _text(value) if not isinstance(value, int) else str(value)
+        if not re.fullmatch(NAME_PATTERN, text):
+            raise ValueError("a name of 1 to 64 letters, digits, '.', '_', '-' is needed")
+        if text in reserved:
+            raise ValueError(f"{text} is reserved")
+        return text
+
+    return Scalar("a name", convert, {"type": "string", "pattern": f"^{NAME_PATTERN}$"})
+
+
+class ListOf:
+    """A sequence of one kind."""
+
+    def __init__(self, item: Kind, at_least: int = 0) -> None:
+        self._item, self._at_least = item, at_least
+
+    def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
+        if not isinstance(node, yaml.SequenceNode) or len(node.value) < self._at_least:
+            reader.problem(node, path, "a list is needed" + (" (not an empty one)" if self._at_least else ""))
+            return BAD
+        found = [
+            self._item.read(reader, item, f"{path}[{index}]")
+            for index, item in enumerate(node.value)
+            if reader.visit(item, path)
+        ]
+        return BAD if BAD in found else tuple(found)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self._item.schema(), "minItems": self._at_least}
+
+
+class MapOf:
+    """A mapping from names to one kind."""
+
+    def __init__(self, key: Scalar, value: Kind) -> None:
+        self._key, self._value = key, value
+
+    def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
+        if not isinstance(node, yaml.MappingNode):
+            reader.problem(node, path, "a mapping is needed")
+            return BAD
+        found, bad = {}, False
+        for key, (key_node, value_node) in reader.pairs(node, path).items():
+            if not reader.visit(value_node, path):
+                return BAD
+            name = self._key.read(reader, key_node, f"{path}.{key}")
+            value = self._value.read(reader, value_node, f"{path}.{key}")
+            bad = bad or name is BAD or value is BAD
+            found[key] = value
+        return BAD if bad else found
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self._value.schema()}
+
+
+class Command:
+    """A list of words, or one string that is split as a shell splits words."""
+
+    def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
+        if isinstance(node, yaml.SequenceNode):
+            return ListOf(LOOSE_TEXT, at_least=1).read(reader, node, path)
+        value = TEXT.read(reader, node, path)
+        if value is BAD:
+            return BAD
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            reader.problem(node, path, f"not words that a shell could split: {error}")
+            return BAD
+        if not words:
+            reader.problem(node, path, "a command is needed, not an empty string")
+            return BAD
+        return tuple(words)
+
+    def schema(self) -> dict[str, Any]:
+        return {"oneOf": [TEXT.schema(), ListOf(TEXT, at_least=1).schema()]}
+
+
+class Fields:
+    """A mapping with known keys. An unknown key is a problem, with the nearest known one."""
+
+    def __init__(self, fields: Mapping[str, Kind], required: Sequence[str] = ()) -> None:
+        self.fields, self._required = dict(fields), tuple(required)
+
+    def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+            node = yaml.MappingNode("tag:yaml.org,2002:map", [], node.start_mark, node.end_mark)
+        if not isinstance(node, yaml.MappingNode):
+            reader.problem(node, path, "a mapping is needed")
+            return BAD
+        return self.read_pairs(reader, node, reader.pairs(node, path), path)
+
+    def read_pairs(
+        self, reader: Reader, node: yaml.Node, pairs: Mapping[str, tuple[yaml.Node, yaml.Node]], path: str
+    ) -> dict[str, Any]:
+        """The values that are there and right; what is wrong is told to the reader."""
+        found = {}
+        for key, (key_node, value_node) in pairs.items():
+            where = f"{path}.{key}".lstrip(".")
+            if key not in self.fields:
+                close = get_close_matches(key, self.fields, 1)
+                hint = f" (did you mean {close[0]}?)" if close else f"; known: {', '.join(sorted(self.fields))}"
+                reader.problem(key_node, where, f"unknown key{hint}")
+            elif reader.visit(value_node, where):
+                value = self.fields[key].read(reader, value_node, where)
+                if value is not BAD:
+                    found[key] = value
+        for key in self._required:
+            if key not in pairs:
+                reader.problem(node, path, f"{key} is missing")
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        properties = {key: kind.schema() for key, kind in self.fields.items()}
+        found = {"type": "object", "properties": properties, "additionalProperties": False}
+        return {**found, "required": list(self._required)} if self._required else found

@@ -1,0 +1,121 @@
+"""YAML with its places: nodes that know file, line and column, and problems that name them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from kortana.config.interpolate import interpolate
+
+MAX_FILE_BYTES = 4 << 20
+MAX_NODES = 200_000
+
+
+class Problem(msgspec.Struct, frozen=True, order=True):
+    """One thing wrong in one place."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: "
+        return place + (f"{self.path}: " if self.path else "") + self.what
+
+
+class ConfigError(Exception):
+    """All that is wrong with a configuration."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class Reader:
+    """Reads scalars from nodes, and gathers problems instead of raising them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.problems: list[Problem] = []
+        self._loader = yaml.SafeLoader("")
+        self._visited = 0
+
+    def problem(self, node: yaml.Node, path: str, what: str) -> None:
+        mark = node.start_mark
+        self.problems.append(Problem(mark.name, mark.line + 1, mark.column + 1, path, what))
+
+    def visit(self, node: yaml.Node, path: str) -> bool:
+        """False, once, where aliases have blown the document up."""
+        self._visited += 1
+        if self._visited == MAX_NODES:
+            self.problem(node, path, f"more than {MAX_NODES} values: are there nested aliases?")
+        return self._visited < MAX_NODES
+
+    def scalar(self, node: yaml.Node, path: str) -> object:
+        """The Python value of a scalar, interpolated where it is a string; None after a problem."""
+        tag = node.tag
+        if tag == "tag:yaml.org,2002:str":
+            try:
+                text = interpolate(node.value, self.environment)
+            except ValueError as error:
+                self.problem(node, path, str(error))
+                return None
+            if node.style is None and text != node.value and text:
+                tag = self._loader.resolve(yaml.ScalarNode, text, (True, False))
+                return self._construct(yaml.ScalarNode(tag, text, node.start_mark, node.end_mark), path)
+            return text
+        if tag == "tag:yaml.org,2002:timestamp":
+            return node.value
+        return self._construct(node, path)
+
+    def _construct(self, node: yaml.Node, path: str) -> object:
+        try:
+            return self._loader.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError) as error:
+            what = getattr(error, "problem", None) or str(error)
+            self.problem(node, path, what)
+            return None
+
+    def pairs(self, node: yaml.MappingNode, path: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Key → (key node, value node) of a mapping, `<<` merged in; duplicate keys are problems."""
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        own: set[str] = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in own:
+                self.problem(key, f"{path}.{key.value}".lstrip("."), "this key stands twice")
+            own.add(key.value)
+        try:
+            self._loader.flatten_mapping(node)
+        except yaml.YAMLError as error:
+            self.problem(node, path, getattr(error, "problem", None) or str(error))
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.problem(key, path, "a key must be plain text")
+                continue
+            found[str(key.value)] = (key, value)
+        return found
+
+
+def compose_file(path: Path, shown: str, reader: Reader) -> yaml.Node | None:
+    """The root node of a file; None after a problem, or where the file is empty."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise OSError(f"larger than {MAX_FILE_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+        loader = yaml.SafeLoader(text)
+        loader.name = shown
+        return loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        reader.problems.append(Problem(shown, line, column, "", what))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reader.problems.append(Problem(shown, 1, 1, "", what))
+    return None

@@ -1,0 +1,1 @@
+"""Owning OS processes: the launcher, what it forks, and how whole trees end. The POSIX-specific code."""

@@ -1,0 +1,93 @@
+"""A cgroup v2 folder for each run, and below it one for each incarnation, where the system lets us."""
+
+import os
+from pathlib import Path
+
+_MOUNTS = Path("/proc/self/mounts")
+
+
+def _own_cgroup2() -> Path | None:
+    """The folder of this process's cgroup v2, pure or beside v1 controllers; None where none is mounted."""
+    try:
+        mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]
+        roots = [fields[1] for fields in mounts if fields[2] == "cgroup2"]
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    own = next((line[3:] for line in lines if line.startswith("0::")), None)
+    return Path(roots[0] + own) if roots and own is not None else None
+
+
+class CgroupTree:
+    """The cgroups of one run. `create` gives None where there is none to be had: then trees are swept by /proc."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, run_id: str) -> "CgroupTree | None":
+        own = _own_cgroup2()
+        if own is None or os.environ.get("KORTANA_NO_CGROUPS"):
+            return None
+        folder = own / f"kortana-{run_id}"
+        try:
+            folder.mkdir()
+            if not (folder / "cgroup.kill").exists():
+                folder.rmdir()
+                return None
+        except OSError:
+            return None
+        return cls(folder)
+
+    def add(self, worker: str, incarnation: int) -> Path:
+        """A new cgroup for one incarnation. Raises OSError."""
+        folder = self.folder / f"{worker}-{incarnation}"
+        folder.mkdir()
+        return folder
+
+    def destroy(self) -> None:
+        """Kills all that is left and removes the folders, as far as they are empty already."""
+        kill_all(self.folder)
+        for child in list(self.folder.glob("*/")):
+            remove(child)
+        remove(self.folder)
+
+
+def enter(folder: Path) -> None:
+    """Moves the calling process into a cgroup. Raises OSError."""
+    with open(folder / "cgroup.procs", "wb", buffering=0) as file:
+        file.write(b"0")
+
+
+def kill_all(folder: Path) -> None:
+    """Sends SIGKILL to everything in a cgroup and below, forks in flight included."""
+    try:
+        with open(folder / "cgroup.kill", "wb", buffering=0) as file:
+            file.write(b"1")
+    except OSError:
+        pass
+
+
+def is_populated(folder: Path) -> bool:
+    """Whether a live process is in a cgroup or below."""
+    try:
+        return b"populated 1" in (folder / "cgroup.events").read_bytes()
+    except OSError:
+        return False
+
+
+def count(folder: Path) -> int:
+    """The number of live processes in a cgroup."""
+    try:
+        return len((folder / "cgroup.procs").read_bytes().split())
+    except OSError:
+        return 0
+
+
+def remove(folder: Path) -> bool:
+    """Removes an empty cgroup."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return not folder.exists()
+    return True

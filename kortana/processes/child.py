@@ -1,0 +1,85 @@
+"""From fork to the worker's own code: what a child does in its first milliseconds. Runs in the child."""
+
+import importlib
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from kortana.ports import ProcessSpec
+from kortana.processes import cgroup
+from kortana.processes.posix import die_with_parent
+
+CANNOT_EXECUTE = 126
+NOT_FOUND = 127
+
+
+def run_child(spec: ProcessSpec, launcher_pid: int, stdout: int, stderr: int, group: Path | None) -> None:
+    """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes."""
+    os.setsid()
+    die_with_parent(launcher_pid)
+    if group is not None:
+        cgroup.enter(group)
+    _take_streams(stdout, stderr)
+    _close_inherited()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_DFL)
+    if spec.open_files is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = spec.open_files if hard == resource.RLIM_INFINITY else min(spec.open_files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    try:
+        os.chdir(spec.cwd)
+    except OSError as error:
+        _fail(CANNOT_EXECUTE, f"cannot enter {spec.cwd}: {error.strerror}")
+    if spec.argv is not None:
+        _execute(spec.argv, spec.env)
+    else:
+        _call(spec.entrypoint or "", spec.env)
+
+
+def _take_streams(stdout: int, stderr: int) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+
+
+def _close_inherited() -> None:
+    """Everything but the standard streams: a worker must not hold the launcher's or another worker's pipes."""
+    highest = max((int(name) for name in os.listdir("/proc/self/fd")), default=2)
+    os.closerange(3, highest + 1)
+
+
+def _fail(code: int, text: str) -> None:
+    os.write(2, f"kortana: {text}\n".encode())
+    os._exit(code)
+
+
+def _execute(argv: list[str], env: dict[str, str]) -> None:
+    try:
+        os.execvpe(argv[0], argv, env)
+    except FileNotFoundError:
+        _fail(NOT_FOUND, f"cannot run {argv[0]}: there is no such command")
+    except OSError as error:
+        _fail(CANNOT_EXECUTE, f"cannot run {argv[0]}: {error.strerror}")
+
+
+def _call(entrypoint: str, env: dict[str, str]) -> None:
+    """Imports and calls a Python worker. An exception ends it with its traceback on stderr and exit code 1."""
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path.insert(0, os.getcwd())
+    sys.stdin = open(0)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    module, _, name = entrypoint.partition(":")
+    target = importlib.import_module(module)
+    for part in name.split("."):
+        target = getattr(target, part)
+    from kortana.agent.interface import AgentInterface
+
+    with AgentInterface() as agent:
+        target(agent)

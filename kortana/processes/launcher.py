@@ -1,0 +1,296 @@
+"""The launcher: a single-threaded process that owns every worker, and ends them all when its supervisor is gone.
+
+It knows nothing of restarts, leases or readiness: it starts, captures, signals, reaps and reports.
+"""
+
+import gc
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from kortana.ports import ProcessExit, ProcessSpec
+from kortana.processes import cgroup, messages, tree
+from kortana.processes.capture import Capture, LogFile
+from kortana.processes.child import run_child
+from kortana.processes.echo import Echo
+from kortana.processes.forking import WorkerProcess
+from kortana.processes.posix import become_subreaper, signal_name, start_ticks
+
+PIPE_BYTES = 256 * 1024
+_STREAMS = (b"o", b"e")
+
+
+class Child:
+    """One incarnation, from its fork to the end of its tree."""
+
+    def __init__(self, spec: ProcessSpec, process: WorkerProcess, group: Path | None, capture: Capture) -> None:
+        self.spec = spec
+        self.process = process
+        self.pid: int = process.pid or 0
+        self.group = group
+        self.capture = capture
+        self.pipes: dict[int, bytes] = {}
+        self.status: int | None = None
+        self.rusage: object = None
+        self.swept = 0
+        self.events_fd = -1
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.spec.worker, self.spec.incarnation
+
+
+class Launcher:
+    """The loop of the launcher process: one epoll over the supervisor's pipe, SIGCHLD, and all output."""
+
+    def __init__(self, control: Connection, options: messages.LauncherOptions) -> None:
+        self._control = control
+        self._options = options
+        self._groups = cgroup.CgroupTree.create(options.run_id)
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._children: dict[tuple[str, int], Child] = {}
+        self._by_pid: dict[int, Child] = {}
+        self._dying: dict[tuple[str, int], Child] = {}
+        self._logs: dict[str, LogFile] = {}
+        self._echo = Echo(options) if options.echo else None
+        self._running = True
+
+    def run(self) -> None:
+        """Serves until the supervisor says Exit or its end of the pipe closes; then ends every tree."""
+        become_subreaper()
+        self._watch_children()
+        self._watch(self._control.fileno(), self._on_control)
+        if self._echo is not None:
+            self._echo.attach(self._epoll, self._handlers)
+        gc.collect()
+        gc.freeze()
+        while self._running:
+            for fd, _ in self._epoll.poll():
+                handler = self._handlers.get(fd)
+                if handler is not None:
+                    handler()
+        self._end_all()
+
+    def _watch(self, fd: int, handler: Callable[[], None], mask: int = select.EPOLLIN) -> None:
+        self._handlers[fd] = handler
+        self._epoll.register(fd, mask)
+
+    def _unwatch(self, fd: int) -> None:
+        del self._handlers[fd]
+        self._epoll.unregister(fd)
+        os.close(fd)
+
+    def _watch_children(self) -> None:
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_IGN)
+
+        def on_signal() -> None:
+            os.read(read_end, 4096)
+            self._reap()
+
+        self._watch(read_end, on_signal)
+
+    def _on_control(self) -> None:
+        try:
+            while self._running:
+                self._obey(messages.decode_to_launcher(self._control.recv_bytes(messages.MAX_MESSAGE)))
+                if not self._control.poll():
+                    return
+        except (EOFError, OSError):
+            self._running = False
+
+    def _obey(self, message: messages.ToLauncher) -> None:
+        match message:
+            case messages.Start(spec=spec):
+                self._start(spec)
+            case messages.Signal(worker=worker, incarnation=incarnation, number=number):
+                self._signal((worker, incarnation), number)
+            case messages.KillTree(worker=worker, incarnation=incarnation):
+                self._kill((worker, incarnation))
+            case messages.Exit():
+                self._running = False
+
+    def _tell(self, message: messages.FromLauncher) -> None:
+        try:
+            self._control.send_bytes(messages.encode(message))
+        except OSError:
+            self._running = False
+
+    def _start(self, spec: ProcessSpec) -> None:
+        try:
+            child = self._fork(spec)
+        except OSError as error:
+            self._tell(messages.StartFailed(spec.worker, spec.incarnation, f"{error.strerror or error}"))
+            return
+        self._children[child.key] = child
+        self._by_pid[child.pid] = child
+        self._tell(messages.Started(spec.worker, spec.incarnation, child.pid, start_ticks(child.pid)))
+
+    def _fork(self, spec: ProcessSpec) -> Child:
+        group = self._groups.add(spec.worker, spec.incarnation) if self._groups else None
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        arguments = (spec, os.getpid(), out_write, err_write, group)
+        process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
+        try:
+            process.start()
+        except OSError:
+            for fd in (out_read, err_read):
+                os.close(fd)
+            raise
+        finally:
+            os.close(out_write)
+            os.close(err_write)
+        child = Child(spec, process, group, self._capture(spec))
+        for fd, stream in zip((out_read, err_read), _STREAMS, strict=True):
+            os.set_blocking(fd, False)
+            child.pipes[fd] = stream
+            self._watch(fd, self._reader(child, fd, stream))
+        return child
+
+    def _capture(self, spec: ProcessSpec) -> Capture:
+        log = self._logs.get(spec.worker)
+        if log is None:
+            log = self._logs[spec.worker] = LogFile(spec.log_path, spec.log_rotate_bytes, spec.log_keep)
+        echo = self._echo.line_writer(spec.worker) if self._echo else None
+        return Capture(log, echo, spec.ready_pattern)
+
+    def _reader(self, child: Child, fd: int, stream: bytes) -> Callable[[], None]:
+        def on_output() -> None:
+            if not child.capture.read(fd, stream):
+                self._close_pipe(child, fd)
+            self._check_pattern(child)
+
+        return on_output
+
+    def _check_pattern(self, child: Child) -> None:
+        if child.capture.matched is not None:
+            self._tell(messages.LogMatched(*child.key, child.capture.matched))
+            child.capture.stop_matching()
+
+    def _close_pipe(self, child: Child, fd: int) -> None:
+        if child.pipes.pop(fd, None) is not None:
+            self._unwatch(fd)
+
+    def _signal(self, key: tuple[str, int], number: int) -> None:
+        child = self._children.get(key)
+        if child is None or child.status is not None:
+            return
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            try:
+                os.kill(child.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def _kill(self, key: tuple[str, int]) -> None:
+        child = self._children.get(key)
+        if child is None:
+            return
+        if child.group is not None:
+            cgroup.kill_all(child.group)
+        else:
+            tree.kill_marked(self._marks(child), frozenset({child.pid}))
+
+    def _marks(self, child: Child) -> list[bytes]:
+        env = child.spec.env
+        return [f"{name}={env[name]}".encode() for name in ("KORTANA_RUN", "KORTANA_TOKEN")]
+
+    def _reap(self) -> None:
+        """Takes every exit there is: workers', and orphans' that were left to this subreaper."""
+        while True:
+            try:
+                pid, status, rusage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            child = self._by_pid.pop(pid, None)
+            if child is not None:
+                child.status, child.rusage = status, rusage
+                child.process.reaped(os.waitstatus_to_exitcode(status))
+                self._end_tree(child)
+
+    def _end_tree(self, child: Child) -> None:
+        """The worker's first process is gone: ends what it has left, then reports."""
+        if child.group is None:
+            child.swept = tree.kill_marked(self._marks(child), frozenset({child.pid}))
+            self._report(child)
+        elif cgroup.is_populated(child.group):
+            child.swept = cgroup.count(child.group)
+            child.events_fd = os.open(child.group / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
+            self._watch(child.events_fd, lambda: self._on_group_event(child), select.EPOLLPRI)
+            cgroup.kill_all(child.group)
+            self._on_group_event(child)
+        else:
+            self._report(child)
+
+    def _on_group_event(self, child: Child) -> None:
+        assert child.group is not None
+        if child.events_fd >= 0 and not cgroup.is_populated(child.group):
+            self._unwatch(child.events_fd)
+            child.events_fd = -1
+            self._report(child)
+
+    def _report(self, child: Child) -> None:
+        for fd, stream in list(child.pipes.items()):
+            child.capture.drain(fd, stream)
+            self._close_pipe(child, fd)
+        if child.group is not None:
+            cgroup.remove(child.group)
+        del self._children[child.key]
+        self._check_pattern(child)
+        self._tell(messages.Exited(*child.key, child.pid, _exit_of(child)))
+
+    def _end_all(self) -> None:
+        """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""
+        for child in list(self._children.values()):
+            self._kill(child.key)
+        if self._groups is not None:
+            for _ in range(200):
+                self._reap()
+                if not cgroup.is_populated(self._groups.folder):
+                    break
+                select.select([], [], [], 0.005)
+            self._groups.destroy()
+        self._reap()
+        if self._echo is not None:
+            self._echo.finish()
+
+
+def _exit_of(child: Child) -> ProcessExit:
+    status, usage = child.status or 0, child.rusage
+    signalled = os.WIFSIGNALED(status)
+    return ProcessExit(
+        code=None if signalled else os.waitstatus_to_exitcode(status),
+        signal=signal_name(os.WTERMSIG(status)) if signalled else None,
+        core_dumped=signalled and os.WCOREDUMP(status),
+        user_s=getattr(usage, "ru_utime", 0.0),
+        system_s=getattr(usage, "ru_stime", 0.0),
+        max_rss_bytes=getattr(usage, "ru_maxrss", 0) * 1024,
+        swept=child.swept,
+        last_lines=list(child.capture.kept),
+    )
+
+
+def launcher_main(control: Connection, options: messages.LauncherOptions) -> None:
+    """The entry of the launcher process. Loads what Python workers need first, so that they start warm."""
+    os.setpgid(0, 0)
+    import kortana.agent.interface
+    import kortana.agent.shell  # noqa: F401
+
+    try:
+        Launcher(control, options).run()
+    except KeyboardInterrupt:
+        sys.exit(1)

@@ -1,0 +1,108 @@
+"""The supervisor's end of the launcher: starts the process, sends it orders, and tells what it reports."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from typing import Any
+
+from kortana.ports import ProcessSpec
+from kortana.processes import messages
+from kortana.processes.launcher import launcher_main
+from kortana.processes.posix import start_ticks
+
+Listener = Callable[[messages.FromLauncher | None], None]
+"""Is told each report, and None when the launcher itself is gone."""
+
+
+class LauncherLink:
+    """One launcher process. Orders may come from any thread; reports are told on the link's own thread."""
+
+    def __init__(self, options: messages.LauncherOptions, listener: Listener) -> None:
+        self._options = options
+        self._listener = listener
+        self._lock = threading.Lock()
+        self._control: Connection | None = None
+        self._process: Any = None
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Starts the launcher. From the main thread only: it is tied to the thread that forks it."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=launcher_main, args=(theirs, self._options), name="kortana-launcher", daemon=False
+        )
+        self._process.start()
+        theirs.close()
+        _stop_resource_tracker()
+        self._control = ours
+        self._thread = threading.Thread(target=self._listen, args=(ours,), name="launcher-link", daemon=True)
+        self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        return int(self._process.pid)
+
+    def identity(self) -> tuple[int, int | None]:
+        """The launcher's pid and start time."""
+        return self.pid, start_ticks(self.pid)
+
+    def start(self, spec: ProcessSpec) -> None:
+        self._send(messages.Start(spec))
+
+    def signal(self, worker: str, incarnation: int, number: int) -> None:
+        self._send(messages.Signal(worker, incarnation, number))
+
+    def kill_tree(self, worker: str, incarnation: int) -> None:
+        self._send(messages.KillTree(worker, incarnation))
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Ends the launcher and with it every worker; kills it where it does not go in time."""
+        self._send(messages.Exit())
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def _send(self, message: messages.ToLauncher) -> None:
+        """A launcher that is gone has told so already: the order is moot."""
+        with self._lock:
+            if self._control is None:
+                return
+            try:
+                self._control.send_bytes(messages.encode(message))
+            except OSError:
+                pass
+
+    def _listen(self, control: Connection) -> None:
+        while True:
+            try:
+                data = control.recv_bytes(messages.MAX_MESSAGE)
+            except (EOFError, OSError):
+                break
+            self._listener(messages.decode_from_launcher(data))
+        with self._lock:
+            self._control = None
+            control.close()
+        self._listener(None)
+
+
+def _stop_resource_tracker() -> None:
+    """`spawn` starts a helper process for shared memory, which nothing here uses: 9 MB less without it.
+
+    It ends by itself only when nobody holds its pipe, and the launcher does; it has nothing to clean up.
+    """
+    tracker: Any = resource_tracker._resource_tracker  # type: ignore[attr-defined]
+    pid, fd = tracker._pid, tracker._fd
+    if pid is None or fd is None:
+        return
+    tracker._pid = tracker._fd = None
+    os.close(fd)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)

@@ -1,0 +1,75 @@
+"""What the supervisor and the launcher say to each other. JSON frames; never pickle."""
+
+import msgspec
+
+from kortana.ports import ProcessExit, ProcessSpec
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    pass
+
+
+class Start(_Message, frozen=True):
+    spec: ProcessSpec
+
+
+class Signal(_Message, frozen=True):
+    worker: str
+    incarnation: int
+    number: int
+
+
+class KillTree(_Message, frozen=True):
+    worker: str
+    incarnation: int
+
+
+class Exit(_Message, frozen=True):
+    """End everything and go."""
+
+
+class Started(_Message, frozen=True):
+    worker: str
+    incarnation: int
+    pid: int
+    start_ticks: int | None
+
+
+class StartFailed(_Message, frozen=True):
+    worker: str
+    incarnation: int
+    error: str
+
+
+class LogMatched(_Message, frozen=True):
+    """The readiness pattern was found in its output."""
+
+    worker: str
+    incarnation: int
+    line: str
+
+
+class Exited(_Message, frozen=True):
+    worker: str
+    incarnation: int
+    pid: int
+    exit: ProcessExit
+
+
+class LauncherOptions(msgspec.Struct, frozen=True):
+    run_id: str
+    echo: bool
+    """Show the workers' output, with their names before it, on this process's stdout."""
+    live: bool
+    """A live line stands on the terminal: clear it before each line."""
+    colour: bool
+    name_width: int
+
+
+ToLauncher = Start | Signal | KillTree | Exit
+FromLauncher = Started | StartFailed | LogMatched | Exited
+
+encode = msgspec.json.encode
+decode_to_launcher = msgspec.json.Decoder(ToLauncher).decode
+decode_from_launcher = msgspec.json.Decoder(FromLauncher).decode
+MAX_MESSAGE = 4 << 20

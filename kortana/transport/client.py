@@ -1,0 +1,287 @@
+"""The client of a hub: requests and answers, a mailbox, and reconnection that repeats what was not answered.
+
+Any number of threads may use one client. There is no thread of its own: whoever waits first reads for all.
+"""
+
+import os
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kortana.protocol import event as ev
+from kortana.protocol.codec import MAX_FRAME_BYTES, encode_json
+from kortana.protocol.event import Event
+from kortana.protocol.reasons import SHUTTING_DOWN, UNAVAILABLE
+from kortana.protocol.timestamps import iso_from_ms
+
+RECONNECT_FIRST_S = 0.02
+RECONNECT_MAX_S = 1.0
+MAX_MAILBOX = 10_000
+_decode = msgspec.json.Decoder(Event).decode
+
+
+class KortanaUnavailable(ConnectionError):
+    """No running Kortana answers; says what to do."""
+
+
+class Refused(Exception):
+    """HELLO was refused. Carries the contract's reason."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+def new_id() -> str:
+    """A unique event id."""
+    return os.urandom(12).hex()
+
+
+def make_event(
+    source: str,
+    event_type: str,
+    target: str = ev.COORDINATOR,
+    task_id: str | None = None,
+    payload: dict[str, Any] | None = None,
+    priority: str = "normal",
+    requires_ack: bool = True,
+    event_id: str | None = None,
+) -> Event:
+    """An event stamped with this process's clock."""
+    stamp = iso_from_ms(time.time_ns() // 1_000_000)
+    return Event(
+        event_id or new_id(), stamp, source, target, event_type, task_id, priority, payload or {}, requires_ack
+    )
+
+
+def _frame(event: Event) -> bytes:
+    frame = encode_json(event) + b"\n"
+    if len(frame) > MAX_FRAME_BYTES:
+        raise ValueError(f"a {event.event_type} of {len(frame)} bytes; at most {MAX_FRAME_BYTES} can be sent")
+    return frame
+
+
+def _readable(sock: socket.socket, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(max(timeout_s * 1000, 0)))
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """What a client says of itself at each connection."""
+
+    source: str
+    role: str = "agent"
+    token: str | None = None
+    receive: bool | None = None
+    tie_leases: bool = False
+
+    def event(self) -> Event:
+        payload: dict[str, Any] = {
+            "protocol": 1, "role": self.role, "token": self.token, "pid": os.getpid(), "tie_leases": self.tie_leases
+        }  # fmt: skip
+        if self.receive is not None:
+            payload["receive"] = self.receive
+        return make_event(self.source, ev.HELLO, payload=payload)
+
+
+class Client:
+    """One identity at one socket.
+
+    find_socket: gives the path of the socket, each time a connection is made. patience_s: how long a call
+    goes on trying while nobody listens, as while Kortana restarts.
+    """
+
+    def __init__(self, find_socket: Callable[[], str | None], hello: Hello, patience_s: float = 30.0) -> None:
+        self._find_socket = find_socket
+        self._hello = hello
+        self._patience_s = patience_s
+        self._cond = threading.Condition()
+        self._sock: socket.socket | None = None
+        self._rest = b""
+        self._reading = False
+        self._waiting: dict[str, Event] = {}
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._inbox: deque[Event] = deque()
+        self._refused: Refused | None = None
+        self.welcome: dict[str, Any] = {}
+        """The `result` of the last HELLO."""
+        self.connections = 0
+
+    def request(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Sends an event that requires an ACK, and gives the ACK's payload.
+
+        Raises TimeoutError, KortanaUnavailable where nobody listens for the client's patience, and Refused.
+        """
+        self.begin([event])
+        return self.finish(event, timeout_s)
+
+    def begin(self, events: list[Event]) -> None:
+        """Sends events whose ACKs will be fetched with `finish`."""
+        frames = [_frame(event) for event in events]
+        with self._cond:
+            self._waiting.update((event.id, event) for event in events)
+        self._send(b"".join(frames))
+
+    def finish(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
+        """The ACK's payload for an event that was begun."""
+        try:
+            if not self._wait(lambda: event.id in self._answers, time.monotonic() + timeout_s):
+                raise TimeoutError(f"no answer to {event.event_type} within {timeout_s:g} s")
+            return self._answers.pop(event.id)
+        finally:
+            with self._cond:
+                self._waiting.pop(event.id, None)
+                self._answers.pop(event.id, None)
+
+    def post(self, event: Event) -> None:
+        """Sends an event without waiting; it may be lost where the connection breaks just then."""
+        self._send(_frame(event))
+
+    def receive(self, timeout_s: float | None) -> Event | None:
+        """The next event of the mailbox, or None when the time is over. None as timeout waits without end."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        if not self._wait(lambda: bool(self._inbox), deadline):
+            return None
+        with self._cond:
+            return self._inbox.popleft() if self._inbox else None
+
+    def connect(self) -> None:
+        """Makes sure that there is a connection. Raises KortanaUnavailable and Refused."""
+        self._send(b"")
+
+    def close(self) -> None:
+        with self._cond:
+            if self._sock is not None:
+                self._sock.close()
+                self._sock = None
+
+    def _send(self, data: bytes) -> None:
+        with self._cond:
+            if self._sock is None:
+                self._reconnect(time.monotonic() + self._patience_s)
+                if self._waiting:
+                    return
+            try:
+                if data and self._sock is not None:
+                    self._sock.sendall(data)
+            except OSError:
+                self._reconnect(time.monotonic() + self._patience_s)
+
+    def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
+        """Waits until `ready`, reading for all where nobody does. False when the deadline has passed."""
+        with self._cond:
+            while not ready():
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                if self._reading:
+                    self._cond.wait(left)
+                    continue
+                self._reading = True
+                try:
+                    self._read_for_all(deadline, left)
+                finally:
+                    self._reading = False
+                    self._cond.notify_all()
+            return True
+
+    def _read_for_all(self, deadline: float | None, left: float | None) -> None:
+        """Under the condition, which is let go while the socket is waited for."""
+        if self._sock is None:
+            patience = time.monotonic() + self._patience_s
+            self._reconnect(patience)
+        sock = self._sock
+        assert sock is not None
+        self._cond.release()
+        try:
+            if left is not None and not _readable(sock, left):
+                return
+            data = sock.recv(1 << 16)
+        except (OSError, ValueError):
+            data = b""
+        finally:
+            self._cond.acquire()
+        if sock is not self._sock:
+            return
+        if not data:
+            self._sock.close()
+            self._sock = None
+            if deadline is not None and not self._waiting:
+                return
+            self._reconnect(time.monotonic() + self._patience_s)
+            return
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            event = _decode(line)
+            if event.event_type == ev.ACK and event.source == ev.COORDINATOR:
+                asked = event.payload["ack_for_event_id"]
+                if asked in self._waiting:
+                    self._answers[asked] = event.payload
+            elif len(self._inbox) < MAX_MAILBOX:
+                self._inbox.append(event)
+
+    def _reconnect(self, deadline: float) -> None:
+        """Connects, says HELLO, and repeats what has no answer yet. Under the condition."""
+        pause = RECONNECT_FIRST_S
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        while True:
+            try:
+                self._open()
+                return
+            except (OSError, EOFError) as error:
+                if isinstance(error, KortanaUnavailable) or time.monotonic() + pause > deadline:
+                    raise KortanaUnavailable(
+                        "no running Kortana answers here; start it with `kortana up`"
+                    ) from None
+            self._cond.wait(pause)
+            if self._sock is not None:
+                return
+            pause = min(pause * 2, RECONNECT_MAX_S)
+
+    def _open(self) -> None:
+        path = self._find_socket()
+        if path is None:
+            raise FileNotFoundError("no endpoint")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(10.0)
+            sock.connect(path)
+            hello = self._hello.event()
+            sock.sendall(encode_json(hello) + b"\n")
+            rest = b""
+            while b"\n" not in rest:
+                data = sock.recv(1 << 16)
+                if not data:
+                    raise EOFError("closed during HELLO")
+                rest += data
+            line, _, rest = rest.partition(b"\n")
+            answer = _decode(line).payload
+            if answer["reason"] in (UNAVAILABLE, SHUTTING_DOWN):
+                raise ConnectionRefusedError(answer["reason"])
+            if not answer["accepted"]:
+                raise Refused(answer["reason"], (answer.get("result") or {}).get("detail", ""))
+            sock.settimeout(None)
+            unanswered = [encode_json(e) + b"\n" for i, e in self._waiting.items() if i not in self._answers]
+            if unanswered:
+                sock.sendall(b"".join(unanswered))
+        except BaseException:
+            sock.close()
+            raise
+        self._sock, self._rest, self.welcome = sock, b"", answer.get("result") or {}
+        self.connections += 1
+        if rest:
+            self._take(rest)

@@ -1,0 +1,48 @@
+"""Where the socket of a running tree stands, and how to find it."""
+
+import hashlib
+import json
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_MAX_SOCKET_PATH = 100
+"""Bytes; Linux takes 107, BSDs 103."""
+
+
+def socket_path_for(run_folder: Path) -> Path:
+    """`run/kortana.sock`, or, where that is too long for the system, a short path of the owner's under the temp folder."""
+    path = run_folder / "kortana.sock"
+    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"kortana-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder / "kortana.sock"
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening Unix socket with mode 0600, in place of any left behind. The data folder's lock must be held."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old_mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(old_mask)
+    listener.listen(512)
+    listener.setblocking(False)
+    return listener
+
+
+def read_endpoint(run_folder: Path) -> dict[str, Any] | None:
+    """The endpoint file's content, or None where no tree has left one."""
+    try:
+        found = json.loads((run_folder / "endpoint.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

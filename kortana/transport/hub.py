@@ -1,0 +1,298 @@
+"""The hub: every connection of the tree in one selector. Frames in, frames out; decides nothing.
+
+One thread polls; any thread may send. Everything is bounded: a frame, what is read from one connection in a
+turn, what waits to be written to one, and the number of connections.
+"""
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterable
+
+import msgspec
+
+from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, decode_event
+from kortana.protocol.event import Event
+from kortana.transport.peer import Peer, peer_of
+
+READ_BYTES = 64 * 1024
+MAX_UNSENT_BYTES = 4 << 20
+MAX_CONNECTIONS = 4096
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One event that came in."""
+
+    conn: "Connection"
+    event: Event
+    body: bytes
+
+
+class BadFrame(msgspec.Struct, frozen=True):
+    """Something came in that is no event; the connection closes after the answer."""
+
+    conn: "Connection"
+    detail: str
+    event_id: str | None
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """A connection that had said who it is has closed."""
+
+    conn: "Connection"
+
+
+Inbound = Frame | BadFrame | Gone
+
+
+class Connection:
+    """One connection. What its HELLO settled is set by whoever admits it."""
+
+    __slots__ = ("agent", "closing", "id", "incoming", "peer", "receive", "role", "sock", "tied", "unsent")
+
+    def __init__(self, number: int, sock: socket.socket, peer: Peer) -> None:
+        self.id = number
+        self.sock = sock
+        self.peer = peer
+        self.incoming = b""
+        self.unsent = bytearray()
+        self.closing = False
+        self.agent: str | None = None
+        """Its authenticated identity, once it has one."""
+        self.role = ""
+        self.receive = False
+        self.tied = False
+
+
+class Hub:
+    """Owns the listening socket and the connections. Outlives the coordinator that reads from it."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._wake_out, self._wake_in = socket.socketpair()
+        self._connections: dict[int, Connection] = {}
+        self._receivers: dict[str, dict[int, Connection]] = {}
+        self._by_agent: dict[str, dict[int, Connection]] = {}
+        self._lock = threading.Lock()
+        self._want_write: list[Connection] = []
+        self._broken: list[Connection] = []
+        self._woken = False
+        self._numbers = 0
+        for sock in (listener, self._wake_out, self._wake_in):
+            sock.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, None)
+        self._selector.register(self._wake_out, selectors.EVENT_READ, None)
+
+    def wake(self) -> None:
+        """Makes a `poll` that waits, or the next one, return at once. Any thread."""
+        if not self._woken:
+            self._woken = True
+            try:
+                self._wake_in.send(b"\0")
+            except BlockingIOError:
+                pass
+
+    def poll(self, timeout_s: float | None, read: bool = True) -> list[Inbound]:
+        """Waits for something to happen and gives what came in; None waits without end.
+
+        With `read` false only waits for `wake` (bounded by `timeout_s`): the back pressure of a full journal.
+        """
+        if not read:
+            self._wake_out.settimeout(timeout_s)
+            try:
+                self._drain_wake()
+            finally:
+                self._wake_out.setblocking(False)
+            return []
+        inbound: list[Inbound] = []
+        for key, mask in self._selector.select(timeout_s):
+            connection = key.data
+            if connection is not None:
+                if mask & selectors.EVENT_WRITE:
+                    self._flush(connection)
+                if mask & selectors.EVENT_READ:
+                    self._read(connection, inbound)
+            elif key.fileobj is self._listener:
+                self._accept()
+            else:
+                self._drain_wake()
+        if self._want_write or self._broken:
+            self._settle(inbound)
+        return inbound
+
+    def admit(self, connection: Connection, agent: str, role: str, receive: bool, tied: bool) -> None:
+        """Binds a connection to the identity that its HELLO has proved."""
+        connection.agent, connection.role, connection.tied = agent, role, tied
+        connection.receive = receive
+        with self._lock:
+            self._by_agent.setdefault(agent, {})[connection.id] = connection
+            if receive:
+                self._receivers.setdefault(agent, {})[connection.id] = connection
+
+    def connections_of(self, agent: str) -> int:
+        return len(self._by_agent.get(agent, ()))
+
+    def send(self, replies: Iterable[tuple[int, bytes]], deliveries: Iterable[tuple[str, bytes]] = ()) -> None:
+        """Sends bodies to connections, and to whoever receives for an agent. Any thread; never blocks."""
+        with self._lock:
+            outgoing: dict[int, list[bytes]] = {}
+            for number, body in replies:
+                outgoing.setdefault(number, []).append(body)
+            for agent, body in deliveries:
+                for number in self._receivers.get(agent, ()):
+                    outgoing.setdefault(number, []).append(body)
+            for number, bodies in outgoing.items():
+                connection = self._connections.get(number)
+                if connection is not None:
+                    self._write(connection, b"\n".join(bodies) + b"\n")
+
+    def close_after_sending(self, connection: Connection) -> None:
+        """No more is read from it; it closes once what waits has been written."""
+        connection.closing = True
+        with self._lock:
+            if not connection.unsent:
+                self._broken.append(connection)
+        self.wake()
+
+    def cut_all(self, but_roles: frozenset[str] = frozenset()) -> None:
+        """Closes every connection, so that its owner connects anew and repeats what was not answered."""
+        with self._lock:
+            self._broken += [c for c in self._connections.values() if c.role not in but_roles]
+        self.wake()
+
+    def cut_agent(self, agent: str) -> None:
+        """Closes the connections of one agent."""
+        with self._lock:
+            self._broken += list(self._by_agent.get(agent, {}).values())
+        self.wake()
+
+    def close(self) -> None:
+        """Ends the hub and every connection."""
+        for connection in list(self._connections.values()):
+            self._drop(connection)
+        for sock in (self._listener, self._wake_out, self._wake_in):
+            sock.close()
+        self._selector.close()
+
+    def _drain_wake(self) -> None:
+        self._woken = False
+        try:
+            self._wake_out.recv(4096)
+        except (BlockingIOError, TimeoutError):
+            pass
+
+    def _accept(self) -> None:
+        for _ in range(64):
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            if len(self._connections) >= MAX_CONNECTIONS:
+                sock.close()
+                continue
+            sock.setblocking(False)
+            self._numbers += 1
+            connection = Connection(self._numbers, sock, peer_of(sock))
+            self._connections[connection.id] = connection
+            self._selector.register(sock, selectors.EVENT_READ, connection)
+
+    def _read(self, connection: Connection, inbound: list[Inbound]) -> None:
+        if connection.closing or connection.id not in self._connections:
+            return
+        try:
+            data = connection.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            if connection.agent is not None:
+                inbound.append(Gone(connection))
+            return
+        lines = (connection.incoming + data).split(b"\n") if connection.incoming else data.split(b"\n")
+        connection.incoming = lines.pop()
+        for line in lines:
+            if not self._take_line(connection, line, inbound):
+                return
+        if len(connection.incoming) > MAX_FRAME_BYTES:
+            self._take_line(connection, connection.incoming, inbound)
+
+    def _take_line(self, connection: Connection, line: bytes, inbound: list[Inbound]) -> bool:
+        try:
+            if len(line) >= MAX_FRAME_BYTES:
+                raise FrameError(f"a line of more than {MAX_FRAME_BYTES} bytes")
+            event = decode_event(line)
+        except FrameError as error:
+            connection.closing = True
+            inbound.append(BadFrame(connection, error.detail, error.event_id))
+            return False
+        inbound.append(Frame(connection, event, line))
+        return True
+
+    def _write(self, connection: Connection, data: bytes) -> None:
+        """Under the lock."""
+        if connection.unsent:
+            connection.unsent += data
+            if len(connection.unsent) > MAX_UNSENT_BYTES:
+                self._broken.append(connection)
+                self.wake()
+            return
+        try:
+            sent = connection.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._broken.append(connection)
+            self.wake()
+            return
+        if sent < len(data):
+            connection.unsent += data[sent:]
+            self._want_write.append(connection)
+            self.wake()
+
+    def _flush(self, connection: Connection) -> None:
+        with self._lock:
+            try:
+                sent = connection.sock.send(connection.unsent) if connection.unsent else 0
+                del connection.unsent[:sent]
+            except BlockingIOError:
+                return
+            except OSError:
+                self._broken.append(connection)
+                return
+            if not connection.unsent:
+                if connection.closing:
+                    self._broken.append(connection)
+                else:
+                    self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+
+    def _settle(self, inbound: list[Inbound]) -> None:
+        with self._lock:
+            want_write, self._want_write = self._want_write, []
+            broken, self._broken = self._broken, []
+        for connection in want_write:
+            if connection.id in self._connections:
+                both = selectors.EVENT_READ | selectors.EVENT_WRITE
+                self._selector.modify(connection.sock, both, connection)
+        for connection in broken:
+            if connection.id in self._connections:
+                self._drop(connection)
+                if connection.agent is not None:
+                    inbound.append(Gone(connection))
+
+    def _drop(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.pop(connection.id, None)
+            for index in (self._receivers, self._by_agent):
+                group = index.get(connection.agent or "")
+                if group is not None:
+                    group.pop(connection.id, None)
+                    if not group:
+                        del index[connection.agent or ""]
+        try:
+            self._selector.unregister(connection.sock)
+        except KeyError:
+            pass
+        connection.sock.close()
