@@ -6,7 +6,7 @@ from pathlib import Path
 _MOUNTS = Path("/proc/self/mounts")
 
 
-def _own_cgroup2() -> Path | None:
+def own_folder() -> Path | None:
     """The folder of this process's cgroup v2, pure or beside v1 controllers; None where none is mounted."""
     try:
         mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]
@@ -26,7 +26,7 @@ class CgroupTree:
 
     @classmethod
     def create(cls, run_id: str) -> "CgroupTree | None":
-        own = _own_cgroup2()
+        own = own_folder()
         if own is None or os.environ.get("KORTANA_NO_CGROUPS"):
             return None
         folder = own / f"kortana-{run_id}"

@@ -48,7 +48,7 @@ Inbound = Frame | BadFrame | Gone
 class Connection:
     """One connection. What its HELLO settled is set by whoever admits it."""
 
-    __slots__ = ("agent", "closing", "id", "incoming", "peer", "receive", "role", "sock", "tied", "unsent")
+    __slots__ = ("agent", "closing", "ended", "id", "incoming", "peer", "receive", "role", "sock", "tied", "unsent")
 
     def __init__(self, number: int, sock: socket.socket, peer: Peer) -> None:
         self.id = number
@@ -57,6 +57,9 @@ class Connection:
         self.incoming = b""
         self.unsent = bytearray()
         self.closing = False
+        """Nothing more is read from it."""
+        self.ended = False
+        """It closes once what waits has been written."""
         self.agent: str | None = None
         """Its authenticated identity, once it has one."""
         self.role = ""
@@ -134,7 +137,10 @@ class Hub:
         return len(self._by_agent.get(agent, ()))
 
     def send(self, replies: Iterable[tuple[int, bytes]], deliveries: Iterable[tuple[str, bytes]] = ()) -> None:
-        """Sends bodies to connections, and to whoever receives for an agent. Any thread; never blocks."""
+        """Sends bodies to connections, and to whoever receives for an agent. Any thread; never blocks.
+
+        An empty body closes its connection once all before it has been written.
+        """
         with self._lock:
             outgoing: dict[int, list[bytes]] = {}
             for number, body in replies:
@@ -144,16 +150,16 @@ class Hub:
                     outgoing.setdefault(number, []).append(body)
             for number, bodies in outgoing.items():
                 connection = self._connections.get(number)
-                if connection is not None:
+                if connection is None:
+                    continue
+                if bodies[-1] == b"":
+                    connection.ended = True
+                    bodies.pop()
+                if bodies:
                     self._write(connection, b"\n".join(bodies) + b"\n")
-
-    def close_after_sending(self, connection: Connection) -> None:
-        """No more is read from it; it closes once what waits has been written."""
-        connection.closing = True
-        with self._lock:
-            if not connection.unsent:
-                self._broken.append(connection)
-        self.wake()
+                if connection.ended and not connection.unsent:
+                    self._broken.append(connection)
+                    self.wake()
 
     def cut_all(self, but_roles: frozenset[str] = frozenset()) -> None:
         """Closes every connection, so that its owner connects anew and repeats what was not answered."""
@@ -263,7 +269,7 @@ class Hub:
                 self._broken.append(connection)
                 return
             if not connection.unsent:
-                if connection.closing:
+                if connection.ended:
                     self._broken.append(connection)
                 else:
                     self._selector.modify(connection.sock, selectors.EVENT_READ, connection)

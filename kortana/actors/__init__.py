@@ -1,0 +1,1 @@
+"""Who runs it: the supervision tree, as pykka actors."""

@@ -1,0 +1,96 @@
+"""Who may speak, and as whom: tokens of incarnations, the socket's peer, and roles (CONTRACT section 6)."""
+
+import hmac
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from kortana.protocol import event as ev
+from kortana.protocol import payloads, reasons
+from kortana.protocol.event import Event
+from kortana.protocol.names import is_agent_name
+from kortana.transport.peer import Peer, is_owner
+
+ROLES = frozenset({"agent", "operator", "observer"})
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """What a HELLO has proved."""
+
+    role: str
+    receive: bool
+    tied: bool
+    incarnation: int | None
+    """Of a supervised worker; None for a guest."""
+    pid: int
+
+
+class Gate:
+    """The tokens in force, and when each agent was last heard. Shared by coordinator, supervisor and workers.
+
+    is_inside: whether a pid belongs to the tree of a worker.
+    """
+
+    def __init__(self, project: str, is_inside: Callable[[int], bool]) -> None:
+        self.project = project
+        self._is_inside = is_inside
+        self._tokens: dict[str, tuple[str, int]] = {}
+        self._declared: dict[str, None] = {}
+        self._seen: dict[str, float] = {}
+        self.is_waiting: Callable[[str], bool] = lambda agent: False
+
+    def declare(self, worker: str) -> None:
+        """No guest may carry this name."""
+        self._declared[worker] = None
+
+    def hand_out(self, worker: str, token: str, incarnation: int) -> None:
+        """From now on only this incarnation speaks for the worker."""
+        self._seen.pop(worker, None)
+        self._tokens[worker] = (token, incarnation)
+
+    def withdraw(self, worker: str) -> None:
+        self._tokens.pop(worker, None)
+        self._seen.pop(worker, None)
+
+    def saw(self, agent: str) -> None:
+        self._seen[agent] = time.monotonic()
+
+    def last_seen(self, agent: str) -> float | None:
+        """When the agent last spoke (monotonic); now, while it waits for a claim; None before its HELLO."""
+        seen = self._seen.get(agent)
+        return time.monotonic() if seen is not None and self.is_waiting(agent) else seen
+
+    def admit(self, event: Event, peer: Peer) -> Admission | str:
+        """The admission, or `reason: detail` of its refusal."""
+        if event.event_type != ev.HELLO:
+            return f"{reasons.BAD_PAYLOAD}: HELLO comes first"
+        hello = payloads.read_payload(payloads.Hello, event.payload)
+        if isinstance(hello, str):
+            return f"{reasons.BAD_PAYLOAD}: {hello}"
+        if hello.protocol != 1 or hello.role not in ROLES:
+            return f"{reasons.BAD_PAYLOAD}: protocol 1, and role agent, operator or observer"
+        if not is_owner(peer):
+            return f"{reasons.FORBIDDEN}: another user owns this tree"
+        if hello.role == "agent":
+            return self._admit_agent(event.source, hello, peer)
+        if self._is_inside(peer.pid):
+            return f"{reasons.FORBIDDEN}: a process of a worker cannot be {hello.role}"
+        if hello.role == "operator" and event.source != ev.OPERATOR:
+            return f"{reasons.SOURCE_MISMATCH}: an operator's source is operator"
+        if hello.role == "observer" and event.source == ev.OPERATOR:
+            return f"{reasons.SOURCE_MISMATCH}: an observer is not the operator"
+        return Admission(hello.role, bool(hello.receive), False, None, peer.pid)
+
+    def _admit_agent(self, source: str, hello: payloads.Hello, peer: Peer) -> Admission | str:
+        if not is_agent_name(source):
+            return f"{reasons.BAD_PAYLOAD}: {source!r} is no agent name"
+        receive = hello.receive is not False
+        if source in self._declared:
+            known = self._tokens.get(source)
+            if known is None or not hmac.compare_digest(known[0].encode(), (hello.token or "").encode()):
+                return f"{reasons.FORBIDDEN}: the name of a declared worker, without its current token"
+            return Admission("agent", receive, hello.tie_leases, known[1], peer.pid)
+        if self._is_inside(peer.pid):
+            return f"{reasons.SOURCE_MISMATCH}: a process of a worker speaks as that worker"
+        return Admission("agent", receive, hello.tie_leases, None, hello.pid or peer.pid)

@@ -1,0 +1,105 @@
+"""Tells whoever watches `kortana up` what happens, as plain lines, and keeps one live line on a terminal."""
+
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kortana.protocol import event as ev
+from kortana.protocol.event import Record
+
+MAX_WAITING = 1000
+LIVE_INTERVAL_S = 0.2
+
+
+def describe(record: Record) -> str | None:
+    """One line for a person, or None for what is of no interest while watching."""
+    event, payload = record.event, record.event.payload
+    if event.event_type == ev.ACK and event.source == ev.COORDINATOR:
+        return _describe_answer(event.target, event.task_id, payload)
+    if event.event_type == ev.DIRECTIVE:
+        if payload.get("instruction") == "claim_denied":
+            return f"{event.target} was denied {event.task_id}: {payload['reason']}"
+        if payload.get("instruction") == "unblocked":
+            return f"{event.task_id} is unblocked ({payload.get('reason')})"
+    if event.event_type == ev.BLOCKER:
+        needs = ", ".join(payload.get("needs", ())) or "help"
+        return f"{event.source} is blocked on {event.task_id}: {payload.get('reason')} (needs {needs}); others replan"
+    if event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED):
+        verb = "expired" if event.event_type == ev.LEASE_EXPIRED else "released"
+        return f"lease of {payload['by']} on {event.task_id} {verb}: {payload['reason']}"
+    if event.event_type == ev.TASK_QUARANTINED:
+        return f"{event.task_id} is quarantined: {payload['reason']}"
+    if event.event_type == ev.TASK_UPDATE and payload.get("progress") is not None:
+        return f"{event.source} is at {payload['progress']:.0f} % of {event.task_id}: {payload.get('details', '')}"
+    return None
+
+
+def _describe_answer(agent: str, task: str | None, payload: dict[str, Any]) -> str | None:
+    if "lease" in payload:
+        return f"{agent} holds {payload['task']['id']} (token {payload['lease']['token']})"
+    status = payload.get("task", {}).get("status")
+    if payload["accepted"] and status == "completed":
+        return f"{agent} completed {task}"
+    if payload["accepted"] and status == "cancelled":
+        return f"{task} is cancelled"
+    return None
+
+
+class Console:
+    """A thread of its own with a bounded queue: a slow reader loses lines and holds nobody up.
+
+    progress: the text of the live line; None where there is no terminal.
+    """
+
+    def __init__(self, name_width: int, live: bool, progress: Callable[[], str]) -> None:
+        self._head = "kortana".ljust(name_width) + " | "
+        self._live, self._progress = live, progress
+        self._queue: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
+        self._lost = 0
+        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
+        self._thread.start()
+
+    def watch(self, records: list[Record]) -> None:
+        """Is told durable records."""
+        for record in records:
+            line = describe(record)
+            if line is not None:
+                self.say(line)
+
+    def say(self, line: str) -> None:
+        try:
+            self._queue.put_nowait(line)
+        except queue.Full:
+            self._lost += 1
+
+    def close(self) -> None:
+        """Writes what waits, and ends."""
+        self._queue.put(None)
+        self._thread.join(5.0)
+
+    def _run(self) -> None:
+        shown_at = 0.0
+        while True:
+            line = self._queue.get()
+            clear = "\r\x1b[K" if self._live else ""
+            if line is None:
+                self._write(clear)
+                return
+            text = f"{clear}{self._head}{line}\n"
+            if self._lost:
+                text += f"{self._head}{self._lost} lines not shown: they came too fast\n"
+                self._lost = 0
+            if self._live and (self._queue.empty() or time.monotonic() - shown_at > LIVE_INTERVAL_S):
+                text += self._progress()
+                shown_at = time.monotonic()
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            pass

@@ -1,0 +1,147 @@
+"""The operator's commands that the supervisor carries out: ps, start, stop, restart, down, wait."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kortana.actors.messages import Control, Inspect, RestartWorker, StartWorker, StopWorker
+from kortana.actors.worker import RESTING
+from kortana.processes.posix import rss_bytes
+from kortana.protocol import reasons
+from kortana.protocol.codec import encode_json
+from kortana.protocol.event import ACK, COORDINATOR, Event
+
+if TYPE_CHECKING:
+    from kortana.actors.supervisor import SupervisorActor
+
+PS_PAGE = 64
+INSPECT_TIMEOUT_S = 10.0
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A command that is answered when its workers have reached a state."""
+
+    control: Control
+    names: tuple[str, ...]
+    wanted: str
+    """`ready`, or `rest`."""
+
+
+def _reply(actor: "SupervisorActor", message: Control, accepted: bool, reason: str = "", result: Any = None) -> None:
+    payload = {"ack_for_event_id": message.event.id, "accepted": accepted, "reason": reason, "seq": None}
+    if result is not None:
+        payload["result"] = result
+    event = Event(
+        f"r-{message.event.id}", message.event.timestamp, COORDINATOR, message.event.source, ACK, None, "normal",
+        payload, False,
+    )  # fmt: skip
+    actor.core.send(message.conn, encode_json(event))
+
+
+def obey(actor: "SupervisorActor", message: Control) -> None:
+    """Carries out one command, or refuses it."""
+    handler = _HANDLERS.get(message.command)
+    if handler is None:
+        detail = {"detail": f"unknown command {message.command!r}; known: {', '.join(_HANDLERS)}"}
+        return _reply(actor, message, False, reasons.BAD_PAYLOAD, detail)
+    return handler(actor, message)
+
+
+def _ps(actor: "SupervisorActor", message: Control) -> None:
+    start = int(message.args.get("from", 0))
+    now = actor.services.clock.monotonic()
+    try:
+        agents = actor.core.ask_coordinator(Inspect(), INSPECT_TIMEOUT_S)["agents"]
+    except Exception:
+        agents = {}
+    rows = []
+    names = list(actor.workers)
+    for name in names[start : start + PS_PAGE]:
+        row = actor.workers[name].view.row(now)
+        agent = agents.get(name, {})
+        row["agent_status"] = agent.get("status", "offline")
+        row["task_id"] = agent.get("task_id")
+        row["rss_bytes"] = rss_bytes(row["pid"]) if row["pid"] else None
+        rows.append(row)
+    following = start + PS_PAGE if start + PS_PAGE < len(names) else None
+    state = "stopping" if actor.down else "running"
+    _reply(actor, message, True, result={"state": state, "workers": rows, "next": following})
+
+
+def _names(actor: "SupervisorActor", message: Control) -> tuple[str, ...] | None:
+    """The workers that a command names: one of them, all replicas of one, or all; None after a refusal."""
+    wanted = message.args.get("names") or list(actor.workers)
+    found: list[str] = []
+    for name in wanted:
+        matches = [w.name for w in actor.workers.values() if name in (w.name, w.spec.name)]
+        if not matches:
+            detail = {"detail": f"there is no worker {name!r}; there are: {', '.join(actor.workers)}"}
+            _reply(actor, message, False, "unknown_worker", detail)
+            return None
+        found += matches
+    return tuple(dict.fromkeys(found))
+
+
+def _order(order: Any, wanted: str) -> Any:
+    def handler(actor: "SupervisorActor", message: Control) -> None:
+        names = _names(actor, message)
+        if names is None:
+            return
+        if actor.down is not None:
+            return _reply(actor, message, False, reasons.SHUTTING_DOWN)
+        actor.services.tree_budget.clear()
+        for name in names if wanted == "ready" else reversed(names):
+            actor.workers[name].ref.ask(order, timeout=INSPECT_TIMEOUT_S)
+        actor.pending_controls.append(Pending(message, names, wanted))
+        settle(actor)
+
+    return handler
+
+
+def _wait(actor: "SupervisorActor", message: Control) -> None:
+    names = _names(actor, message)
+    if names is not None:
+        actor.pending_controls.append(Pending(message, names, "ready"))
+        settle(actor)
+
+
+def _down(actor: "SupervisorActor", message: Control) -> None:
+    actor.pending_controls.append(Pending(message, (), "down"))
+    actor.shut_down("down", 0)
+
+
+def _is_settled(view: Any, wanted: str) -> bool:
+    if wanted == "ready":
+        return view.ready or view.state in ("exited", "failed", "parked", "stopped")
+    return view.state in RESTING
+
+
+def settle(actor: "SupervisorActor") -> None:
+    """Answers the commands whose workers are where they should be."""
+    for pending in list(actor.pending_controls):
+        if pending.wanted == "down":
+            continue
+        views = [actor.workers[name].view for name in pending.names]
+        if all(_is_settled(view, pending.wanted) for view in views):
+            actor.pending_controls.remove(pending)
+            unwell = [v for v in views if pending.wanted == "ready" and v.state in ("failed", "parked", "stopped")]
+            result = {"workers": [{"name": v.name, "state": v.state, "last_exit": v.last_exit} for v in unwell]}
+            _reply(actor, pending.control, not unwell, "" if not unwell else "not_ready", result)
+
+
+def settle_down(actor: "SupervisorActor") -> None:
+    """Everything has stopped: answers who asked for it, and refuses the rest."""
+    for pending in actor.pending_controls:
+        done = pending.wanted == "down"
+        _reply(actor, pending.control, done, "" if done else reasons.SHUTTING_DOWN)
+    actor.pending_controls.clear()
+
+
+_HANDLERS = {
+    "ps": _ps,
+    "start": _order(StartWorker("user"), "ready"),
+    "stop": _order(StopWorker("user"), "rest"),
+    "restart": _order(RestartWorker("user"), "ready"),
+    "wait": _wait,
+    "down": _down,
+}

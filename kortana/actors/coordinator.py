@@ -1,0 +1,233 @@
+"""The coordinator actor: reads the hub, lets the core decide, and hands the outcome to persistence."""
+
+from typing import Any
+
+import pykka
+
+from kortana.actors.admission import Gate
+from kortana.actors.inboxes import HubInbox
+from kortana.actors.messages import (
+    AgentSaidHello,
+    AllTasksDone,
+    ChildDied,
+    Commit,
+    Control,
+    DeadlineDue,
+    Decide,
+    FlushSnapshots,
+    InboundReady,
+    Inspect,
+    WriteSnapshot,
+)
+from kortana.actors.queries import QUERIES, answer_query
+from kortana.actors.snapshotting import Snapshotter
+from kortana.core.commands import AgentUp, Boot, Command, Disconnect, Drain, Submit, Tick
+from kortana.core.decide import decide, next_due
+from kortana.core.state import State
+from kortana.core.turn import Turn, refusal_event
+from kortana.core.views import agents_view, all_finished, summary
+from kortana.ports import Clock
+from kortana.protocol import event as ev
+from kortana.protocol import payloads, reasons
+from kortana.protocol.codec import encode_json
+from kortana.protocol.event import Event
+from kortana.transport.hub import BadFrame, Connection, Frame, Gone, Hub
+
+class Stats:
+    """What the summary at the end tells, counted since this process began."""
+
+    def __init__(self) -> None:
+        self.claims = self.denials = self.expired = 0
+
+    def count(self, turn: Turn) -> None:
+        for record in turn.records:
+            payload = record.event.payload
+            if record.event.event_type == ev.LEASE_EXPIRED:
+                self.expired += 1
+            elif payload.get("instruction") == "claim_denied":
+                self.denials += 1
+            elif "lease" in payload:
+                self.claims += 1
+
+
+class CoordinatorActor(pykka.ThreadingActor):
+    """One owner of the state. Runs on the hub's own thread: its inbox is the hub."""
+
+    use_daemon_thread = True
+
+    def __init__(
+        self,
+        state: State,
+        hub: Hub,
+        gate: Gate,
+        clock: Clock,
+        supervisor: Any,
+        generation: int,
+        stats: Stats,
+        fresh: bool,
+        inbox: HubInbox,
+    ) -> None:
+        self.inbox = inbox
+        self._create_actor_inbox = lambda: self.inbox  # type: ignore[method-assign,assignment,return-value]
+        super().__init__()
+        self._state, self._hub, self._gate, self._clock = state, hub, gate, clock
+        self._supervisor, self._generation, self._stats, self._fresh = supervisor, generation, stats, fresh
+        self._persistence: Any = None
+        self._snapshotter = Snapshotter(state, clock)
+        self._draining = False
+        self._done_told = -1
+        gate.is_waiting = state.waiters.is_waiting
+
+    def begin(self, persistence: Any, seeds: list[Event]) -> None:
+        """Called through its proxy: where commits go. Boots the state, and adds the seed tasks that it lacks."""
+        self._persistence = persistence
+        missing = [event for event in seeds if event.task_id not in self._state.tasks]
+        self._run([Boot(fresh=self._fresh), *(Submit(event, encode_json(event), 0) for event in missing)])
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case InboundReady(inbound=inbound):
+                self._on_inbound(inbound)
+            case Decide(command=command):
+                self._draining = self._draining or isinstance(command, Drain)
+                self._run([command])
+            case DeadlineDue():
+                self._run([])
+            case FlushSnapshots():
+                self._snapshot(final=True)
+            case Inspect():
+                return {"agents": agents_view(self._state), "tasks": summary(self._state)}
+        return True
+
+    def _on_inbound(self, inbound: list[Any]) -> None:
+        turn = self._turn()
+        for item in inbound:
+            match item:
+                case Frame(conn=connection, event=event, body=body):
+                    self._on_frame(turn, connection, event, body)
+                case BadFrame(conn=connection, detail=detail, event_id=event_id):
+                    self._refuse_frame(turn, connection, event_id, detail)
+                    self._close_later(turn, connection)
+                case Gone(conn=connection):
+                    self._on_gone(turn, connection)
+        self._finish(turn)
+
+    def _on_frame(self, turn: Turn, connection: Connection, event: Event, body: bytes) -> None:
+        if connection.agent is None:
+            return self._on_hello(turn, connection, event)
+        if event.source != connection.agent:
+            detail = f"this connection is {connection.agent}"
+            return turn.reply_only(connection.id, event, reasons.SOURCE_MISMATCH, detail)
+        if event.event_type == ev.COMMAND:
+            return self._on_command(turn, connection, event)
+        if connection.role == "observer" or event.event_type == ev.HELLO:
+            return turn.reply_only(connection.id, event, reasons.FORBIDDEN)
+        if self._draining and event.event_type == ev.TASK_CLAIM:
+            return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
+        self._gate.saw(connection.agent)
+        decide(turn, Submit(event, body, connection.id, connection.tied))
+        return None
+
+    def _on_hello(self, turn: Turn, connection: Connection, event: Event) -> None:
+        admission = self._gate.admit(event, connection.peer)
+        if isinstance(admission, str):
+            reason, _, detail = admission.partition(": ")
+            turn.reply_only(connection.id, event, reason, detail)
+            return self._close_later(turn, connection)
+        self._hub.admit(connection, event.source, admission.role, admission.receive, admission.tied)
+        if admission.role == "agent":
+            self._greet_agent(turn, event, admission.incarnation, admission.pid)
+        limits = self._state.limits
+        welcome = {
+            "protocol": 1, "project": self._gate.project, "lease_ttl_s": limits.lease_ttl_s,
+            "max_lease_ttl_s": limits.max_lease_ttl_s,
+        }  # fmt: skip
+        payload = {"ack_for_event_id": event.id, "accepted": True, "reason": "", "seq": self._state.seq}
+        answer = refusal_event(event.id, event.source, turn.wall, {**payload, "result": welcome})
+        turn.replies.append((connection.id, encode_json(answer)))
+        if admission.receive and event.source in self._state.agents:
+            waiting = self._state.agents[event.source].mailbox
+            turn.replies += [(connection.id, entry[2]) for entry in waiting]
+        return None
+
+    def _greet_agent(self, turn: Turn, event: Event, incarnation: int | None, pid: int) -> None:
+        self._gate.saw(event.source)
+        if incarnation is not None:
+            self._supervisor.tell(AgentSaidHello(event.source, incarnation))
+        elif not self._state.agent(event.source).up:
+            decide(turn, AgentUp(event.source, pid, 0, supervised=False))
+
+    def _on_command(self, turn: Turn, connection: Connection, event: Event) -> None:
+        call = payloads.read_payload(payloads.CommandCall, event.payload)
+        if isinstance(call, str):
+            return turn.reply_only(connection.id, event, reasons.BAD_PAYLOAD, call)
+        if call.command in QUERIES:
+            payload = answer_query(self._state, call.command, call.args)
+            payload = {"ack_for_event_id": event.id, "seq": self._state.seq, **payload}
+            answer = refusal_event(event.id, event.source, turn.wall, payload)
+            turn.replies.append((connection.id, encode_json(answer)))
+            return None
+        if connection.role != "operator":
+            return turn.reply_only(connection.id, event, reasons.FORBIDDEN, "for operators")
+        self._supervisor.tell(Control(connection.id, event, call.command, call.args))
+        return None
+
+    def _on_gone(self, turn: Turn, connection: Connection) -> None:
+        if connection.role == "agent" and connection.agent is not None:
+            last = self._hub.connections_of(connection.agent) == 0
+            decide(turn, Disconnect(connection.id, connection.agent, connection.tied, last))
+
+    def _refuse_frame(self, turn: Turn, connection: Connection, event_id: str | None, detail: str) -> None:
+        payload = {
+            "ack_for_event_id": event_id, "accepted": False, "reason": reasons.BAD_PAYLOAD, "seq": None,
+            "result": {"detail": detail},
+        }  # fmt: skip
+        answer = refusal_event(event_id or "frame", connection.agent or "all", turn.wall, payload)
+        turn.replies.append((connection.id, encode_json(answer)))
+
+    def _close_later(self, turn: Turn, connection: Connection) -> None:
+        """Reads no more from it; an empty body after its answers closes it once they are sent."""
+        connection.closing = True
+        turn.replies.append((connection.id, b""))
+
+    def _turn(self) -> Turn:
+        return Turn(self._state, self._clock.monotonic(), self._clock.wall_ms())
+
+    def _run(self, commands: list[Command]) -> None:
+        turn = self._turn()
+        for command in commands:
+            decide(turn, command)
+        self._finish(turn)
+
+    def _finish(self, turn: Turn) -> None:
+        """Ends what is overdue, hands the turn to persistence, and sees to snapshots and the next deadline."""
+        due = next_due(self._state)
+        if due is not None and due <= turn.now:
+            decide(turn, Tick())
+        if turn.records or turn.replies or turn.deliveries:
+            self._stats.count(turn)
+            self.inbox.owe(len(turn.records))
+            self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
+            if turn.records:
+                self._check_done()
+        self._snapshot()
+        dues = [due for due in (next_due(self._state), self._snapshotter.next_due()) if due is not None]
+        self.inbox.deadline = min(dues, default=None)
+
+    def _check_done(self) -> None:
+        counts = self._state.counts
+        if self._state.ready or counts.get("in_progress") or not self._state.tasks:
+            return
+        if self._done_told != len(self._state.tasks) and all_finished(self._state):
+            self._done_told = len(self._state.tasks)
+            completed = counts.get("completed", 0) == len(self._state.tasks)
+            self._supervisor.tell(AllTasksDone(completed))
+
+    def _snapshot(self, final: bool = False) -> None:
+        snapshot = self._snapshotter.take_all() if final else self._snapshotter.step()
+        if snapshot is not None:
+            self._persistence.tell(WriteSnapshot(snapshot))
+
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        self._supervisor.tell(ChildDied("coordinator", self._generation, repr(exception_value)))
+

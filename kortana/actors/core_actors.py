@@ -1,0 +1,106 @@
+"""Coordinator and persistence as one unit: started in order on the recovered state, stopped, flushed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kortana.actors.admission import Gate
+from kortana.actors.coordinator import CoordinatorActor, Stats
+from kortana.actors.inboxes import HubInbox
+from kortana.actors.messages import Flush, FlushSnapshots
+from kortana.actors.persistence import PersistenceActor, SnapshotActor
+from kortana.core.state import State
+from kortana.ports import Clock, Journal, Snapshots
+from kortana.protocol.event import Event, Record
+from kortana.transport.hub import Hub
+
+MAX_BACKLOG = 50_000
+"""Records that may wait for the disk before nothing more is read from the sockets."""
+START_TIMEOUT_S = 60.0
+FLUSH_TIMEOUT_S = 60.0
+
+
+class CoreActors:
+    """Starts over from the journal whenever one of the two has died; the hub and its connections live on.
+
+    recover: gives the state in the journal, and a journal to append to. seeds: the tasks of kortana.yaml.
+    """
+
+    def __init__(
+        self,
+        recover: Callable[[], tuple[State, Journal]],
+        snapshots: Snapshots,
+        hub: Hub,
+        gate: Gate,
+        clock: Clock,
+        seeds: list[Event],
+        watch: Callable[[list[Record]], None] | None,
+        log: Callable[..., None],
+    ) -> None:
+        self._recover, self._hub, self._gate, self._clock = recover, hub, gate, clock
+        self._seeds, self._watch = seeds, watch
+        self.generation = 0
+        self.stats = Stats()
+        self.supervisor: Any = None
+        self._coordinator: Any = None
+        self._persistence: Any = None
+        self._journal: Journal | None = None
+        self._counts: dict[str, int] = {}
+        self._writer = SnapshotActor.start(snapshots, lambda error: log("snapshot_failed", error=str(error)))
+
+    def start(self, fresh: bool) -> dict[str, tuple[bool, int]]:
+        """Recovers, starts persistence, then the coordinator. Gives agent → (up, incarnation) as recovered."""
+        self.generation += 1
+        state, journal = self._recover()
+        self._journal = journal
+        agents = {agent.name: (agent.up, agent.incarnation) for agent in state.agents.values()}
+        inbox = HubInbox(self._hub, MAX_BACKLOG)
+        coordinator = CoordinatorActor.start(
+            state, self._hub, self._gate, self._clock, self.supervisor, self.generation, self.stats, fresh, inbox
+        )
+        self._persistence = PersistenceActor.start(
+            journal, self._hub, inbox.settled, self._watch, self.supervisor, self.generation, self._writer
+        )
+        proxy = coordinator.proxy()
+        proxy.begin(self._persistence, self._seeds).get(timeout=START_TIMEOUT_S)
+        self._coordinator = coordinator
+        self._counts = state.counts
+        return agents
+
+    def counts(self) -> dict[str, int]:
+        """Status → number of tasks, as it is or as it last was."""
+        return dict(self._counts)
+
+    def tell_coordinator(self, message: Any) -> None:
+        """While it is being restarted a message is lost; the supervisor brings the new one up to date."""
+        coordinator = self._coordinator
+        if coordinator is not None and coordinator.is_alive():
+            coordinator.tell(message)
+
+    def ask_coordinator(self, message: Any, timeout_s: float) -> Any:
+        return self._coordinator.ask(message, timeout=timeout_s)
+
+    def send(self, conn: int, body: bytes) -> None:
+        """Answers on a connection what has nothing to do with the journal."""
+        self._hub.send([(conn, body)])
+
+    def stop(self) -> None:
+        """Ends both, and cuts the connections, so that clients repeat what was not answered."""
+        for ref in (self._coordinator, self._persistence):
+            if ref is not None and ref.is_alive():
+                ref.stop(block=False)
+        self._coordinator = None
+        if self._journal is not None:
+            self._journal.close()
+        self._hub.cut_all(frozenset({"operator", "observer"}))
+
+    def finish(self) -> None:
+        """A last snapshot and checkpoint, everything durable and written; then both end."""
+        if self._coordinator is None or not self._coordinator.is_alive():
+            return
+        self._coordinator.ask(FlushSnapshots(), timeout=FLUSH_TIMEOUT_S)
+        self._persistence.ask(Flush(), timeout=FLUSH_TIMEOUT_S)
+        self._writer.ask(Flush(), timeout=FLUSH_TIMEOUT_S)
+        for ref in (self._coordinator, self._persistence, self._writer):
+            ref.stop(timeout=FLUSH_TIMEOUT_S)
+        if self._journal is not None:
+            self._journal.close()

@@ -1,0 +1,183 @@
+"""What the actors say to each other. Frozen values; times are seconds."""
+
+from typing import Any
+
+import msgspec
+
+from kortana.core.commands import Command
+from kortana.ports import Snapshot
+from kortana.processes.messages import FromLauncher
+from kortana.protocol.event import Event, Record
+
+
+class Message(msgspec.Struct, frozen=True):
+    pass
+
+
+# to the coordinator
+class Decide(Message, frozen=True):
+    """A command for the core."""
+
+    command: Command
+
+
+class InboundReady(Message, frozen=True):
+    """What the hub has read."""
+
+    inbound: list[Any]
+
+
+class DeadlineDue(Message, frozen=True):
+    """A lease or a wait is overdue, or a snapshot is due."""
+
+
+class FlushSnapshots(Message, frozen=True):
+    """Write a last snapshot and checkpoint; answered once they have been handed over."""
+
+
+class Inspect(Message, frozen=True):
+    """Asked by the supervisor: agents' statuses and a summary of the tasks."""
+
+
+# to persistence
+class Commit(Message, frozen=True):
+    """Make these durable, and only then send."""
+
+    records: list[Record]
+    replies: list[tuple[int, bytes]]
+    deliveries: list[tuple[str, bytes]]
+
+
+class Flush(Message, frozen=True):
+    """Answered when everything before it is durable and written."""
+
+
+# to the snapshot writer
+class WriteSnapshot(Message, frozen=True):
+    snapshot: Snapshot
+
+
+# to a worker
+class StartWorker(Message, frozen=True):
+    """Start it, or take it out of `stopped`, `failed` or `parked`. `cause`: user, boot, sibling, launcher."""
+
+    cause: str
+
+
+class StopWorker(Message, frozen=True):
+    """Stop it. `cause`: user, down, sibling."""
+
+    cause: str
+
+
+class RestartWorker(Message, frozen=True):
+    cause: str
+
+
+class Report(Message, frozen=True):
+    """What the launcher has told of this worker."""
+
+    message: FromLauncher
+
+
+class LauncherGone(Message, frozen=True):
+    """The launcher has died, and every process of this worker with it."""
+
+
+class LauncherBack(Message, frozen=True):
+    """A new launcher is there."""
+
+
+class AgentSaidHello(Message, frozen=True):
+    agent: str
+    incarnation: int
+
+
+class PeerChanged(Message, frozen=True):
+    """Another worker has reached a state that `start_after` may wait for."""
+
+    name: str
+    reached: frozenset[str]
+
+
+class Alarm(Message, frozen=True):
+    """A timer that this actor has set is due. `token` tells an old one from a new one."""
+
+    name: str
+    token: int
+
+
+# to the supervisor
+class WorkerChanged(Message, frozen=True):
+    """A worker has changed its state."""
+
+    name: str
+    state: str
+    reached: frozenset[str]
+
+
+class WorkerCrashed(Message, frozen=True):
+    """A worker wants its restart under a strategy that concerns its siblings."""
+
+    name: str
+
+
+class GaveUp(Message, frozen=True):
+    """A restart budget is used up. `scope`: worker or tree."""
+
+    name: str
+    scope: str
+
+
+class ChildDied(Message, frozen=True):
+    """The coordinator or persistence actor has died."""
+
+    name: str
+    generation: int
+    error: str
+
+
+class RestartCore(Message, frozen=True):
+    """Time to start coordinator and persistence again."""
+
+
+class Control(Message, frozen=True):
+    """An operator's command that is the supervisor's to carry out."""
+
+    conn: int
+    event: Event
+    command: str
+    args: dict[str, Any]
+
+
+class ShutDown(Message, frozen=True):
+    """Take the whole tree down. `code`: with which exit code."""
+
+    cause: str
+    code: int
+
+
+class AllTasksDone(Message, frozen=True):
+    completed: bool
+
+
+class LauncherReported(Message, frozen=True):
+    """From the launcher's link; None: the launcher is gone."""
+
+    message: FromLauncher | None
+
+
+# to the timer
+class ScheduleRestart(Message, frozen=True):
+    """The siblings that its strategy stopped are at rest: back off, then start."""
+
+
+class SetTimer(Message, frozen=True):
+    key: tuple[str, str]
+    due: float
+    to: Any
+    message: Any
+
+
+class CancelTimer(Message, frozen=True):
+    key: tuple[str, str]

@@ -1,0 +1,115 @@
+"""The persistence actors: one makes records durable and then lets answers out; one writes snapshots beside it."""
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+import pykka
+
+from kortana.actors.messages import ChildDied, Commit, Flush, WriteSnapshot
+from kortana.ports import Journal, JournalFault, Snapshots
+from kortana.protocol.codec import encode_record
+from kortana.protocol.event import Record
+from kortana.transport.hub import Hub
+
+MAX_GROUP_RECORDS = 8192
+
+
+class PersistenceActor(pykka.ThreadingActor):
+    """Group commit: takes every Commit that has gathered, writes and syncs once, then sends.
+
+    settled: is told how many records became durable. watch: is told the durable records, or None.
+    An error ends this actor: nothing of the failed group was sent, and its supervisor starts over from the
+    journal.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(
+        self,
+        journal: Journal,
+        hub: Hub,
+        settled: Callable[[int], None],
+        watch: Callable[[list[Record]], None] | None,
+        supervisor: Any,
+        generation: int,
+        snapshot_writer: Any,
+    ) -> None:
+        super().__init__()
+        self._journal, self._hub, self._settled, self._watch = journal, hub, settled, watch
+        self._supervisor, self._generation = supervisor, generation
+        self._snapshot_writer = snapshot_writer
+
+    def on_receive(self, message: Any) -> Any:
+        later: list[Any] = []
+        if isinstance(message, Commit):
+            group, later = self._gather(message)
+            self._commit(group)
+        else:
+            later.append(message)
+        for other in later:
+            if isinstance(other, WriteSnapshot):
+                self._snapshot_writer.tell(other)
+        return True
+
+    def _gather(self, first: Commit) -> tuple[list[Commit], list[Any]]:
+        """The commits that wait already, up to a bound; ends at a message of another kind, which comes after."""
+        group, size = [first], len(first.records)
+        inbox: Any = self.actor_inbox
+        while size < MAX_GROUP_RECORDS:
+            try:
+                envelope = inbox.get_nowait()
+            except queue.Empty:
+                break
+            if envelope.reply_to is not None or not isinstance(envelope.message, Commit | WriteSnapshot):
+                self._put_back(envelope)
+                break
+            if isinstance(envelope.message, WriteSnapshot):
+                return group, [envelope.message]
+            group.append(envelope.message)
+            size += len(envelope.message.records)
+        return group, []
+
+    def _put_back(self, envelope: Any) -> None:
+        inbox: Any = self.actor_inbox
+        with inbox.mutex:
+            inbox.queue.appendleft(envelope)
+            inbox.not_empty.notify()
+
+    def _commit(self, group: list[Commit]) -> None:
+        records = [record for commit in group for record in commit.records]
+        if records:
+            self._journal.commit([encode_record(record) for record in records], records[-1].seq)
+            self._settled(len(records))
+        if len(group) == 1:
+            self._hub.send(group[0].replies, group[0].deliveries)
+        else:
+            self._hub.send(
+                [reply for commit in group for reply in commit.replies],
+                [delivery for commit in group for delivery in commit.deliveries],
+            )
+        if self._watch is not None and records:
+            self._watch(records)
+
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        what = str(exception_value) if isinstance(exception_value, JournalFault) else repr(exception_value)
+        self._supervisor.tell(ChildDied("persistence", self._generation, what))
+
+
+class SnapshotActor(pykka.ThreadingActor):
+    """Writes snapshots that are durable in the journal already. An error is told to `failed`, and the next one is
+    tried when it comes: a snapshot is only a copy."""
+
+    use_daemon_thread = True
+
+    def __init__(self, snapshots: Snapshots, failed: Callable[[OSError], None]) -> None:
+        super().__init__()
+        self._snapshots, self._failed = snapshots, failed
+
+    def on_receive(self, message: Any) -> Any:
+        if isinstance(message, WriteSnapshot):
+            try:
+                self._snapshots.write(message.snapshot)
+            except OSError as error:
+                self._failed(error)
+        return isinstance(message, Flush)

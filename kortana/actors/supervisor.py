@@ -1,0 +1,257 @@
+"""The supervisor actor: owns coordinator, persistence and workers; starts, stops and restarts them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pykka
+
+from kortana.actors import control
+from kortana.actors.core_actors import CoreActors
+from kortana.actors.messages import (
+    AgentSaidHello,
+    AllTasksDone,
+    ChildDied,
+    Control,
+    Decide,
+    GaveUp,
+    LauncherBack,
+    LauncherGone,
+    LauncherReported,
+    PeerChanged,
+    RestartCore,
+    ScheduleRestart,
+    SetTimer,
+    ShutDown,
+    StartWorker,
+    StopWorker,
+    WorkerChanged,
+    WorkerCrashed,
+)
+from kortana.actors.worker import LIVE, RESTING, Services, WorkerActor
+from kortana.actors.worker_view import WorkerView
+from kortana.config.spec import Config, WorkerSpec
+from kortana.core.commands import AgentDown, AgentUp, Drain
+
+CORE_RETRY_MAX_S = 5.0
+
+
+class Worker:
+    """A worker as its supervisor sees it."""
+
+    def __init__(self, spec: WorkerSpec, name: str, ref: Any, view: Any) -> None:
+        self.spec, self.name, self.ref, self.view = spec, name, ref, view
+        self.reached: set[str] = set()
+
+
+class SupervisorActor(pykka.ThreadingActor):
+    """The root. Everything below it is started by `begin`, and ends before `finished` is called.
+
+    workers: is filled here, and read by who prints the summary. finished: is called once, with the exit code, when nothing of the tree is left but the launcher.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(
+        self,
+        config: Config,
+        core: CoreActors,
+        services: Services,
+        route: dict[str, Any],
+        log: Callable[..., None],
+        finished: Callable[[int], None],
+        reopen_launcher: Callable[[], None],
+        exit_when_done: bool,
+        workers: dict[str, "Worker"],
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.core = core
+        self.services = services
+        self.workers = workers
+        self.down: ShutDown | None = None
+        self.pending_controls: list[control.Pending] = []
+        self._route = route
+        self._log = log
+        self._finished = finished
+        self._reopen_launcher = reopen_launcher
+        self._exit_when_done = exit_when_done
+        self._regrouping: dict[str, set[str]] = {}
+        self._core_failures = 0
+        self._over = False
+        services.supervisor = self.actor_ref
+        core.supervisor = self.actor_ref
+
+    def begin(self) -> None:
+        """Starts coordinator and persistence, then the workers in the order of the file."""
+        self.core.start(fresh=True)
+        for spec in self.config.workers:
+            for name in spec.replica_names():
+                view = WorkerView(name)
+                ref = WorkerActor.start(self._with_replicas(spec), name, self.services, view)
+                self.workers[name] = Worker(spec, name, ref, view)
+                self._route[name] = ref
+                self._log("declared", worker=name)
+        for worker in self.workers.values():
+            worker.ref.tell(StartWorker("boot"))
+
+    def _with_replicas(self, spec: WorkerSpec) -> WorkerSpec:
+        """`start_after: {flash: ready}` waits for every replica of flash."""
+        names = {w.name: w.replica_names() for w in self.config.workers}
+        after = {peer: wanted for base, wanted in spec.start_after.items() for peer in names[base]}
+        return msgspec.structs.replace(spec, start_after=after)
+
+    def on_receive(self, message: Any) -> Any:
+        match message:
+            case WorkerChanged():
+                self._on_changed(message)
+            case AgentSaidHello(agent=name):
+                if name in self.workers:
+                    self.workers[name].ref.tell(message)
+            case LauncherReported(message=None):
+                self._on_launcher_gone()
+            case LauncherBack():
+                for worker in self.workers.values():
+                    worker.ref.tell(message)
+            case Control():
+                control.obey(self, message)
+            case WorkerCrashed(name=name):
+                self._regroup(name)
+            case GaveUp(name=name, scope=scope):
+                self._on_gave_up(name, scope)
+            case ChildDied():
+                self._on_child_died(message)
+            case RestartCore():
+                self._restart_core()
+            case AllTasksDone(completed=completed):
+                if self._exit_when_done:
+                    self._shut_down(ShutDown("all tasks are done", 0 if completed else 1))
+            case ShutDown():
+                self._shut_down(message)
+        return True
+
+    def shut_down(self, cause: str, code: int) -> None:
+        self._shut_down(ShutDown(cause, code))
+
+    # workers
+
+    def _on_changed(self, message: WorkerChanged) -> None:
+        worker = self.workers[message.name]
+        worker.reached |= message.reached
+        if message.reached:
+            for other in self.workers.values():
+                if other.spec.start_after:
+                    other.ref.tell(PeerChanged(message.name, message.reached))
+        control.settle(self)
+        self._continue_regrouping(message)
+        if self.down is not None:
+            self._stop_next()
+
+    def _regroup(self, name: str) -> None:
+        """one_for_all and rest_for_one: stops the siblings concerned in reverse start order, then starts all anew."""
+        names = list(self.workers)
+        concerned = names if self.config.supervisor.strategy == "one_for_all" else names[names.index(name) :]
+        siblings = {n for n in concerned if n != name and self.workers[n].view.state in LIVE}
+        self._regrouping[name] = siblings
+        for sibling in reversed(names):
+            if sibling in siblings:
+                self.workers[sibling].ref.tell(StopWorker("sibling"))
+        self._finish_regrouping(name)
+
+    def _continue_regrouping(self, message: WorkerChanged) -> None:
+        for name in list(self._regrouping):
+            self._finish_regrouping(name)
+
+    def _finish_regrouping(self, name: str) -> None:
+        siblings = self._regrouping[name]
+        if any(self.workers[n].view.state not in RESTING for n in siblings):
+            return
+        del self._regrouping[name]
+        for started in self.workers:
+            if started == name:
+                self.workers[name].ref.tell(ScheduleRestart())
+            elif started in siblings:
+                self.workers[started].ref.tell(StartWorker("sibling"))
+
+    def _on_gave_up(self, name: str, scope: str) -> None:
+        if self.config.supervisor.on_give_up == "exit":
+            self._shut_down(ShutDown(f"{name}: the restart budget of the {scope} is used up", 1))
+
+    def _on_launcher_gone(self) -> None:
+        if self.down is not None and self._over:
+            return
+        self._log("launcher_gone")
+        for worker in self.workers.values():
+            worker.ref.tell(LauncherGone())
+        self._reopen_launcher()
+
+    # coordinator and persistence
+
+    def _on_child_died(self, message: ChildDied) -> None:
+        if message.generation != self.core.generation:
+            return
+        self._log("core_died", actor=message.name, error=message.error)
+        self.core.stop()
+        if self._core_failures == 0:
+            self._restart_core()
+        else:
+            self._retry_core_later()
+
+    def _retry_core_later(self) -> None:
+        delay = min(0.1 * 2**self._core_failures, CORE_RETRY_MAX_S)
+        due = self.services.clock.monotonic() + delay
+        self.services.timer.tell(SetTimer(("supervisor", "core"), due, self.actor_ref, RestartCore()))
+
+    def _restart_core(self) -> None:
+        self._core_failures += 1
+        try:
+            state = self.core.start(fresh=False)
+        except Exception as error:
+            self._log("core_start_failed", error=repr(error))
+            self._retry_core_later()
+            return
+        for worker in self.workers.values():
+            agent = state.get(worker.name)
+            view = worker.view
+            if view.pid is not None and agent != (True, view.incarnation):
+                capabilities = worker.spec.capabilities
+                up = AgentUp(worker.name, view.pid, view.incarnation, True, capabilities)
+                self.core.tell_coordinator(Decide(up))
+            elif view.pid is None and agent is not None and agent[0]:
+                down = AgentDown(worker.name, agent[1], False, "ended while the coordinator was down")
+                self.core.tell_coordinator(Decide(down))
+        self._log("core_restarted", generation=self.core.generation)
+
+    def core_is_well(self) -> None:
+        self._core_failures = 0
+
+    # down
+
+    def _shut_down(self, message: ShutDown) -> None:
+        if self.down is not None:
+            return
+        self.down = message
+        self._log("shutting_down", cause=message.cause, code=message.code)
+        self.core.tell_coordinator(Decide(Drain()))
+        self._stop_next()
+
+    def _stop_next(self) -> None:
+        """Stops, in reverse start order, every worker that no worker still alive was started after."""
+        assert self.down is not None
+        if self._over:
+            return
+        needed: set[str] = set()
+        busy = False
+        for worker in reversed(list(self.workers.values())):
+            if worker.view.state in RESTING:
+                continue
+            busy = True
+            if worker.spec.name not in needed and worker.view.state != "stopping":
+                worker.ref.tell(StopWorker("down"))
+            needed.update(worker.spec.start_after)
+        if not busy:
+            self._over = True
+            self.core.finish()
+            self._log("stopped", cause=self.down.cause, code=self.down.code)
+            control.settle_down(self)
+            self._finished(self.down.code)

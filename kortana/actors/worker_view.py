@@ -1,0 +1,56 @@
+"""What is known of a worker: read by `ps`, written by its actor alone."""
+
+import time
+from typing import Any
+
+from kortana.ports import ProcessExit
+from kortana.protocol.timestamps import iso_from_ms
+
+
+class WorkerView:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = "new"
+        self.pid: int | None = None
+        self.start_ticks: int | None = None
+        self.incarnation = 0
+        self.restarts = 0
+        self.ready = False
+        self.started_at: float | None = None
+        self.failing: str | None = None
+        """Why Kortana itself is ending it as a failure."""
+        self.last_exit: dict[str, Any] | None = None
+        self._had_failed = False
+
+    def uptime_s(self, now: float) -> float | None:
+        return None if self.started_at is None else round(now - self.started_at, 3)
+
+    def ended(self, how: ProcessExit, reason: str) -> None:
+        """Its process is gone."""
+        self.last_exit = {
+            "code": how.code,
+            "signal": how.signal,
+            "reason": reason,
+            "at": iso_from_ms(time.time_ns() // 1_000_000),
+            "crash_id": None,
+        }
+        self._had_failed = self.failing is not None
+        self.pid = self.start_ticks = self.started_at = self.failing = None
+        self.ready = False
+
+    def failing_seen(self) -> bool:
+        """Whether the last end was Kortana's doing, because the worker was unwell."""
+        return self._had_failed
+
+    def row(self, now: float) -> dict[str, Any]:
+        """Its part of `ps --json` that the supervisor knows."""
+        return {
+            "name": self.name,
+            "state": "waiting" if self.state == "new" else self.state,
+            "pid": self.pid,
+            "incarnation": self.incarnation,
+            "restarts": self.restarts,
+            "uptime_s": self.uptime_s(now),
+            "ready": self.ready,
+            "last_exit": self.last_exit,
+        }

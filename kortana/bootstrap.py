@@ -1,0 +1,329 @@
+"""Wires a whole tree together: the only place where actors meet adapters."""
+
+import gc
+import os
+import queue
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kortana.actors.admission import Gate
+from kortana.actors.budget import TreeBudget
+from kortana.actors.console import Console
+from kortana.actors.core_actors import CoreActors
+from kortana.actors.environment import worker_environment
+from kortana.actors.messages import LauncherBack, LauncherReported, Report, ShutDown
+from kortana.actors.supervisor import SupervisorActor, Worker
+from kortana.actors.timer import TimerActor
+from kortana.actors.worker import Services
+from kortana.adapters.files.journal import FileJournal
+from kortana.adapters.files.layout import DataLayout, replace_file
+from kortana.adapters.files.recovery import recover
+from kortana.adapters.files.snapshots import FileSnapshots
+from kortana.adapters.files.supervision_log import SupervisionLog
+from kortana.config.spec import Config, TaskSpec, WorkerSpec
+from kortana.core.state import Limits, State
+from kortana.ports import Journal, ProcessSpec
+from kortana.processes import cgroup, leftovers
+from kortana.processes.link import LauncherLink
+from kortana.processes.lock import FolderLock
+from kortana.processes.messages import LauncherOptions
+from kortana.processes.posix import become_subreaper
+from kortana.processes.tree import is_inside
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+from kortana.protocol.timestamps import iso_from_ms
+from kortana.transport.endpoint import listen, socket_path_for
+from kortana.transport.hub import Hub
+
+SHELL_ADAPTER = "kortana.agent.shell:run"
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How `up` was called."""
+
+    foreground: bool
+    """Show the workers' output."""
+    live: bool
+    """Keep a live line: stdout is a terminal and `--exit-when-done` was given."""
+    colour: bool
+    exit_when_done: bool
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def limits_of(config: Config) -> Limits:
+    """The core's settings from the configuration's."""
+    spec = config.coordinator
+    return Limits(
+        lease_ttl_s=spec.lease_ttl,
+        max_lease_ttl_s=spec.max_lease_ttl,
+        max_attempts=spec.max_attempts,
+        max_leases_per_agent=spec.max_leases_per_agent,
+        adhoc_tasks=spec.adhoc_tasks,
+        mailbox_limit=spec.mailbox_limit,
+    )
+
+
+def task_event(task: TaskSpec) -> Event:
+    """A declared task as the TASK_ADD of an operator."""
+    payload: dict[str, Any] = {
+        "title": task.title, "priority": task.priority, "depends_on": list(task.depends_on),
+        "paths": list(task.paths), "requires": list(task.requires),
+    }  # fmt: skip
+    optional = {
+        "run": task.run, "prompt": task.prompt, "lease_ttl_s": task.lease_ttl, "max_attempts": task.max_attempts
+    }  # fmt: skip
+    payload.update((key, value) for key, value in optional.items() if value is not None)
+    stamp = iso_from_ms(time.time_ns() // 1_000_000)
+    event_id = f"yaml-{task.id}-{secrets.token_hex(6)}"
+    return Event(event_id, stamp, ev.OPERATOR, ev.COORDINATOR, ev.TASK_ADD, task.id, "normal", payload, False)
+
+
+class Tree:
+    """One run of one configuration. `run` returns the exit code when nothing of it is left."""
+
+    def __init__(self, config: Config, layout: DataLayout, options: Options, say: Callable[[str], None]) -> None:
+        self._config, self._layout, self._options, self._say = config, layout, options, say
+        self._run_id = secrets.token_hex(6)
+        self._began = time.monotonic()
+        self._orders: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._signals = 0
+        self._log = SupervisionLog(layout.supervision)
+        self._route: dict[str, Any] = {}
+        self._workers: dict[str, Worker] = {}
+        self._console: Console | None = None
+        self._mark = f"KORTANA_RUN={self._run_id}".encode()
+
+    def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
+        """Starts everything, tells `ready` the supervisor, and serves until the end. The lock must be held.
+
+        Raises JournalDamageError and OSError from the recovery, before anything is started.
+        """
+        self._tune()
+        ended = leftovers.end_leftovers(self._layout.processes)
+        if ended:
+            self._say(f"ended {ended} processes that an earlier run had left")
+            self._log.write("adopted_leftovers", ended=ended)
+        first = self._recover()
+        become_subreaper()
+        self._install_signals()
+        self._socket = socket_path_for(self._layout.run)
+        hub = Hub(listen(self._socket))
+        link = self._link = LauncherLink(self._launcher_options(), self._on_launcher)
+        link.open()
+        leftovers.remember(self._layout.processes, self._run_id, link.identity())
+        self._supervisor = self._build(hub, link, first)
+        self._write_endpoint()
+        try:
+            self._supervisor.proxy().begin().get(timeout=120)
+            self._log.write("up", run_id=self._run_id, pid=os.getpid())
+            ready(self._supervisor)
+            code = self._serve()
+        finally:
+            link.close()
+            hub.close()
+            self._clean_up()
+        if self._console is not None:
+            self._console.close()
+        self._log.write("down", code=code)
+        lock.release()
+        return code
+
+    def summary(self) -> dict[str, Any]:
+        """What the run came to."""
+        stats = self._core.stats
+        rows = [worker.view for worker in self._workers.values()]
+        return {
+            "tasks": self._last_counts(),
+            "workers": len(rows),
+            "claims": stats.claims,
+            "denials": stats.denials,
+            "expired": stats.expired,
+            "restarts": sum(view.restarts for view in rows),
+            "duration_s": round(time.monotonic() - self._began, 1),
+        }
+
+    def _tune(self) -> None:
+        """The state holds no cycles: only young garbage is looked for."""
+        gc.set_threshold(50_000, 50, 100_000)
+
+    def _recover(self) -> tuple[State, Journal]:
+        spec = self._config.journal
+        journal = FileJournal(
+            self._layout.journal, spec.durability == "fsync", spec.rotate_size, spec.keep_segments
+        )
+        found = recover(self._layout, journal, limits_of(self._config))
+        for note in found.notes:
+            self._say(note)
+            self._log.write("recovery_note", note=note)
+        journal.open()
+        gc.freeze()
+        return found.state, journal
+
+    def _build(self, hub: Hub, link: LauncherLink, first: tuple[State, Journal]) -> Any:
+        waiting = [first]
+        clock = SystemClock()
+        gate = Gate(self._config.project, lambda pid: is_inside(pid, self._mark))
+        watch = None
+        if self._options.foreground:
+            self._console = Console(self._name_width(), self._options.live, self._progress)
+            watch = self._console.watch
+        self._core = CoreActors(
+            lambda: waiting.pop() if waiting else self._recover(),
+            FileSnapshots(self._layout), hub, gate, clock,
+            [task_event(task) for task in self._config.tasks], watch, self._log.write,
+        )  # fmt: skip
+        spec = self._config.supervisor
+        services = Services(
+            launcher=link, gate=gate, clock=clock, timer=TimerActor.start(), supervisor=None,
+            coordinator=self._core.tell_coordinator, log=self._log.write,
+            draw=lambda: random.uniform(-1, 1), make_spec=self._process_spec,
+            tree_budget=TreeBudget(spec.intensity, spec.period), strategy=spec.strategy,
+        )  # fmt: skip
+        ref: Any = SupervisorActor.start(
+            self._config, self._core, services, self._route, self._log_and_tell,
+            lambda code: self._orders.put(("finished", code)), lambda: self._orders.put(("launcher", 0)),
+            self._options.exit_when_done, self._workers,
+        )  # fmt: skip
+        return ref
+
+    def _log_and_tell(self, event: str, **fields: Any) -> None:
+        self._log.write(event, **fields)
+        if self._console is not None and event in ("core_died", "core_restarted", "launcher_gone", "shutting_down"):
+            self._console.say(f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip())
+
+    def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
+        env = worker_environment(
+            spec, name, incarnation, token, self._config.project, str(self._socket), self._run_id
+        )
+        return ProcessSpec(
+            worker=name, incarnation=incarnation,
+            argv=list(spec.command) if spec.command is not None else None,
+            entrypoint=SHELL_ADAPTER if spec.agent == "shell" else spec.entrypoint,
+            cwd=spec.cwd, env=env, log_path=str(self._layout.log_of(name)),
+            log_rotate_bytes=spec.logs.rotate_size, log_keep=spec.logs.keep,
+            ready_pattern=spec.ready.pattern, open_files=spec.limits.open_files,
+        )  # fmt: skip
+
+    def _launcher_options(self) -> LauncherOptions:
+        options = self._options
+        return LauncherOptions(self._run_id, options.foreground, options.live, options.colour, self._name_width())
+
+    def _name_width(self) -> int:
+        names = [name for worker in self._config.workers for name in worker.replica_names()]
+        return max([len("kortana"), *map(len, names)])
+
+    def _on_launcher(self, message: Any) -> None:
+        if message is None:
+            self._supervisor.tell(LauncherReported(None))
+            return
+        ref = self._route.get(message.worker)
+        if ref is not None:
+            ref.tell(Report(message))
+
+    def _install_signals(self) -> None:
+        def on_signal(number: int, _frame: object) -> None:
+            self._orders.put(("signal", number))
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, on_signal)
+        signal.signal(signal.SIGCHLD, lambda *_: self._orders.put(("child", 0)))
+
+    def _serve(self) -> int:
+        """The main thread's loop: signals, a launcher to start anew, the end."""
+        while True:
+            order, value = self._orders.get()
+            if order == "finished":
+                return value
+            if order == "signal":
+                self._signals += 1
+                if self._signals > 1:
+                    self._say("killing everything")
+                    return 1
+                name = signal.Signals(value).name
+                self._say(f"{name}: stopping the workers; once more kills them")
+                self._supervisor.tell(ShutDown(name, 0))
+            elif order == "launcher":
+                self._reopen_launcher()
+            else:
+                _reap()
+
+    def _reopen_launcher(self) -> None:
+        folder = cgroup.own_folder()
+        leftovers.end_run(self._run_id, folder / f"kortana-{self._run_id}" if folder else None)
+        self._link.open()
+        leftovers.remember(self._layout.processes, self._run_id, self._link.identity())
+        self._supervisor.tell(LauncherBack())
+
+    def _write_endpoint(self) -> None:
+        text = msgspec.json.encode(
+            {
+                "socket": str(self._socket),
+                "pid": os.getpid(),
+                "run_id": self._run_id,
+                "project": self._config.project,
+                "config": self._config.path,
+                "started_at": iso_from_ms(time.time_ns() // 1_000_000),
+            }
+        )
+        replace_file(self._layout.endpoint, [text, b"\n"])
+
+    def _clean_up(self) -> None:
+        for path in (self._socket, self._layout.endpoint, self._layout.processes):
+            path.unlink(missing_ok=True)
+        if self._socket.parent != self._layout.run:
+            self._socket.parent.rmdir()
+        _reap()
+
+    def _last_counts(self) -> dict[str, int]:
+        return {status: n for status, n in self._core.counts().items() if n > 0}
+
+    def _progress(self) -> str:
+        counts = self._core.counts()
+        total = sum(counts.values())
+        seconds = int(time.monotonic() - self._began)
+        return (
+            f"{counts.get('completed', 0)}/{total} done, {counts.get('in_progress', 0)} running, "
+            f"{counts.get('blocked', 0)} blocked, {counts.get('failed', 0)} failed, {seconds} s"
+        )
+
+
+def _reap() -> None:
+    """Takes what is reparented to this subreaper, and the launcher."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def log_to_file(path: Path) -> None:
+    """Kortana's own log, with what pykka says by the standard library's logging."""
+    import logging
+
+    from loguru import logger
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logger.opt(exception=record.exc_info).log(record.levelname, record.getMessage())
+
+    logger.remove()
+    logger.add(path, rotation=10 << 20, retention=5, format="{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC}Z {level} {message}")
+    logging.basicConfig(handlers=[Forward()], level=logging.INFO)
+    logger.info("kortana up, pid {}, python {}", os.getpid(), sys.version.split()[0])

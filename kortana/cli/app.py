@@ -1,0 +1,92 @@
+"""The click group: commands load when they are called, and errors end with their code."""
+
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from kortana.cli.errors import USAGE, CliError
+
+_COMMANDS = {
+    "up": "up", "down": "down", "ps": "ps", "status": "ps", "logs": "logs",
+    "start": "workers", "stop": "workers", "restart": "workers",
+    "tasks": "tasks", "why": "why", "events": "events", "replay": "replay",
+    "config": "config", "init": "init", "completion": "completion",
+}  # fmt: skip
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_COMMANDS, "agent"]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name == "agent":
+            return _agent_placeholder
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"kortana.cli.{_COMMANDS[name]}")
+        command: click.Command = module.COMMANDS[name]
+        return command
+
+
+@click.command("agent", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1)
+def _agent_placeholder(words: tuple[str, ...]) -> None:
+    """Speak as an agent: claim, heartbeat, update, block, release, send, inbox."""
+    from kortana.cli.agent import agent_main
+
+    sys.exit(agent_main(list(words)))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="kortana", prog_name="kortana")
+def app() -> None:
+    """Kortana supervises and coordinates a team of agents that work in one repository."""
+
+
+def colour_wanted(stream: Any) -> bool:
+    """NO_COLOR wins, then FORCE_COLOR, then whether the stream is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def run() -> int:
+    """Runs the command line; gives the exit code."""
+    try:
+        outcome = app.main(standalone_mode=False, prog_name="kortana")
+        return outcome if isinstance(outcome, int) else 0
+    except CliError as error:
+        return _show(error)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
+        wrong = CliError(USAGE, "usage", error.format_message(), _usage_hint(error))
+        return _show(wrong)
+    except click.ClickException as error:
+        return _show(CliError(USAGE, "usage", error.format_message()))
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+
+
+def _usage_hint(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx is not None else "kortana"
+    return f"see `{path} --help`"
+
+
+def _show(error: CliError) -> int:
+    if "--json" in sys.argv:
+        print(json.dumps(error.as_json()), file=sys.stderr)
+    else:
+        print(f"kortana: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,151 @@
+"""What commands share: the project at hand, the control client, and how results are printed."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kortana.adapters.files.layout import DataLayout
+from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
+from kortana.config.load import load_config
+from kortana.config.nodes import ConfigError
+from kortana.config.spec import Config
+from kortana.processes.lock import holder_of
+from kortana.protocol import event as ev
+from kortana.transport.client import Client, Hello, KortanaUnavailable, Refused, make_event
+from kortana.transport.endpoint import read_endpoint
+
+FILE_NAME = "kortana.yaml"
+
+
+def file_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`-f/--file PATH`."""
+    text = "The configuration file (default: kortana.yaml here or in a folder above)."
+    return click.option("-f", "--file", "file", type=click.Path(path_type=Path), help=text)(function)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)
+
+
+def find_file(file: Path | None) -> Path:
+    """The configuration file. Raises CliError."""
+    if file is not None:
+        if not file.is_file():
+            raise CliError(USAGE, "no_config", f"there is no file {file}")
+        return file
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise CliError(USAGE, "no_config", f"there is no {FILE_NAME} here or above", "write one with `kortana init`")
+
+
+def load(file: Path | None) -> Config:
+    """The effective configuration. Raises CliError with every problem, a line each."""
+    try:
+        return load_config(find_file(file))
+    except ConfigError as error:
+        count = len(error.problems)
+        hint = "nothing was started" if count == 1 else f"{count} problems; nothing was started"
+        raise CliError(USAGE, "config", str(error), hint) from None
+
+
+class Project:
+    """The project at hand: its configuration, data folder, and the running tree, where there is one."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.config = load(file)
+        self.layout = DataLayout(Path(self.config.data_dir))
+
+    def holder(self) -> int | None:
+        """The pid of the running supervisor, or None."""
+        return holder_of(self.layout.lock)
+
+    def client(self, patience_s: float = 5.0) -> Client:
+        """A connected operator. Raises CliError where nothing runs."""
+        if self.holder() is None:
+            raise not_running()
+
+        def find_socket() -> str | None:
+            endpoint = read_endpoint(self.layout.run)
+            return None if endpoint is None else str(endpoint["socket"])
+
+        client = Client(find_socket, Hello(ev.OPERATOR, role="operator", receive=False), patience_s)
+        try:
+            client.connect()
+        except KortanaUnavailable:
+            raise not_running() from None
+        except Refused as error:
+            raise CliError(REFUSED, error.reason, str(error)) from None
+        return client
+
+    def call(self, command: str, timeout_s: float = 30.0, client: Client | None = None, **args: Any) -> Any:
+        """Sends a COMMAND and gives its result. Raises CliError."""
+        event = make_event(ev.OPERATOR, ev.COMMAND, payload={"command": command, "args": args})
+        return self._checked(self._request(client or self.client(), event, timeout_s)).get("result")
+
+    def submit(self, event_type: str, task_id: str | None, payload: dict[str, Any], client: Client) -> dict[str, Any]:
+        """Sends an operator's event and gives the ACK's payload. Raises CliError where it is refused."""
+        event = make_event(ev.OPERATOR, event_type, task_id=task_id, payload=payload)
+        return self._checked(self._request(client, event, 30.0))
+
+    def pages(self, command: str, key: str, client: Client | None = None, **args: Any) -> Iterator[Any]:
+        """Every item of a paged command."""
+        client = client or self.client()
+        following: int | None = 0
+        while following is not None:
+            page = self.call(command, client=client, **{**args, "from": following})
+            yield from page[key]
+            following = page.get("next")
+
+    def _request(self, client: Client, event: Any, timeout_s: float) -> dict[str, Any]:
+        try:
+            return client.request(event, timeout_s)
+        except TimeoutError as error:
+            raise CliError(TIMED_OUT, "timed_out", str(error)) from None
+        except ConnectionError:
+            raise not_running() from None
+
+    def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if not answer["accepted"]:
+            result = answer.get("result")
+            detail = result.get("detail", "") if isinstance(result, dict) else ""
+            message = f"refused: {answer['reason']}" + (f" ({detail})" if detail else "")
+            error = CliError(REFUSED, answer["reason"], message)
+            error.result = result  # type: ignore[attr-defined]
+            raise error
+        return answer
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def table(rows: list[list[str]], head: list[str]) -> str:
+    """Rows under a head, in aligned columns."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    return "\n".join(lines)
+
+
+def human_s(seconds: float | None) -> str:
+    """`3.2s`, `4m10s`, `2h03m`, or `-`."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def human_bytes(count: int | None) -> str:
+    if count is None:
+        return "-"
+    return f"{count / (1 << 20):.1f}MiB"

@@ -1,0 +1,14 @@
+"""Where the `kortana` command begins. `kortana agent` takes a short cut that loads next to nothing."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    if len(sys.argv) > 1 and sys.argv[1] == "agent":
+        from kortana.cli.agent import agent_main
+
+        sys.exit(agent_main(sys.argv[2:]))
+    from kortana.cli.app import run
+
+    sys.exit(run())

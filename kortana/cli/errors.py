@@ -1,0 +1,18 @@
+"""Errors that end a command: an exit code, a message, and what to do."""
+
+DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT, ALREADY_RUNNING, DAMAGED = range(8)
+
+
+class CliError(Exception):
+    """Ends a command with `exit_code` (CONTRACT section 2)."""
+
+    def __init__(self, exit_code: int, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.exit_code, self.code, self.message, self.hint = exit_code, code, message, hint
+
+    def as_json(self) -> dict[str, dict[str, str]]:
+        return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+
+
+def not_running() -> CliError:
+    return CliError(NOT_RUNNING, "not_running", "Kortana is not running here", "start it with `kortana up`")

@@ -1,0 +1,55 @@
+"""`kortana ps`: the supervisor and one row a worker."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, print_json, table
+from kortana.protocol.timestamps import ms_from_iso
+from kortana.transport.endpoint import read_endpoint
+
+
+@click.command()
+@file_option
+@json_option
+def ps(file: Path | None, as_json: bool) -> int:
+    """Show the workers."""
+    project = Project(file)
+    client = project.client()
+    first = project.call("ps", client=client)
+    rows = [*first["workers"]]
+    if first.get("next") is not None:
+        rows = list(project.pages("ps", "workers", client))
+    endpoint = read_endpoint(project.layout.run) or {}
+    began = endpoint.get("started_at")
+    uptime = round(time.time() - ms_from_iso(began) / 1000, 3) if began else None
+    shown = {
+        "project": project.config.project,
+        "pid": endpoint.get("pid"),
+        "uptime_s": uptime,
+        "state": first["state"],
+        "workers": rows,
+    }
+    if as_json:
+        print_json(shown)
+        return 0
+    print(f"{shown['project']}: {shown['state']}, pid {shown['pid']}, up {human_s(uptime)}")
+    head = ["NAME", "STATE", "PID", "RESTARTS", "UPTIME", "AGENT", "TASK", "MEMORY", "LAST EXIT"]
+    print(table([_row(row) for row in rows], head))
+    return 0
+
+
+def _row(row: dict[str, Any]) -> list[str]:
+    last = row["last_exit"]
+    ended = "" if last is None else (last["signal"] or f"code {last['code']}")
+    if last is not None and last["reason"]:
+        ended += f" ({last['reason']})"
+    return [
+        row["name"], row["state"], str(row["pid"] or "-"), str(row["restarts"]), human_s(row["uptime_s"]),
+        row["agent_status"], row["task_id"] or "-", human_bytes(row["rss_bytes"]), ended,
+    ]  # fmt: skip
+
+
+COMMANDS = {"ps": ps, "status": ps}

@@ -1,0 +1,138 @@
+"""`kortana up`: starts the tree, in the foreground or detached."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kortana.cli.app import colour_wanted
+from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, CliError
+
+STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
+
+
+@click.command()
+@file_option
+@json_option
+@click.option("-d", "--detach", is_flag=True, help="Go to the background once every worker is ready.")
+@click.option("--wait-timeout", type=float, default=60.0, show_default=True, help="With -d: how long to wait, seconds.")
+@click.option("--exit-when-done", is_flag=True, help="End when every task is; exit 0 only if all are completed.")
+def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit_when_done: bool) -> int:
+    """Start the workers. Ctrl-C stops them gracefully; a second one kills."""
+    project = Project(file)
+    holder = project.holder()
+    if holder is not None:
+        raise _already_running(holder)
+    if detach:
+        return _detach(project, wait_timeout, exit_when_done, as_json)
+    return _foreground(project, exit_when_done, as_json)
+
+
+def _already_running(pid: int | None) -> CliError:
+    message = f"already running, pid {pid}" if pid else "already running"
+    return CliError(ALREADY_RUNNING, "already_running", message, "stop it with `kortana down`")
+
+
+def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
+    from kortana.adapters.files.segments import JournalDamageError
+    from kortana.bootstrap import Options, Tree, log_to_file
+    from kortana.processes.lock import FolderLock, HeldError
+
+    layout, status = project.layout, _status_pipe()
+    try:
+        layout.create()
+        lock = FolderLock(layout.lock)
+        lock.acquire()
+    except HeldError as error:
+        raise _already_running(error.pid) from None
+    except OSError as error:
+        raise CliError(FAILED, "data_dir", f"{layout.root}: {error.strerror}", "data_dir must be writable") from None
+    log_to_file(layout.log_of("kortana"))
+    detached = status is not None
+    live = exit_when_done and sys.stdout.isatty() and not as_json
+    show = not detached and not as_json
+    options = Options(show, live, show and colour_wanted(sys.stdout), exit_when_done)
+    tree = Tree(project.config, layout, options, lambda text: print(f"kortana: {text}", file=sys.stderr, flush=True))
+    try:
+        code = tree.run(lock, lambda supervisor: _tell_up(status))
+    except JournalDamageError as error:
+        raise CliError(DAMAGED, "damaged", f"the journal is damaged: {error}", "nothing was changed") from None
+    if exit_when_done:
+        _print_summary(tree.summary(), as_json)
+    return code
+
+
+def _status_pipe() -> int | None:
+    text = os.environ.pop(STATUS_FD_VARIABLE, None)
+    return int(text) if text else None
+
+
+def _tell_up(status: int | None) -> None:
+    if status is not None:
+        os.write(status, b"up\n")
+        os.close(status)
+
+
+def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(summary)
+        return
+    tasks = ", ".join(f"{count} {status}" for status, count in summary["tasks"].items()) or "none"
+    print(
+        f"tasks: {tasks}\nworkers: {summary['workers']}, claims: {summary['claims']}, denials: {summary['denials']}, "
+        f"expired leases: {summary['expired']}, restarts: {summary['restarts']}, {summary['duration_s']} s"
+    )
+
+
+def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json: bool) -> int:
+    """Starts `up` in a session of its own, and waits until it says that its workers are ready."""
+    project.layout.create()
+    read_end, write_end = os.pipe()
+    command = [sys.executable, "-m", "kortana", "up", "-f", project.config.path]
+    errors = project.layout.logs / "up.stderr"
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            command + (["--exit-when-done"] if exit_when_done else []),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, pass_fds=[write_end],
+            env={**os.environ, STATUS_FD_VARIABLE: str(write_end)}, start_new_session=True,
+        )  # fmt: skip
+    os.close(write_end)
+    deadline = time.monotonic() + wait_timeout
+    with os.fdopen(read_end, "rb") as status:
+        if status.readline() != b"up\n":
+            code = process.wait()
+            text = errors.read_text(errors="replace").strip().removeprefix("kortana: ")
+            raise CliError(code or FAILED, "up_failed", text or f"the supervisor ended with exit code {code}")
+    _wait_until_ready(project, deadline)
+    if as_json:
+        print_json({"pid": process.pid, "project": project.config.project})
+    else:
+        print(f"{project.config.project} is up, pid {process.pid}")
+    return 0
+
+
+def _wait_until_ready(project: Project, deadline: float) -> None:
+    client = project.client()
+    try:
+        project.call("wait", timeout_s=max(deadline - time.monotonic(), 0.01), client=client)
+    except CliError as error:
+        rows = list(project.pages("ps", "workers"))
+        late = [row for row in rows if not row["ready"] and row["state"] != "exited"]
+        told = "; ".join(f"{row['name']} is {row['state']}{_why(row)}" for row in late) or error.message
+        raise CliError(FAILED, "not_ready", f"not every worker is ready: {told}", "see `kortana logs`") from None
+
+
+def _why(row: dict[str, Any]) -> str:
+    last = row["last_exit"]
+    if last is None:
+        return ""
+    how = last["signal"] or f"exit code {last['code']}"
+    return f" ({how}{', ' + last['reason'] if last['reason'] else ''})"
+
+
+COMMANDS = {"up": up}

@@ -1,0 +1,46 @@
+"""`kortana start`, `stop` and `restart`: one worker, or several, while everything else runs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.errors import FAILED, CliError
+
+
+def _make(name: str, summary: str, done: str) -> click.Command:
+    @click.command(name, help=summary)
+    @click.argument("names", nargs=-1, required=True)
+    @file_option
+    @json_option
+    @click.option("--timeout", type=float, default=60.0, show_default=True, help="How long to wait, seconds.")
+    def command(names: tuple[str, ...], file: Path | None, as_json: bool, timeout: float) -> int:
+        project = Project(file)
+        try:
+            project.call(name, timeout_s=timeout, names=list(names))
+        except CliError as error:
+            if error.code == "unknown_worker":
+                raise CliError(FAILED, error.code, error.message, "`kortana ps` lists the workers") from None
+            if error.code == "not_ready":
+                raise CliError(FAILED, error.code, _told(error), "see `kortana logs`") from None
+            raise
+        if as_json:
+            print_json({done: list(names)})
+        else:
+            print(f"{done}: {', '.join(names)}")
+        return 0
+
+    return command
+
+
+def _told(error: Any) -> str:
+    workers = (error.result or {}).get("workers", [])
+    return "; ".join(f"{worker['name']} is {worker['state']}" for worker in workers) or error.message
+
+
+COMMANDS = {
+    "start": _make("start", "Start workers that are stopped, failed or parked.", "started"),
+    "stop": _make("stop", "Stop workers; they stay stopped until `kortana start`.", "stopped"),
+    "restart": _make("restart", "Stop workers and start them again.", "restarted"),
+}

@@ -1,0 +1,56 @@
+"""What an earlier run has left: found by its run id, and ended before a new one begins."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from kortana.processes import cgroup, tree
+from kortana.processes.posix import start_ticks
+
+
+def remember(path: Path, run_id: str, launcher: tuple[int, int | None]) -> None:
+    """Writes down what a later run needs to find this one's processes. Raises OSError."""
+    pid, ticks = launcher
+    own = cgroup.own_folder()
+    text = json.dumps(
+        {
+            "run_id": run_id,
+            "launcher": {"pid": pid, "start_ticks": ticks},
+            "cgroup": str(own / f"kortana-{run_id}") if own else None,
+        }
+    )
+    temp = path.with_suffix(".tmp")
+    temp.write_text(text)
+    os.replace(temp, path)
+
+
+def end_leftovers(path: Path) -> int:
+    """Ends every process of the run that `path` remembers; gives their number."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        run_id, launcher = str(found["run_id"]), found["launcher"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    killed = 0
+    if found.get("cgroup"):
+        folder = Path(found["cgroup"])
+        if folder.is_dir():
+            killed += sum(cgroup.count(child) for child in folder.glob("*/"))
+            cgroup.CgroupTree(folder).destroy()
+    pid, ticks = launcher.get("pid"), launcher.get("start_ticks")
+    if pid and ticks is not None and start_ticks(pid) == ticks:
+        os.kill(pid, signal.SIGKILL)
+        killed += 1
+    killed += tree.kill_marked([f"KORTANA_RUN={run_id}".encode()], but=frozenset({os.getpid()}))
+    path.unlink(missing_ok=True)
+    return killed
+
+
+def end_run(run_id: str, folder: Path | None) -> None:
+    """Ends what a dead launcher of this run has left behind."""
+    if folder is not None and folder.is_dir():
+        cgroup.CgroupTree(folder).destroy()
+    else:
+        tree.kill_marked([f"KORTANA_RUN={run_id}".encode()], but=frozenset({os.getpid()}))
