@@ -148,8 +148,8 @@ class WorkerActor(pykka.ThreadingActor):
 
     def _on_restart(self, cause: str) -> None:
         if self.view.state in ("starting", "running"):
-            self._end_process(cause)
             self._then_start = cause
+            self._end_process(cause)
         else:
             self._on_start(cause)
 
@@ -184,7 +184,8 @@ class WorkerActor(pykka.ThreadingActor):
                 self._on_started(report)
             case StartFailed(error=error):
                 self._log("start_failed", error=error)
-                self._after_exit(ProcessExit(None, None, False, 0.0, 0.0, 0, 0, [error]), intended=False)
+                self.view.failing = error
+                self._after_exit(ProcessExit(None, None, False, 0.0, 0.0, 0, 0, []), intended=False)
             case LogMatched(line=line):
                 if self._spec.ready.type == "log":
                     self._become_ready(line=line)
@@ -253,6 +254,7 @@ class WorkerActor(pykka.ThreadingActor):
     def _end_process(self, cause: str) -> None:
         """A wanted end: the intent is written first, then the stop signal, and after the grace the whole tree."""
         self._intent = cause
+        self.view.ready = False
         stop = self._spec.stop
         self._log("intent", action="stop", cause=cause, signal=stop.signal)
         self._enter("stopping", cause=cause)
@@ -287,8 +289,7 @@ class WorkerActor(pykka.ThreadingActor):
         spec, view = self._spec, self.view
         for name in list(self._alarms):
             self._cancel(name)
-        reason = self._intent if intended else view.failing or ("" if how.code is not None else how.last_lines[-1:])
-        view.ended(how, str(reason or ""))
+        view.ended(how, (self._intent if intended else view.failing) or "")
         if intended:
             self._after_stop()
             return
@@ -306,9 +307,10 @@ class WorkerActor(pykka.ThreadingActor):
 
     def _after_stop(self) -> None:
         cause, self._then_start = self._then_start, None
-        self._enter("stopped", cause=self._intent, reached=frozenset({"exited"}))
         if cause is not None:
             self._launch(cause)
+        else:
+            self._enter("stopped", cause=self._intent, reached=frozenset({"exited"}))
 
     def _want_restart(self) -> None:
         now = self._is.clock.monotonic()

@@ -1,0 +1,297 @@
+"""`kortana agent`: speaks as an agent, for shell scripts and people.
+
+A script may call this for every step of its work, so it loads almost nothing: no click, no msgspec, no
+socket module; `_socket` is what that module wraps.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import _socket
+
+from kortana.cli.errors import DONE, NOT_RUNNING, REFUSED, TIMED_OUT, USAGE, CliError
+
+USAGE_TEXT = """\
+usage: kortana agent COMMAND [--as NAME] [-f FILE] [--json]
+
+  claim [TASK] [--wait S] [--ttl S]       claim a task, or the next one; prints TASK TOKEN
+  heartbeat [TASK]                        renew the lease on a task, or all of them
+  update TASK STATUS [--progress N] [--details TEXT] [--result JSON] [--token N]
+                                          in_progress, blocked, completed, failed or pending
+  block TASK --reason TEXT [--needs TASK ...]
+                                          report a blocker; the others replan
+  release TASK                            give a task back
+  send TARGET TEXT [--type TYPE] [--task TASK]
+                                          a message to an agent, or to all
+  inbox [--wait S]                        print the messages that wait, and confirm them
+
+Speaks as $KORTANA_AGENT, or --as NAME.
+Exit codes: 0 done, 2 usage, 3 not running, 4 refused, 5 timed out."""
+
+_OPTIONS = {
+    "--as": "as", "-f": "file", "--file": "file", "--wait": "wait", "--ttl": "ttl", "--progress": "progress",
+    "--details": "details", "--result": "result", "--token": "token", "--reason": "reason", "--needs": "needs",
+    "--type": "type", "--task": "task",
+}  # fmt: skip
+_COMMANDS: dict[str, tuple[int, int, set[str]]] = {
+    "claim": (0, 1, {"wait", "ttl", "details"}),
+    "heartbeat": (0, 1, {"token", "details"}),
+    "update": (2, 2, {"progress", "details", "result", "token"}),
+    "block": (1, 1, {"reason", "needs", "token"}),
+    "release": (1, 1, {"token"}),
+    "send": (2, 2, {"type", "task"}),
+    "inbox": (0, 0, {"wait"}),
+}
+"""Command → least and most words after it, and its own options."""
+_REPEATABLE = {"needs"}
+REPLY_TIMEOUT_S = 30.0
+
+
+def agent_main(words: list[str]) -> int:
+    """Runs one command; gives its exit code."""
+    as_json = "--json" in words
+    try:
+        return _run([word for word in words if word != "--json"], as_json)
+    except CliError as error:
+        if as_json:
+            print(json.dumps(error.as_json()), file=sys.stderr)
+        else:
+            print(f"kortana agent: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
+
+
+def _run(words: list[str], as_json: bool) -> int:
+    if not words or words[0] in ("-h", "--help", "help") or "--help" in words:
+        print(USAGE_TEXT)
+        return DONE if words else USAGE
+    command = words[0]
+    if command not in _COMMANDS:
+        raise CliError(USAGE, "usage", f"unknown command {command!r}; known: {', '.join(_COMMANDS)}")
+    names, options = _parse(command, words[1:])
+    name = options.get("as") or os.environ.get("KORTANA_AGENT")
+    if not name:
+        raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
+    with _Connection(name, options, receive=command == "inbox") as connection:
+        if command == "inbox":
+            return _inbox(connection, _number(options, "wait") or 0.0)
+        event_type, target, task, payload = _request(command, names, options)
+        wait = payload.get("wait_s", 0.0)
+        answer = connection.ask(event_type, target, task, payload, wait + REPLY_TIMEOUT_S)
+    return _show(command, answer, as_json)
+
+
+def _parse(command: str, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    least, most, own = _COMMANDS[command]
+    names: list[str] = []
+    options: dict[str, Any] = {}
+    rest = iter(words)
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if option not in _OPTIONS:
+            if word.startswith("-") and word != "-":
+                raise CliError(USAGE, "usage", f"unknown option {word}", "see `kortana agent --help`")
+            names.append(word)
+            continue
+        key = _OPTIONS[option]
+        if key not in own | {"as", "file"}:
+            raise CliError(USAGE, "usage", f"{option} means nothing to {command}")
+        found = value if equals else next(rest, None)
+        if found is None:
+            raise CliError(USAGE, "usage", f"{option} needs a value")
+        if key in _REPEATABLE:
+            options.setdefault(key, []).append(found)
+        else:
+            options[key] = found
+    if not least <= len(names) <= most:
+        raise CliError(USAGE, "usage", f"{command}: {least} to {most} words are needed, not {len(names)}", "see `kortana agent --help`")
+    return names, options
+
+
+def _number(options: dict[str, Any], key: str) -> float | None:
+    if key not in options:
+        return None
+    try:
+        return float(options[key])
+    except ValueError:
+        raise CliError(USAGE, "usage", f"--{key}: a number is needed, not {options[key]!r}") from None
+
+
+def _request(command: str, names: list[str], options: dict[str, Any]) -> tuple[str, str, str | None, dict[str, Any]]:
+    """Event type, target, task and payload of a command."""
+    task = names[0] if names else None
+    payload: dict[str, Any] = {key: options[key] for key in ("details", "reason", "needs") if key in options}
+    token = _number(options, "token")
+    if token is not None:
+        payload["token"] = int(token)
+    if command == "claim":
+        payload["wait_s"] = _number(options, "wait") or 0.0
+        if (ttl := _number(options, "ttl")) is not None:
+            payload["ttl_s"] = ttl
+        return "TASK_CLAIM", "coordinator", task, payload
+    if command == "update":
+        return "TASK_UPDATE", "coordinator", task, {**payload, **_update(names[1], options)}
+    if command == "block":
+        if "reason" not in options:
+            raise CliError(USAGE, "usage", "block needs --reason")
+        return "BLOCKER", "coordinator", task, payload
+    if command == "send":
+        return options.get("type", "INFO"), names[0], options.get("task"), {"text": names[1]}
+    return {"heartbeat": "HEARTBEAT", "release": "TASK_RELEASE"}[command], "coordinator", task, payload
+
+
+def _update(status: str, options: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"status": status}
+    if (progress := _number(options, "progress")) is not None:
+        found["progress"] = progress
+    if "result" in options:
+        try:
+            found["result"] = json.loads(options["result"])
+        except ValueError as error:
+            raise CliError(USAGE, "usage", f"--result: JSON is needed: {error}") from None
+    return found
+
+
+def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(answer))
+    if not answer["accepted"]:
+        result = answer.get("result") or {}
+        detail = result.get("detail", "")
+        if not as_json:
+            print(f"refused: {answer['reason']}" + (f" ({detail})" if detail else ""), file=sys.stderr)
+        return REFUSED
+    if command == "claim" and not as_json:
+        print(answer["task"]["id"], answer["lease"]["token"])
+    return DONE
+
+
+def _inbox(connection: "_Connection", wait_s: float) -> int:
+    """Prints a JSON line for each event that waits, then confirms them; waits only for the first."""
+    deadline = time.monotonic() + wait_s
+    last = None
+    while (event := connection.read(deadline if last is None else 0.0, drain=True)) is not None:
+        print(json.dumps(event, ensure_ascii=False))
+        last = event["id"]
+    if last is not None:
+        sys.stdout.flush()
+        connection.send("ACK", "coordinator", None, {"ack_for_event_id": last}, False)
+    return DONE
+
+
+class _Connection:
+    """One short conversation with the hub."""
+
+    def __init__(self, name: str, options: dict[str, Any], receive: bool) -> None:
+        self._name = name
+        path = _socket_path(options.get("file"))
+        self._sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._sock.settimeout(10.0)
+        self._rest = b""
+        try:
+            self._sock.connect(path)
+        except OSError:
+            raise _not_running() from None
+        token = os.environ.get("KORTANA_TOKEN") if name == os.environ.get("KORTANA_AGENT") else None
+        hello = {"protocol": 1, "role": "agent", "token": token, "pid": os.getpid(), "receive": receive}
+        answer = self.ask("HELLO", "coordinator", None, hello, 10.0)
+        if not answer["accepted"]:
+            detail = (answer.get("result") or {}).get("detail", "")
+            raise CliError(REFUSED, answer["reason"], f"refused: {answer['reason']} ({detail})")
+
+    def __enter__(self) -> "_Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+    def send(self, event_type: str, target: str, task: str | None, payload: dict[str, Any], ack: bool) -> str:
+        event_id = os.urandom(12).hex()
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+        event = {
+            "id": event_id, "timestamp": stamp, "source": self._name, "target": target, "event_type": event_type,
+            "task_id": task, "priority": "normal", "payload": payload, "requires_ack": ack,
+        }  # fmt: skip
+        try:
+            self._sock.sendall(json.dumps(event).encode() + b"\n")
+        except OSError:
+            raise _not_running() from None
+        return event_id
+
+    def ask(self, event_type: str, target: str, task: str | None, payload: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Sends, and gives the payload of the ACK. Raises CliError."""
+        event_id = self.send(event_type, target, task, payload, True)
+        deadline = time.monotonic() + timeout_s
+        while (event := self.read(deadline)) is not None:
+            if event["event_type"] == "ACK" and event["payload"].get("ack_for_event_id") in (event_id, None):
+                found: dict[str, Any] = event["payload"]
+                return found
+        raise CliError(TIMED_OUT, "timed_out", f"no answer to {event_type} within {timeout_s:g} s")
+
+    def read(self, deadline: float, drain: bool = False) -> dict[str, Any] | None:
+        """The next event, or None at the deadline (with `drain`, when nothing is there any more)."""
+        while b"\n" not in self._rest:
+            left = deadline - time.monotonic()
+            if left <= 0 and not drain:
+                return None
+            try:
+                self._sock.settimeout(max(left, 0.05) if drain else left)
+                data = self._sock.recv(65536)
+            except (TimeoutError, BlockingIOError):
+                return None
+            except OSError:
+                data = b""
+            if not data:
+                raise _not_running()
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+def _not_running() -> CliError:
+    return CliError(NOT_RUNNING, "not_running", "Kortana is not running here", "start it with `kortana up`")
+
+
+def _socket_path(file: str | None) -> str:
+    """Where to connect: $KORTANA_SOCKET, or what the project's endpoint file says."""
+    fixed = os.environ.get("KORTANA_SOCKET")
+    if fixed and file is None:
+        return fixed
+    endpoint = os.path.join(_data_dir(file), "run", "endpoint.json")
+    try:
+        with open(endpoint, "rb") as found:
+            return str(json.loads(found.read())["socket"])
+    except (OSError, ValueError, KeyError):
+        raise _not_running() from None
+
+
+def _data_dir(file: str | None) -> str:
+    path = file or _find_file()
+    try:
+        with open(path, encoding="utf-8") as config:
+            has_key = "data_dir" in config.read()
+    except OSError as error:
+        raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None
+    if has_key:
+        from pathlib import Path
+
+        from kortana.cli.common import load
+
+        return load(Path(path)).data_dir
+    return os.path.join(os.path.dirname(os.path.abspath(path)), "data")
+
+
+def _find_file() -> str:
+    folder = os.getcwd()
+    while True:
+        path = os.path.join(folder, "kortana.yaml")
+        if os.path.exists(path):
+            return path
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            raise CliError(USAGE, "no_config", "there is no kortana.yaml here or above", "write one with `kortana init`")
+        folder = parent

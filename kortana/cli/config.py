@@ -1,0 +1,58 @@
+"""`kortana config`: checks and shows the configuration, and prints its JSON Schema."""
+
+from pathlib import Path
+
+import click
+
+from kortana.cli.common import file_option, json_option, load, print_json
+
+
+@click.group()
+def config() -> None:
+    """Check and show kortana.yaml."""
+
+
+@config.command()
+@file_option
+@json_option
+def check(file: Path | None, as_json: bool) -> int:
+    """Report every problem at once; exit 2 where there is one."""
+    found = load(file)
+    counts = {"workers": sum(worker.replicas for worker in found.workers), "tasks": len(found.tasks)}
+    if as_json:
+        print_json({"ok": True, **counts})
+    else:
+        print(f"{found.path}: ok, {counts['workers']} workers, {counts['tasks']} tasks")
+    return 0
+
+
+@config.command()
+@file_option
+@json_option
+def show(file: Path | None, as_json: bool) -> int:
+    """Print the configuration in force, with all defaults filled in."""
+    import msgspec
+
+    found = msgspec.to_builtins(load(file))
+    if as_json:
+        print_json(found)
+        return 0
+    import yaml
+
+    print(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), end="")
+    return 0
+
+
+@config.command()
+@json_option
+def schema(as_json: bool) -> int:
+    """Print the JSON Schema of kortana.yaml."""
+    import json
+
+    from kortana.config.schema import json_schema
+
+    print_json(json_schema()) if as_json else print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+COMMANDS = {"config": config}

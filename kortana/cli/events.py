@@ -1,0 +1,116 @@
+"""`kortana events`: the journal as a stream."""
+
+import itertools
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kortana.adapters.files.segments import lines_of, offset_after, segment_paths
+from kortana.cli.common import Project, file_option, json_option
+from kortana.cli.errors import USAGE, CliError
+from kortana.cli.follow import Tail, last_lines
+from kortana.processes.watch import FolderWatch
+from kortana.protocol.timestamps import ms_from_iso
+
+
+@click.command()
+@click.option("--follow", "-F", "-f", "follow", is_flag=True, help="Go on with what is appended.")
+@click.option("-n", "count", type=click.IntRange(0), help="The last N (default: 20 with no other choice).")
+@click.option("--type", "event_type", help="Only events of this type.")
+@click.option("--task", help="Only events about this task.")
+@click.option("--agent", help="Only events from or to this agent.")
+@click.option("--since", help="From a time, or after a seq.")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="The configuration file.")
+@json_option
+def events(
+    follow: bool, count: int | None, event_type: str | None, task: str | None, agent: str | None,
+    since: str | None, file: Path | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Show events from the journal."""
+    journal = Project(file).layout.journal
+    wanted = _filter(event_type, task, agent)
+    after_seq, after_time = _since(since)
+    show = _show_json if as_json else _show_line
+    tail = Tail(journal, last_lines(journal, 0)[1]) if follow else None
+    watch = FolderWatch(journal.parent) if follow else None
+    if since is None and event_type is None and task is None and agent is None:
+        lines: Iterator[bytes] = iter(_last(journal, 20 if count is None else count))
+        found: Any = (json.loads(line) for line in lines)
+    else:
+        found = (r for r in _read(journal, after_seq) if wanted(r) and r["recorded_at"] >= after_time)
+        found = deque(found, maxlen=count) if count is not None else found
+    for record in found:
+        show(record)
+    while tail is not None and watch is not None:
+        for line in tail.lines():
+            record = json.loads(line)
+            if wanted(record):
+                show(record)
+        watch.wait()
+    return 0
+
+
+def _last(journal: Path, count: int) -> list[bytes]:
+    """The last lines over all segments, newest segment first."""
+    found: list[bytes] = []
+    for path in reversed(segment_paths(journal)):
+        found = last_lines(path, count - len(found))[0] + found
+        if len(found) >= count:
+            break
+    return found
+
+
+def _read(journal: Path, after_seq: int) -> Iterator[dict[str, Any]]:
+    paths = segment_paths(journal)
+    for path, following in itertools.zip_longest(paths, paths[1:]):
+        if following is not None and after_seq and offset_after(path, after_seq) >= path.stat().st_size:
+            continue
+        for _, line in lines_of(path, offset_after(path, after_seq) if after_seq else 0):
+            if line.endswith(b"\n"):
+                yield json.loads(line)
+
+
+def _filter(event_type: str | None, task: str | None, agent: str | None) -> Callable[[dict[str, Any]], bool]:
+    def wanted(record: dict[str, Any]) -> bool:
+        return (
+            event_type in (None, record["event_type"])
+            and task in (None, record["task_id"])
+            and agent in (None, record["source"], record["target"])
+        )
+
+    return wanted
+
+
+def _since(text: str | None) -> tuple[int, str]:
+    if text is None:
+        return 0, ""
+    if text.isdigit():
+        return int(text), ""
+    try:
+        ms_from_iso(text)
+    except ValueError as error:
+        raise CliError(USAGE, "usage", f"--since: {error}, or a seq") from None
+    return 0, text
+
+
+def _show_json(record: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _show_line(record: dict[str, Any]) -> None:
+    payload = json.dumps(record["payload"], ensure_ascii=False)
+    payload = payload if len(payload) <= 160 else payload[:157] + "..."
+    print(
+        f"{record['seq']:>6} {record['recorded_at']} {record['event_type']:<16} "
+        f"{record['source']} -> {record['target']} {record['task_id'] or '-'} {payload}",
+        flush=True,
+    )
+
+
+COMMANDS = {"events": events}

@@ -1,0 +1,81 @@
+"""`kortana logs`: the workers' output, and Kortana's own log."""
+
+import heapq
+from pathlib import Path
+
+import click
+
+from kortana.cli.app import colour_wanted
+from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.errors import USAGE, CliError
+from kortana.cli.follow import Tail, last_lines
+from kortana.processes.watch import FolderWatch
+
+_STREAMS = {b"o": "stdout", b"e": "stderr"}
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--follow", "-f", "follow", is_flag=True, help="Go on with what is appended.")
+@click.option("-n", "count", type=click.IntRange(0), default=100, show_default=True, help="The last N lines of each.")
+@click.option("-t", "--timestamps", is_flag=True, help="Show when each line came.")
+@click.option("--file", "file", type=click.Path(path_type=Path), help="The configuration file.")
+@json_option
+def logs(
+    names: tuple[str, ...], follow: bool, count: int, timestamps: bool, file: Path | None, as_json: bool
+) -> int:
+    """Show what workers wrote; NAME kortana is the supervisor's own log."""
+    project = Project(file)
+    known = {name: worker.name for worker in project.config.workers for name in worker.replica_names()}
+    wanted = _resolve(names, known)
+    printer = _Printer(max(map(len, wanted), default=0), timestamps, as_json)
+    watch = FolderWatch(project.layout.logs) if follow else None
+    tails = {}
+    groups = []
+    for name in wanted:
+        lines, offset = last_lines(project.layout.log_of(name), count)
+        groups.append([(line.split(b" ", 1)[0], name, line) for line in lines])
+        tails[name] = Tail(project.layout.log_of(name), offset)
+    for _, name, line in heapq.merge(*groups, key=lambda item: item[0]):
+        printer.show(name, line)
+    while watch is not None:
+        for name, tail in tails.items():
+            for line in tail.lines():
+                printer.show(name, line)
+        watch.wait()
+    return 0
+
+
+def _resolve(names: tuple[str, ...], known: dict[str, str]) -> list[str]:
+    if not names:
+        return list(known)
+    found = []
+    for name in names:
+        matches = [name] if name == "kortana" else [replica for replica, base in known.items() if name in (replica, base)]
+        if not matches:
+            raise CliError(USAGE, "unknown_worker", f"there is no worker {name!r}; there are: {', '.join(known)}, kortana")
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+class _Printer:
+    def __init__(self, width: int, timestamps: bool, as_json: bool) -> None:
+        self._width, self._timestamps, self._as_json = width, timestamps, as_json
+        self._colour = colour_wanted(click.get_text_stream("stdout"))
+
+    def show(self, name: str, line: bytes) -> None:
+        at, _, rest = line.partition(b" ")
+        stream, _, text = rest.partition(b" ")
+        if name == "kortana":
+            stream, text = b"o", rest
+        shown = text.decode("utf-8", "replace")
+        if self._as_json:
+            print_json({"name": name, "at": at.decode(), "stream": _STREAMS.get(stream, "stdout"), "text": shown})
+            return
+        head = f"{name.ljust(self._width)} | "
+        if self._colour:
+            head = click.style(head, fg="cyan")
+        print(head + (f"{at.decode()} " if self._timestamps else "") + shown, flush=True)
+
+
+COMMANDS = {"logs": logs}

@@ -1,0 +1,52 @@
+"""What the files alone tell: the journal's records, and the state that they fold into."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from kortana.adapters.files.journal import FileJournal
+from kortana.adapters.files.recovery import fold
+from kortana.adapters.files.segments import JournalDamageError, TornTail, lines_of, segment_paths
+from kortana.cli.common import Project
+from kortana.cli.errors import DAMAGED, CliError
+from kortana.core.state import Limits, State
+from kortana.protocol.event import Record
+
+
+def limits_for(project: Project) -> Limits:
+    spec = project.config.coordinator
+    return Limits(max_attempts=spec.max_attempts, mailbox_limit=spec.mailbox_limit)
+
+
+def journal_records(project: Project, after: int = 0) -> Iterator[Record]:
+    """The journal's whole records; a torn last one is left out. Raises CliError where it is damaged."""
+    try:
+        yield from FileJournal(project.layout.journal).read(after)
+    except TornTail:
+        return
+    except JournalDamageError as error:
+        raise CliError(DAMAGED, "damaged", f"the journal is damaged: {error}", "nothing was changed") from None
+
+
+def offline_state(project: Project, until_seq: int | None = None, until_time: str | None = None) -> State:
+    """The journal folded up to a seq, or a time. Reads only."""
+    state = State(limits_for(project))
+    fold(
+        state,
+        itertools.takewhile(
+            lambda r: (until_seq is None or r.seq <= until_seq) and (until_time is None or r.recorded_at <= until_time),
+            journal_records(project),
+        ),
+    )
+    return state
+
+
+def records_of(project: Project) -> Iterator[dict[str, Any]]:
+    """Every journal line as JSON, oldest first."""
+    for path in segment_paths(project.layout.journal):
+        for _, line in lines_of(path):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return

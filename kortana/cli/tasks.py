@@ -1,0 +1,180 @@
+"""`kortana tasks`: the task graph as people see and change it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from kortana.cli.common import Project, file_option, json_option, print_json, table
+from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
+from kortana.cli.offline import offline_state, records_of
+from kortana.protocol import event as ev
+
+_FIELDS = ("title", "run", "prompt", "priority", "depends_on", "paths", "requires", "lease_ttl_s", "max_attempts")
+
+
+@click.group()
+def tasks() -> None:
+    """List and change the tasks."""
+
+
+def _all_tasks(project: Project) -> Iterator[dict[str, Any]]:
+    """Every task: from the running coordinator, or from the files where nothing runs."""
+    if project.holder() is not None:
+        yield from project.pages("tasks", "tasks")
+    else:
+        import msgspec
+
+        for task in offline_state(project).tasks.values():
+            yield msgspec.to_builtins(task)
+
+
+@tasks.command("list")
+@file_option
+@json_option
+@click.option("--status", help="Only tasks with this status.")
+def list_tasks(file: Path | None, as_json: bool, status: str | None) -> int:
+    """List the tasks."""
+    found = [task for task in _all_tasks(Project(file)) if status in (None, task["status"])]
+    if as_json:
+        print_json({"tasks": found})
+        return 0
+    rows = [_row(task) for task in found]
+    print(table(rows, ["ID", "STATUS", "OWNER", "PROGRESS", "ATTEMPTS", "PRIORITY", "TITLE"]) if rows else "no tasks")
+    return 0
+
+
+def _row(task: dict[str, Any]) -> list[str]:
+    progress = "-" if task["progress"] is None else f"{task['progress']:.0f} %"
+    status = "quarantined" if task["quarantined"] else task["status"]
+    attempts = f"{task['attempts']}/{task['max_attempts']}"
+    return [task["id"], status, task["owner"] or "-", progress, attempts, str(task["priority"]), task["title"][:60]]
+
+
+@tasks.command()
+@click.argument("task_id")
+@file_option
+@json_option
+def show(task_id: str, file: Path | None, as_json: bool) -> int:
+    """Show one task and its history."""
+    project = Project(file)
+    task = next((t for t in _all_tasks(project) if t["id"] == task_id), None)
+    if task is None:
+        raise CliError(FAILED, "unknown_task", f"there is no task {task_id!r}", "`kortana tasks list` lists them")
+    history = [record for record in records_of(project) if record["task_id"] == task_id]
+    if as_json:
+        print_json({**task, "history": history})
+        return 0
+    for key, value in task.items():
+        if value not in (None, "", [], False):
+            print(f"{key:14} {value if isinstance(value, str) else json.dumps(value)}")
+    print("history:")
+    for record in history[-50:]:
+        print(f"  {record['seq']:>6} {record['recorded_at']} {record['event_type']} {record['source']} -> {record['target']}")
+    return 0
+
+
+@tasks.command()
+@click.argument("task_id")
+@click.option("--title", default="", help="What it is about.")
+@click.option("--run", help="For the shell adapter: run by /bin/sh.")
+@click.option("--prompt", help="For an AI agent adapter.")
+@click.option("--priority", type=int, default=50, show_default=True, help="Higher first.")
+@click.option("--depends-on", multiple=True, metavar="ID", help="Repeatable.")
+@click.option("--path", "paths", multiple=True, metavar="GLOB", help="Reserved while leased. Repeatable.")
+@click.option("--requires", multiple=True, metavar="CAPABILITY", help="Repeatable.")
+@click.option("--max-attempts", type=int, help="Then it is quarantined.")
+@file_option
+@json_option
+def add(task_id: str, file: Path | None, as_json: bool, **fields: Any) -> int:
+    """Add a task."""
+    payload = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items() if value is not None}
+    project = Project(file)
+    answer = project.submit(ev.TASK_ADD, task_id, payload, project.client())
+    print_json(answer) if as_json else print(f"added {task_id}")
+    return 0
+
+
+def _change(name: str, summary: str, event_type: str, payload: dict[str, Any], done: str) -> None:
+    @tasks.command(name, help=summary)
+    @click.argument("task_ids", nargs=-1, required=True)
+    @file_option
+    @json_option
+    def command(task_ids: tuple[str, ...], file: Path | None, as_json: bool) -> int:
+        project = Project(file)
+        client = project.client()
+        for task_id in task_ids:
+            answer = project.submit(event_type, task_id, payload, client)
+            print_json(answer) if as_json else print(f"{done} {task_id}")
+        return 0
+
+
+_change("release", "Take tasks from whoever holds them.", ev.TASK_RELEASE, {}, "released")
+_change("reset", "Set tasks back to pending, with a clean slate.", ev.TASK_RESET, {"mode": "reset"}, "reset")
+_change("retry", "Bring quarantined tasks back.", ev.TASK_RESET, {"mode": "retry"}, "will retry")
+_change("cancel", "End tasks for good.", ev.TASK_CANCEL, {}, "cancelled")
+_change("rm", "Remove tasks that nothing depends on.", ev.OPERATOR_EDIT, {"remove": True}, "removed")
+
+
+@tasks.command("export")
+@file_option
+@json_option
+def export_tasks(file: Path | None, as_json: bool) -> int:
+    """Print the tasks as JSON lines that `import` takes."""
+    for task in _all_tasks(Project(file)):
+        spec = {"lease_ttl_s": task["ttl_s"], **task}
+        print_json({"id": task["id"], **{key: spec[key] for key in _FIELDS if spec.get(key) not in (None, "", [])}})
+    return 0
+
+
+@tasks.command("import")
+@click.argument("source", type=click.File("r"), default="-")
+@file_option
+@json_option
+def import_tasks(source: TextIO, file: Path | None, as_json: bool) -> int:
+    """Add the tasks in a file of JSON lines; those that are there already stay as they are."""
+    specs = list(_parse_lines(source))
+    project = Project(file)
+    client = project.client()
+    added = kept = 0
+    for spec in specs:
+        fields = {key: value for key, value in spec.items() if key != "id"}
+        try:
+            project.submit(ev.TASK_ADD, spec["id"], fields, client)
+            added += 1
+        except CliError as error:
+            if error.code != "task_exists":
+                raise CliError(REFUSED, error.code, f"{spec['id']}: {error.message}") from None
+            kept += 1
+    print_json({"added": added, "kept": kept}) if as_json else print(f"added {added}, {kept} were there already")
+    return 0
+
+
+def _parse_lines(source: TextIO) -> Iterator[dict[str, Any]]:
+    """Every line checked before the first is sent. Raises CliError naming each bad line."""
+    problems = []
+    specs = []
+    for number, line in enumerate(source, 1):
+        if not line.strip():
+            continue
+        where = f"{getattr(source, 'name', '-')}:{number}"
+        try:
+            spec = json.loads(line)
+        except ValueError as error:
+            problems.append(f"{where}: not JSON: {error}")
+            continue
+        if not isinstance(spec, dict) or not isinstance(spec.get("id"), str):
+            problems.append(f"{where}: an object with an id is needed")
+            continue
+        unknown = set(spec) - {"id", *_FIELDS}
+        if unknown:
+            problems.append(f"{where}: unknown fields {', '.join(sorted(unknown))}; known: {', '.join(_FIELDS)}")
+        specs.append(spec)
+    if problems:
+        raise CliError(USAGE, "bad_import", "\n".join(problems), "nothing was added")
+    return iter(specs)
+
+
+COMMANDS = {"tasks": tasks}
