@@ -43,6 +43,7 @@ from kortana.protocol.timestamps import iso_from_ms
 from kortana.transport.endpoint import listen, socket_path_for
 from kortana.transport.hub import Hub
 
+RUNNER = "kortana.agent.runner:run_entrypoint"
 SHELL_ADAPTER = "kortana.agent.shell:run"
 
 
@@ -165,9 +166,7 @@ class Tree:
 
     def _recover(self) -> tuple[State, Journal]:
         spec = self._config.journal
-        journal = FileJournal(
-            self._layout.journal, spec.durability == "fsync", spec.rotate_size, spec.keep_segments
-        )
+        journal = FileJournal(self._layout.journal, spec.durability == "fsync", spec.rotate_size, spec.keep_segments)
         found = recover(self._layout, journal, limits_of(self._config))
         for note in found.notes:
             self._say(note)
@@ -209,9 +208,7 @@ class Tree:
             self._console.say(f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip())
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
-        env = worker_environment(
-            spec, name, incarnation, token, self._config.project, str(self._socket), self._run_id
-        )
+        env = worker_environment(spec, name, incarnation, token, self._config.project, str(self._socket), self._run_id)
         return ProcessSpec(
             worker=name, incarnation=incarnation,
             argv=list(spec.command) if spec.command is not None else None,
@@ -223,7 +220,9 @@ class Tree:
 
     def _launcher_options(self) -> LauncherOptions:
         options = self._options
-        return LauncherOptions(self._run_id, options.foreground, options.live, options.colour, self._name_width())
+        return LauncherOptions(
+            self._run_id, options.foreground, options.live, options.colour, self._name_width(), RUNNER
+        )
 
     def _name_width(self) -> int:
         names = [name for worker in self._config.workers for name in worker.replica_names()]

@@ -1,5 +1,6 @@
 """The operator's commands that the supervisor carries out: ps, start, stop, restart, down, wait."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -44,7 +45,8 @@ def obey(actor: "SupervisorActor", message: Control) -> None:
     if handler is None:
         detail = {"detail": f"unknown command {message.command!r}; known: {', '.join(_HANDLERS)}"}
         return _reply(actor, message, False, reasons.BAD_PAYLOAD, detail)
-    return handler(actor, message)
+    handler(actor, message)
+    return None
 
 
 def _ps(actor: "SupervisorActor", message: Control) -> None:
@@ -137,7 +139,7 @@ def settle_down(actor: "SupervisorActor") -> None:
     actor.pending_controls.clear()
 
 
-_HANDLERS = {
+_HANDLERS: dict[str, Callable[["SupervisorActor", Control], None]] = {
     "ps": _ps,
     "start": _order(StartWorker("user"), "ready"),
     "stop": _order(StopWorker("user"), "rest"),

@@ -33,6 +33,7 @@ from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
 from kortana.transport.hub import BadFrame, Connection, Frame, Gone, Hub
 
+
 class Stats:
     """What the summary at the end tells, counted since this process began."""
 
@@ -68,7 +69,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         inbox: HubInbox,
     ) -> None:
         self.inbox = inbox
-        self._create_actor_inbox = lambda: self.inbox  # type: ignore[method-assign,assignment,return-value]
+        self._create_actor_inbox = lambda: self.inbox  # type: ignore[method-assign]
         super().__init__()
         self._state, self._hub, self._gate, self._clock = state, hub, gate, clock
         self._supervisor, self._generation, self._stats, self._fresh = supervisor, generation, stats, fresh
@@ -230,4 +231,3 @@ class CoordinatorActor(pykka.ThreadingActor):
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
         self._supervisor.tell(ChildDied("coordinator", self._generation, repr(exception_value)))
-

@@ -47,7 +47,8 @@ class Worker:
 class SupervisorActor(pykka.ThreadingActor):
     """The root. Everything below it is started by `begin`, and ends before `finished` is called.
 
-    workers: is filled here, and read by who prints the summary. finished: is called once, with the exit code, when nothing of the tree is left but the launcher.
+    workers: is filled here, and read by who prints the summary.
+    finished: is called once, with the exit code, when nothing of the tree is left but the launcher.
     """
 
     use_daemon_thread = True

@@ -87,7 +87,7 @@ class WorkerActor(pykka.ThreadingActor):
         self._intent: str | None = None
         """Why its process is being ended, written down before the first signal."""
         self._then_start: str | None = None
-        self._awaited = {peer: wanted for peer, wanted in spec.start_after.items()}
+        self._awaited = dict(spec.start_after)
         self.view = view
         services.gate.declare(name)
 

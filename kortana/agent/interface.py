@@ -181,7 +181,7 @@ class AgentInterface:
 
     def check_for_directives(self) -> list[Event]:
         """The directives that are waiting in the mailbox, without waiting; other events stay for `receive`."""
-        found = []
+        found: list[Event] = []
         while (event := self._client.receive(0)) is not None:
             with self._lock:
                 if not self._is_repeat(event):

@@ -113,7 +113,10 @@ class _Shell:
                     task, process = self._current
                     task.lose()
                     _end(process)
-        _say(f"heard {instruction} {event.task_id or ''}: {event.payload.get('reason', '')} {event.payload.get('by', '')}")
+        _say(
+            f"heard {instruction} {event.task_id or ''}: "
+            f"{event.payload.get('reason', '')} {event.payload.get('by', '')}"
+        )
 
     def _on_stop(self, *_: object) -> None:
         """SIGTERM: ends the task's command, gives the task back, and goes."""

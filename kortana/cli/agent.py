@@ -4,13 +4,12 @@ A script may call this for every step of its work, so it loads almost nothing: n
 socket module; `_socket` is what that module wraps.
 """
 
+import _socket
 import json
 import os
 import sys
 import time
 from typing import Any
-
-import _socket
 
 from kortana.cli.errors import DONE, NOT_RUNNING, REFUSED, TIMED_OUT, USAGE, CliError
 
@@ -106,7 +105,12 @@ def _parse(command: str, words: list[str]) -> tuple[list[str], dict[str, Any]]:
         else:
             options[key] = found
     if not least <= len(names) <= most:
-        raise CliError(USAGE, "usage", f"{command}: {least} to {most} words are needed, not {len(names)}", "see `kortana agent --help`")
+        raise CliError(
+            USAGE,
+            "usage",
+            f"{command}: {least} to {most} words are needed, not {len(names)}",
+            "see `kortana agent --help`",
+        )
     return names, options
 
 
@@ -221,7 +225,9 @@ class _Connection:
             raise _not_running() from None
         return event_id
 
-    def ask(self, event_type: str, target: str, task: str | None, payload: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    def ask(
+        self, event_type: str, target: str, task: str | None, payload: dict[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
         """Sends, and gives the payload of the ACK. Raises CliError."""
         event_id = self.send(event_type, target, task, payload, True)
         deadline = time.monotonic() + timeout_s
@@ -293,5 +299,7 @@ def _find_file() -> str:
             return path
         parent = os.path.dirname(folder)
         if parent == folder:
-            raise CliError(USAGE, "no_config", "there is no kortana.yaml here or above", "write one with `kortana init`")
+            raise CliError(
+                USAGE, "no_config", "there is no kortana.yaml here or above", "write one with `kortana init`"
+            )
         folder = parent

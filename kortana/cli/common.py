@@ -1,6 +1,7 @@
 """What commands share: the project at hand, the control client, and how results are printed."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,6 +63,17 @@ class Project:
         self.config = load(file)
         self.layout = DataLayout(Path(self.config.data_dir))
 
+    def _source(self) -> str:
+        """A person is the operator; inside a worker's tree a command asks as that worker."""
+        inside = os.environ.get("KORTANA_AGENT") if os.environ.get("KORTANA_TOKEN") else None
+        return inside or ev.OPERATOR
+
+    def _hello(self) -> Hello:
+        source = self._source()
+        if source == ev.OPERATOR:
+            return Hello(source, role="operator", receive=False)
+        return Hello(source, token=os.environ["KORTANA_TOKEN"], receive=False)
+
     def holder(self) -> int | None:
         """The pid of the running supervisor, or None."""
         return holder_of(self.layout.lock)
@@ -75,7 +87,7 @@ class Project:
             endpoint = read_endpoint(self.layout.run)
             return None if endpoint is None else str(endpoint["socket"])
 
-        client = Client(find_socket, Hello(ev.OPERATOR, role="operator", receive=False), patience_s)
+        client = Client(find_socket, self._hello(), patience_s)
         try:
             client.connect()
         except KortanaUnavailable:
@@ -86,12 +98,12 @@ class Project:
 
     def call(self, command: str, timeout_s: float = 30.0, client: Client | None = None, **args: Any) -> Any:
         """Sends a COMMAND and gives its result. Raises CliError."""
-        event = make_event(ev.OPERATOR, ev.COMMAND, payload={"command": command, "args": args})
+        event = make_event(self._source(), ev.COMMAND, payload={"command": command, "args": args})
         return self._checked(self._request(client or self.client(), event, timeout_s)).get("result")
 
     def submit(self, event_type: str, task_id: str | None, payload: dict[str, Any], client: Client) -> dict[str, Any]:
         """Sends an operator's event and gives the ACK's payload. Raises CliError where it is refused."""
-        event = make_event(ev.OPERATOR, event_type, task_id=task_id, payload=payload)
+        event = make_event(self._source(), event_type, task_id=task_id, payload=payload)
         return self._checked(self._request(client, event, 30.0))
 
     def pages(self, command: str, key: str, client: Client | None = None, **args: Any) -> Iterator[Any]:
@@ -131,7 +143,9 @@ def print_json(value: Any) -> None:
 def table(rows: list[list[str]], head: list[str]) -> str:
     """Rows under a head, in aligned columns."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
     return "\n".join(lines)
 
 

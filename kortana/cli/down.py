@@ -33,7 +33,9 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
         ready, _, _ = select.select([watched], [], [], max(deadline - time.monotonic(), 0))
         os.close(watched)
         if not ready:
-            raise CliError(TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left")
+            raise CliError(
+                TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left"
+            )
     _say(as_json, "stopped", True)
     return 0
 

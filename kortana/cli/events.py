@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kortana.adapters.files.segments import lines_of, offset_after, segment_paths
-from kortana.cli.common import Project, file_option, json_option
+from kortana.cli.common import Project, json_option
 from kortana.cli.errors import USAGE, CliError
 from kortana.cli.follow import Tail, last_lines
 from kortana.processes.watch import FolderWatch

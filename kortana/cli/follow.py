@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _BLOCK = 64 * 1024
 
@@ -34,7 +35,7 @@ class Tail:
         self._path, self._offset = path, offset
         self._file = self._open()
 
-    def _open(self):  # type: ignore[no-untyped-def]
+    def _open(self) -> IO[bytes] | None:
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
@@ -65,5 +66,6 @@ class Tail:
             now = os.stat(self._path)
         except FileNotFoundError:
             return False
+        assert self._file is not None
         ours = os.fstat(self._file.fileno())
         return now.st_ino != ours.st_ino or now.st_size < self._file.tell()

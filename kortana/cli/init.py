@@ -62,7 +62,9 @@ def init(folder: Path, as_json: bool) -> int:
         if not path.exists():
             path.write_text(text, encoding="utf-8")
             written.append(str(path))
-    print_json({"written": written}) if as_json else print("wrote " + ", ".join(written) + "\nnext: kortana up --exit-when-done")
+    print_json({"written": written}) if as_json else print(
+        "wrote " + ", ".join(written) + "\nnext: kortana up --exit-when-done"
+    )
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from kortana.cli.app import colour_wanted
-from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.common import Project, json_option, print_json
 from kortana.cli.errors import USAGE, CliError
 from kortana.cli.follow import Tail, last_lines
 from kortana.processes.watch import FolderWatch
@@ -21,9 +21,7 @@ _STREAMS = {b"o": "stdout", b"e": "stderr"}
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line came.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="The configuration file.")
 @json_option
-def logs(
-    names: tuple[str, ...], follow: bool, count: int, timestamps: bool, file: Path | None, as_json: bool
-) -> int:
+def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, file: Path | None, as_json: bool) -> int:
     """Show what workers wrote; NAME kortana is the supervisor's own log."""
     project = Project(file)
     known = {name: worker.name for worker in project.config.workers for name in worker.replica_names()}
@@ -31,12 +29,12 @@ def logs(
     printer = _Printer(max(map(len, wanted), default=0), timestamps, as_json)
     watch = FolderWatch(project.layout.logs) if follow else None
     tails = {}
-    groups = []
+    groups: list[list[tuple[bytes, str, bytes]]] = []
     for name in wanted:
         lines, offset = last_lines(project.layout.log_of(name), count)
         groups.append([(line.split(b" ", 1)[0], name, line) for line in lines])
         tails[name] = Tail(project.layout.log_of(name), offset)
-    for _, name, line in heapq.merge(*groups, key=lambda item: item[0]):
+    for _, name, line in heapq.merge(*groups, key=_when):
         printer.show(name, line)
     while watch is not None:
         for name, tail in tails.items():
@@ -46,14 +44,22 @@ def logs(
     return 0
 
 
+def _when(item: tuple[bytes, str, bytes]) -> bytes:
+    return item[0]
+
+
 def _resolve(names: tuple[str, ...], known: dict[str, str]) -> list[str]:
     if not names:
         return list(known)
     found = []
     for name in names:
-        matches = [name] if name == "kortana" else [replica for replica, base in known.items() if name in (replica, base)]
+        matches = (
+            [name] if name == "kortana" else [replica for replica, base in known.items() if name in (replica, base)]
+        )
         if not matches:
-            raise CliError(USAGE, "unknown_worker", f"there is no worker {name!r}; there are: {', '.join(known)}, kortana")
+            raise CliError(
+                USAGE, "unknown_worker", f"there is no worker {name!r}; there are: {', '.join(known)}, kortana"
+            )
         found += matches
     return list(dict.fromkeys(found))
 

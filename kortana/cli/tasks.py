@@ -72,7 +72,10 @@ def show(task_id: str, file: Path | None, as_json: bool) -> int:
             print(f"{key:14} {value if isinstance(value, str) else json.dumps(value)}")
     print("history:")
     for record in history[-50:]:
-        print(f"  {record['seq']:>6} {record['recorded_at']} {record['event_type']} {record['source']} -> {record['target']}")
+        print(
+            f"  {record['seq']:>6} {record['recorded_at']} {record['event_type']} "
+            f"{record['source']} -> {record['target']}"
+        )
     return 0
 
 
@@ -90,7 +93,9 @@ def show(task_id: str, file: Path | None, as_json: bool) -> int:
 @json_option
 def add(task_id: str, file: Path | None, as_json: bool, **fields: Any) -> int:
     """Add a task."""
-    payload = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items() if value is not None}
+    payload = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in fields.items() if value is not None
+    }
     project = Project(file)
     answer = project.submit(ev.TASK_ADD, task_id, payload, project.client())
     print_json(answer) if as_json else print(f"added {task_id}")

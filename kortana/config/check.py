@@ -49,7 +49,9 @@ def _check_files(worker: WorkerSpec, problem: Callable[[str, str], None]) -> Non
 
 def _is_entrypoint(text: str) -> bool:
     module, _, name = text.partition(":")
-    return all(part.isidentifier() for part in module.split(".")) and all(part.isidentifier() for part in name.split("."))
+    return all(part.isidentifier() for part in module.split(".")) and all(
+        part.isidentifier() for part in name.split(".")
+    )
 
 
 def _can_exhaust(worker: WorkerSpec) -> bool:

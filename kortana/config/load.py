@@ -94,7 +94,9 @@ class _Loader:
             where = pairs["coordinator"][1]
             self._reader.problem(where, "coordinator.lease_ttl", "longer than max_lease_ttl")
         if config.relay.enabled:
-            self._reader.problem(pairs["relay"][1], "relay.enabled", "the legacy relay is not built yet; remove this key")
+            self._reader.problem(
+                pairs["relay"][1], "relay.enabled", "the legacy relay is not built yet; remove this key"
+            )
 
     def _pairs_of(self, pair: tuple[yaml.Node, yaml.Node] | None) -> Pairs:
         if pair is None or not isinstance(pair[1], yaml.MappingNode):
@@ -137,7 +139,9 @@ class _Loader:
         values = Fields.read_pairs(schema.WORKER, reader, node, pairs, path)
         runs = [key for key in _RUNS if key in pairs]
         if len(runs) != 1:
-            what = "exactly one of command, entrypoint and agent says what runs; here " + (" and ".join(runs) or "none does")
+            what = "exactly one of command, entrypoint and agent says what runs; here " + (
+                " and ".join(runs) or "none does"
+            )
             reader.problem(node, path, what)
         if len(reader.problems) > before:
             return None

@@ -54,7 +54,7 @@ class Reader:
             self.problem(node, path, f"more than {MAX_NODES} values: are there nested aliases?")
         return self._visited < MAX_NODES
 
-    def scalar(self, node: yaml.Node, path: str) -> object:
+    def scalar(self, node: yaml.ScalarNode, path: str) -> object:
         """The Python value of a scalar, interpolated where it is a string; None after a problem."""
         tag = node.tag
         if tag == "tag:yaml.org,2002:str":
@@ -64,7 +64,7 @@ class Reader:
                 self.problem(node, path, str(error))
                 return None
             if node.style is None and text != node.value and text:
-                tag = self._loader.resolve(yaml.ScalarNode, text, (True, False))
+                tag = self._loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
                 return self._construct(yaml.ScalarNode(tag, text, node.start_mark, node.end_mark), path)
             return text
         if tag == "tag:yaml.org,2002:timestamp":

@@ -43,9 +43,7 @@ SUPERVISOR = Fields(
         "on_give_up": choice(["park", "exit"]),
     }
 )
-JOURNAL = Fields(
-    {"durability": choice(["fsync", "flush"]), "rotate_size": SIZE, "keep_segments": whole(0, 1_000_000)}
-)
+JOURNAL = Fields({"durability": choice(["fsync", "flush"]), "rotate_size": SIZE, "keep_segments": whole(0, 1_000_000)})
 RELAY = Fields({"enabled": FLAG, "root": TEXT})
 BACKOFF = Fields(
     {
@@ -56,9 +54,7 @@ BACKOFF = Fields(
         "reset_after": DURATION,
     }
 )
-READY = Fields(
-    {"type": choice(["started", "hello", "log"]), "timeout": positive_duration(), "pattern": pattern_text()}
-)
+READY = Fields({"type": choice(["started", "hello", "log"]), "timeout": positive_duration(), "pattern": pattern_text()})
 LIVENESS = Fields(
     {"heartbeat_timeout": DURATION, "progress_timeout": DURATION, "action": choice(["restart", "report"])}
 )

@@ -29,9 +29,7 @@ def decide_claim(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     deny(turn, conn, event, refusal)
 
 
-_HOPELESS = frozenset(
-    {reasons.TASK_TERMINAL, reasons.UNKNOWN_TASK, reasons.TASK_QUARANTINED, reasons.BAD_PAYLOAD}
-)
+_HOPELESS = frozenset({reasons.TASK_TERMINAL, reasons.UNKNOWN_TASK, reasons.TASK_QUARANTINED, reasons.BAD_PAYLOAD})
 
 
 def _may_wait(state: State, event: Event, refusal: str) -> bool:

@@ -1,5 +1,8 @@
 """The coordinator's decisions: which command leads to which records and messages."""
 
+from collections.abc import Callable
+from typing import Any
+
 from kortana.core.claiming import decide_claim, end_waits, serve_agent, serve_waiting
 from kortana.core.commands import (
     AgentDown,
@@ -182,7 +185,7 @@ def _drain(turn: Turn, command: Drain) -> None:
             turn.refuse(waiter.conn, waiter.event, reasons.SHUTTING_DOWN)
 
 
-_COMMANDS = {
+_COMMANDS: dict[type, Callable[[Turn, Any], None]] = {
     Submit: _submit,
     AgentUp: _agent_up,
     AgentDown: _agent_down,

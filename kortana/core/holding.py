@@ -128,7 +128,10 @@ def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
 
 
 def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
-    """TASK_RELEASE: the holder gives its task back (still blocked, where its blocker needs other tasks); an operator takes a task from whoever holds it."""
+    """TASK_RELEASE: the holder gives its task back; an operator takes a task from whoever holds it.
+
+    What a holder gives back while its blocker needs other tasks stays blocked until they are completed.
+    """
     asked = payloads.read_payload(payloads.TaskRelease, event.payload)
     if isinstance(asked, str):
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
@@ -189,4 +192,3 @@ def release_all(turn: Turn, agent: str, why: str, clean: bool, only_tied: bool =
         task = turn.state.tasks[name]
         if task.tied or not only_tied:
             end_lease_early(turn, task, why, clean)
-

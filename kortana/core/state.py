@@ -1,6 +1,7 @@
 """The coordinator's state and its indexes. Decides nothing and applies nothing."""
 
 from collections import deque
+
 import msgspec
 
 from kortana.core.deadlines import Deadlines
@@ -10,6 +11,7 @@ from kortana.core.ready import ReadyQueue
 from kortana.core.task import BLOCKED, Task
 from kortana.core.waiting import Waiters
 from kortana.protocol.event import Record
+
 
 class Limits(msgspec.Struct, frozen=True):
     """The coordinator's settings (CONTRACT section 1, `coordinator`)."""

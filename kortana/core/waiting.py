@@ -1,9 +1,13 @@
 """Claims that wait until they can be granted, in the order in which they came."""
 
+from typing import TypeVar
+
 import msgspec
 
 from kortana.core.deadlines import Deadlines
 from kortana.protocol.event import Event
+
+K = TypeVar("K")
 
 
 class Waiter(msgspec.Struct, frozen=True):
@@ -17,6 +21,12 @@ class Waiter(msgspec.Struct, frozen=True):
     refusal: str
     """The reason to give when the wait is over."""
     tied: bool
+
+
+def _take(index: dict[K, dict[str, None]], key: K, event_id: str) -> None:
+    index[key].pop(event_id, None)
+    if not index[key]:
+        del index[key]
 
 
 class Waiters:
@@ -46,10 +56,8 @@ class Waiters:
         waiter = self._by_id.pop(event_id, None)
         if waiter is None:
             return None
-        for index, key in ((self._by_task, waiter.event.task_id), (self._by_agent, waiter.event.source)):
-            index[key].pop(event_id, None)  # type: ignore[index]
-            if not index[key]:  # type: ignore[index]
-                del index[key]  # type: ignore[attr-defined]
+        _take(self._by_task, waiter.event.task_id, event_id)
+        _take(self._by_agent, waiter.event.source, event_id)
         self.deadlines.clear(event_id)
         return waiter
 

@@ -1,10 +1,10 @@
 """From fork to the worker's own code: what a child does in its first milliseconds. Runs in the child."""
 
-import importlib
 import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from kortana.ports import ProcessSpec
@@ -15,7 +15,13 @@ CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
 
-def run_child(spec: ProcessSpec, launcher_pid: int, stdout: int, stderr: int, group: Path | None) -> None:
+Runner = Callable[[str], None]
+"""Calls the Python worker that an entrypoint names."""
+
+
+def run_child(
+    spec: ProcessSpec, launcher_pid: int, stdout: int, stderr: int, group: Path | None, runner: Runner
+) -> None:
     """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes."""
     os.setsid()
     die_with_parent(launcher_pid)
@@ -37,7 +43,7 @@ def run_child(spec: ProcessSpec, launcher_pid: int, stdout: int, stderr: int, gr
     if spec.argv is not None:
         _execute(spec.argv, spec.env)
     else:
-        _call(spec.entrypoint or "", spec.env)
+        _call(runner, spec.entrypoint or "", spec.env)
 
 
 def _take_streams(stdout: int, stderr: int) -> None:
@@ -67,19 +73,11 @@ def _execute(argv: list[str], env: dict[str, str]) -> None:
         _fail(CANNOT_EXECUTE, f"cannot run {argv[0]}: {error.strerror}")
 
 
-def _call(entrypoint: str, env: dict[str, str]) -> None:
-    """Imports and calls a Python worker. An exception ends it with its traceback on stderr and exit code 1."""
+def _call(runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
+    """Becomes a Python worker. An exception ends it with its traceback on stderr and exit code 1."""
     os.environ.clear()
     os.environ.update(env)
-    sys.path.insert(0, os.getcwd())
-    sys.stdin = open(0)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-    module, _, name = entrypoint.partition(":")
-    target = importlib.import_module(module)
-    for part in name.split("."):
-        target = getattr(target, part)
-    from kortana.agent.interface import AgentInterface
-
-    with AgentInterface() as agent:
-        target(agent)
+    sys.stdin = open(0)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    runner(entrypoint)

@@ -4,6 +4,7 @@ It knows nothing of restarts, leases or readiness: it starts, captures, signals,
 """
 
 import gc
+import importlib
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 from kortana.ports import ProcessExit, ProcessSpec
 from kortana.processes import cgroup, messages, tree
 from kortana.processes.capture import Capture, LogFile
-from kortana.processes.child import run_child
+from kortana.processes.child import Runner, run_child
 from kortana.processes.echo import Echo
 from kortana.processes.forking import WorkerProcess
 from kortana.processes.posix import become_subreaper, signal_name, start_ticks
@@ -47,8 +48,9 @@ class Child:
 class Launcher:
     """The loop of the launcher process: one epoll over the supervisor's pipe, SIGCHLD, and all output."""
 
-    def __init__(self, control: Connection, options: messages.LauncherOptions) -> None:
+    def __init__(self, control: Connection, options: messages.LauncherOptions, runner: Runner) -> None:
         self._control = control
+        self._runner = runner
         self._options = options
         self._groups = cgroup.CgroupTree.create(options.run_id)
         self._epoll = select.epoll()
@@ -140,7 +142,7 @@ class Launcher:
         group = self._groups.add(spec.worker, spec.incarnation) if self._groups else None
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        arguments = (spec, os.getpid(), out_write, err_write, group)
+        arguments = (spec, os.getpid(), out_write, err_write, group, self._runner)
         process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
         try:
             process.start()
@@ -287,10 +289,9 @@ def _exit_of(child: Child) -> ProcessExit:
 def launcher_main(control: Connection, options: messages.LauncherOptions) -> None:
     """The entry of the launcher process. Loads what Python workers need first, so that they start warm."""
     os.setpgid(0, 0)
-    import kortana.agent.interface
-    import kortana.agent.shell  # noqa: F401
-
+    module, _, name = options.runner.partition(":")
+    runner = getattr(importlib.import_module(module), name)
     try:
-        Launcher(control, options).run()
+        Launcher(control, options, runner).run()
     except KeyboardInterrupt:
         sys.exit(1)

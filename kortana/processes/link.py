@@ -98,7 +98,7 @@ def _stop_resource_tracker() -> None:
 
     It ends by itself only when nobody holds its pipe, and the launcher does; it has nothing to clean up.
     """
-    tracker: Any = resource_tracker._resource_tracker  # type: ignore[attr-defined]
+    tracker: Any = resource_tracker._resource_tracker
     pid, fd = tracker._pid, tracker._fd
     if pid is None or fd is None:
         return

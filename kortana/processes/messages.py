@@ -64,6 +64,8 @@ class LauncherOptions(msgspec.Struct, frozen=True):
     """A live line stands on the terminal: clear it before each line."""
     colour: bool
     name_width: int
+    runner: str
+    """`module:callable` that runs a Python worker; loaded once, before any is forked."""
 
 
 ToLauncher = Start | Signal | KillTree | Exit

@@ -105,9 +105,7 @@ def decode_event(raw: bytes) -> Event:
 def event_digest(event: Event) -> int:
     """What decides whether two events with one id are the same event."""
     return crc32(
-        encode_json(
-            (event.target, event.event_type, event.task_id, event.priority, event.payload, event.requires_ack)
-        )
+        encode_json((event.target, event.event_type, event.task_id, event.priority, event.payload, event.requires_ack))
     )
 
 

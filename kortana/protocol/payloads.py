@@ -13,7 +13,7 @@ class _Payload(msgspec.Struct, frozen=True, gc=False):
     """Unknown fields are left to readers who know them; known ones must have their type."""
 
 
-class TaskAdd(_Payload):
+class TaskAdd(_Payload, frozen=True):
     title: str = ""
     run: str | None = None
     prompt: str | None = None
@@ -26,13 +26,13 @@ class TaskAdd(_Payload):
     max_attempts: int | None = None
 
 
-class TaskClaim(_Payload):
+class TaskClaim(_Payload, frozen=True):
     ttl_s: float | None = None
     wait_s: float = 0.0
     details: str = ""
 
 
-class TaskUpdate(_Payload):
+class TaskUpdate(_Payload, frozen=True):
     status: str
     details: str = ""
     progress: float | None = None
@@ -41,36 +41,36 @@ class TaskUpdate(_Payload):
     result: Any = None
 
 
-class TaskRelease(_Payload):
+class TaskRelease(_Payload, frozen=True):
     token: int | None = None
     details: str = ""
 
 
-class Blocker(_Payload):
+class Blocker(_Payload, frozen=True):
     reason: str
     needs: tuple[str, ...] = ()
     token: int | None = None
 
 
-class Heartbeat(_Payload):
+class Heartbeat(_Payload, frozen=True):
     token: int | None = None
     details: str = ""
 
 
-class Confirm(_Payload):
+class Confirm(_Payload, frozen=True):
     ack_for_event_id: str
 
 
-class Reset(_Payload):
+class Reset(_Payload, frozen=True):
     mode: str = "reset"
     """`reset`: pending with a clean slate; `retry`: out of quarantine, the history kept."""
 
 
-class Edit(_Payload):
+class Edit(_Payload, frozen=True):
     remove: bool = False
 
 
-class Hello(_Payload):
+class Hello(_Payload, frozen=True):
     protocol: int
     role: str
     token: str | None = None
@@ -79,7 +79,7 @@ class Hello(_Payload):
     tie_leases: bool = False
 
 
-class CommandCall(_Payload):
+class CommandCall(_Payload, frozen=True):
     command: str
     args: dict[str, Any] = {}
 

@@ -244,9 +244,7 @@ class Client:
                 return
             except (OSError, EOFError) as error:
                 if isinstance(error, KortanaUnavailable) or time.monotonic() + pause > deadline:
-                    raise KortanaUnavailable(
-                        "no running Kortana answers here; start it with `kortana up`"
-                    ) from None
+                    raise KortanaUnavailable("no running Kortana answers here; start it with `kortana up`") from None
             self._cond.wait(pause)
             if self._sock is not None:
                 return

@@ -13,7 +13,7 @@ _MAX_SOCKET_PATH = 100
 
 
 def socket_path_for(run_folder: Path) -> Path:
-    """`run/kortana.sock`, or, where that is too long for the system, a short path of the owner's under the temp folder."""
+    """`run/kortana.sock`; where that is too long for the system, a short path in the owner's temp folder."""
     path = run_folder / "kortana.sock"
     if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
         return path

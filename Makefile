@@ -1,0 +1,40 @@
+# `make demo` and `make test` set themselves up on a fresh machine.
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: demo up test test-long bench lint clean
+
+$(STAMP): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(PY) -e '.[dev]'; \
+	else \
+		python3 -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	fi
+	@touch $(STAMP)
+
+demo: export DEMO_DATA = data/demo
+demo: $(STAMP)
+	@rm -rf data/demo
+	$(VENV)/bin/kortana up --exit-when-done
+
+up: $(STAMP)
+	$(VENV)/bin/kortana up
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+test: lint
+	$(PY) -m pytest -n $(WORKERS)
+
+test-long: lint
+	KORTANA_LONG=1 $(PY) -m pytest -n $(WORKERS) --timeout 3600
+
+bench: $(STAMP)
+	$(PY) -m tests.benchmarks.run
+
+clean:
+	rm -rf $(VENV) data/demo

@@ -1,0 +1,79 @@
+"""Durable claim+complete cycles through real worker processes."""
+
+import json
+import sys
+from pathlib import Path
+
+from tests.benchmarks.common import HERE, figure, spread, tree, wait_for
+
+
+def measure(label: str, clients: int, in_flight: int, tasks: int = 0, seconds: float = 5.0, durability: str = "fsync") -> float:
+    """Cycles per second of one load; `tasks` fill the graph beforehand."""
+    with tree({"workers": {}, "journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}, up=False) as t:
+        env = {
+            "BENCH_FOLDER": str(t.folder), "BENCH_IN_FLIGHT": str(in_flight), "BENCH_SECONDS": str(seconds),
+            "BENCH_ROUND": "r", "PYTHONPATH": str(HERE.parent.parent),
+        }  # fmt: skip
+        if tasks:
+            env["BENCH_NEXT"] = "1"
+            prefill(t.folder, tasks)
+        worker = {
+            "entrypoint": "bench_worker:run", "cwd": str(HERE), "env": env, "replicas": clients,
+            "ready": {"type": "hello"}, "liveness": {"heartbeat_timeout": 0},
+        }  # fmt: skip
+        import yaml
+
+        config = yaml.safe_load((t.folder / "kortana.yaml").read_text())
+        config["workers"] = {"w": worker}
+        (t.folder / "kortana.yaml").write_text(yaml.safe_dump(config))
+        t.call("up", "-d", "--wait-timeout", "300")
+        wait_for(lambda: len(list(t.folder.glob("*.ready"))) == clients)
+        (t.folder / "go").touch()
+        wait_for(lambda: len(list(t.folder.glob("*.done"))) == clients, seconds + 120, 0.2)
+        results = [json.loads(path.read_text()) for path in t.folder.glob("*.done")]
+    rate = sum(r["cycles"] / r["seconds"] for r in results)
+    figure(label, cycles_per_s=round(rate), clients=clients, in_flight=in_flight, tasks=tasks, durability=durability,
+           round_ms=spread([ms for r in results for ms in r["ms"]]))  # fmt: skip
+    return rate
+
+
+def prefill(folder: Path, tasks: int) -> None:
+    """Writes a journal of TASK_ADDs, as if an operator had sent them."""
+    from kortana.adapters.files.journal import FileJournal
+    from kortana.adapters.files.layout import DataLayout
+    from kortana.core.commands import Submit
+    from kortana.core.decide import decide
+    from kortana.core.state import Limits, State
+    from kortana.core.turn import Turn
+    from kortana.protocol.codec import encode_json, encode_record
+    from kortana.protocol.event import Event
+
+    layout = DataLayout(folder / "data")
+    layout.create()
+    journal = FileJournal(layout.journal, durable=False, rotate_bytes=1 << 40)
+    state = State(Limits())
+    for begin in range(0, tasks, 5000):
+        turn = Turn(state, 0.0, 1_700_000_000_000)
+        for index in range(begin, min(begin + 5000, tasks)):
+            event = Event(f"add{index}", turn.wall, "operator", "coordinator", "TASK_ADD", f"task-{index}", "normal",
+                          {"priority": index % 100}, False)  # fmt: skip
+            decide(turn, Submit(event, encode_json(event), 0))
+        journal.commit([encode_record(record) for record in turn.records], state.seq)
+    journal.close()
+
+
+LOADS = {
+    "1x1": (1, 1), "4x1": (4, 1), "16x1": (16, 1), "1x64": (1, 64), "4x64": (4, 64)
+}  # fmt: skip
+
+
+def run() -> None:
+    for label, (clients, in_flight) in LOADS.items():
+        measure(f"cycles {label}", clients, in_flight)
+    for tasks in (1_000, 100_000, 1_000_000):
+        measure(f"cycles 4x64 of {tasks} tasks", 4, 64, tasks=max(tasks, 1000), seconds=0.02 if tasks == 1000 else 5.0)
+
+
+if __name__ == "__main__":
+    for label in sys.argv[1:] or LOADS:
+        measure(f"cycles {label}", *LOADS[label])
