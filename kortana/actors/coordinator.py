@@ -17,6 +17,7 @@ from kortana.actors.messages import (
     FlushSnapshots,
     InboundReady,
     Inspect,
+    SnapshotWritten,
     WriteSnapshot,
 )
 from kortana.actors.queries import QUERIES, answer_query
@@ -93,6 +94,9 @@ class CoordinatorActor(pykka.ThreadingActor):
                 self._draining = self._draining or isinstance(command, Drain)
                 self._run([command])
             case DeadlineDue():
+                self._run([])
+            case SnapshotWritten(seconds=seconds):
+                self._snapshotter.written(seconds)
                 self._run([])
             case FlushSnapshots():
                 self._snapshot(final=True)
@@ -227,7 +231,7 @@ class CoordinatorActor(pykka.ThreadingActor):
     def _snapshot(self, final: bool = False) -> None:
         snapshot = self._snapshotter.take_all() if final else self._snapshotter.step()
         if snapshot is not None:
-            self._persistence.tell(WriteSnapshot(snapshot))
+            self._persistence.tell(WriteSnapshot(snapshot, self.actor_ref))
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
         self._supervisor.tell(ChildDied("coordinator", self._generation, repr(exception_value)))

@@ -55,6 +55,13 @@ class Flush(Message, frozen=True):
 # to the snapshot writer
 class WriteSnapshot(Message, frozen=True):
     snapshot: Snapshot
+    to: Any
+    """Who is told SnapshotWritten."""
+
+
+# to the coordinator, from the snapshot writer
+class SnapshotWritten(Message, frozen=True):
+    seconds: float
 
 
 # to a worker

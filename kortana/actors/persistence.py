@@ -1,12 +1,13 @@
 """The persistence actors: one makes records durable and then lets answers out; one writes snapshots beside it."""
 
 import queue
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pykka
 
-from kortana.actors.messages import ChildDied, Commit, Flush, WriteSnapshot
+from kortana.actors.messages import ChildDied, Commit, Flush, SnapshotWritten, WriteSnapshot
 from kortana.ports import Journal, JournalFault, Snapshots
 from kortana.protocol.codec import encode_record
 from kortana.protocol.event import Record
@@ -108,8 +109,11 @@ class SnapshotActor(pykka.ThreadingActor):
 
     def on_receive(self, message: Any) -> Any:
         if isinstance(message, WriteSnapshot):
+            began = time.monotonic()
             try:
                 self._snapshots.write(message.snapshot)
             except OSError as error:
                 self._failed(error)
+            if message.to.is_alive():
+                message.to.tell(SnapshotWritten(time.monotonic() - began))
         return isinstance(message, Flush)

@@ -9,6 +9,8 @@ from kortana.protocol.codec import encode_json
 MIN_INTERVAL_S = 0.25
 DUTY = 0.02
 """The share of the coordinator's time that snapshots may take."""
+WRITE_DUTY = 0.1
+"""The share of the time in which a snapshot may be on its way to the disk."""
 PAGES_PER_STEP = 4
 CHECKPOINT_RECORDS = 200_000
 CHECKPOINT_INTERVAL_S = 120.0
@@ -23,6 +25,7 @@ class Snapshotter:
         self._next_at = 0.0
         self._cost_s = 0.0
         self._running: Snapshot | None = None
+        self._writing = False
         self._checkpoint_seq = state.seq
         self._checkpoint_at = clock.monotonic()
 
@@ -30,13 +33,18 @@ class Snapshotter:
         """When `step` has something to do (monotonic), or None while nothing has changed."""
         if self._running is not None:
             return self._clock.monotonic()
-        return None if self._taken_seq == self._state.seq else self._next_at
+        return None if self._writing or self._taken_seq == self._state.seq else self._next_at
+
+    def written(self, seconds: float) -> None:
+        """The last snapshot is on disk, after so much time: the next one is paced by that as well."""
+        self._writing = False
+        self._next_at = max(self._next_at, self._clock.monotonic() + seconds / WRITE_DUTY)
 
     def step(self) -> Snapshot | None:
         """A small piece of work where it is due; gives a snapshot when one is complete."""
         began = self._clock.monotonic()
         if self._running is None:
-            if self._taken_seq == self._state.seq or began < self._next_at:
+            if self._writing or self._taken_seq == self._state.seq or began < self._next_at:
                 return None
             self._begin(self._checkpoint_is_due(began))
         return self._advance(PAGES_PER_STEP, began)
@@ -73,5 +81,6 @@ class Snapshotter:
         taken = self._running
         self._running = None
         self._taken_seq = taken.seq
+        self._writing = True
         self._next_at = now + max(MIN_INTERVAL_S, self._cost_s / DUTY)
         return Snapshot(taken.seq, taken.at, self._state.pages.texts(), taken.agents, taken.rest)

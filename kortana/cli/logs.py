@@ -1,6 +1,6 @@
 """`kortana logs`: the workers' output, and Kortana's own log."""
 
-import heapq
+import itertools
 from pathlib import Path
 
 import click
@@ -25,7 +25,7 @@ def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, fil
     """Show what workers wrote; NAME kortana is the supervisor's own log."""
     project = Project(file)
     known = {name: worker.name for worker in project.config.workers for name in worker.replica_names()}
-    wanted = _resolve(names, known)
+    wanted: list[str] = _resolve(names, known)
     printer = _Printer(max(map(len, wanted), default=0), timestamps, as_json)
     watch = FolderWatch(project.layout.logs) if follow else None
     tails = {}
@@ -34,7 +34,7 @@ def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, fil
         lines, offset = last_lines(project.layout.log_of(name), count)
         groups.append([(line.split(b" ", 1)[0], name, line) for line in lines])
         tails[name] = Tail(project.layout.log_of(name), offset)
-    for _, name, line in heapq.merge(*groups, key=_when):
+    for _, name, line in sorted(itertools.chain.from_iterable(groups), key=_when):
         printer.show(name, line)
     while watch is not None:
         for name, tail in tails.items():

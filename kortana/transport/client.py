@@ -3,6 +3,7 @@
 Any number of threads may use one client. There is no thread of its own: whoever waits first reads for all.
 """
 
+import itertools
 import os
 import select
 import socket
@@ -39,9 +40,21 @@ class Refused(Exception):
         self.detail = detail
 
 
+_prefix = os.urandom(10).hex()
+_numbers = itertools.count(1)
+
+
+def _renew_prefix() -> None:
+    global _prefix
+    _prefix = os.urandom(10).hex()
+
+
+os.register_at_fork(after_in_child=_renew_prefix)
+
+
 def new_id() -> str:
-    """A unique event id."""
-    return os.urandom(12).hex()
+    """A unique event id: random for each process, then counted."""
+    return f"{_prefix}-{next(_numbers):x}"
 
 
 def make_event(
@@ -132,6 +145,11 @@ class Client:
 
     def finish(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
         """The ACK's payload for an event that was begun."""
+        with self._cond:
+            answer = self._answers.pop(event.id, None)
+            if answer is not None:
+                self._waiting.pop(event.id, None)
+                return answer
         try:
             if not self._wait(lambda: event.id in self._answers, time.monotonic() + timeout_s):
                 raise TimeoutError(f"no answer to {event.event_type} within {timeout_s:g} s")
@@ -223,12 +241,13 @@ class Client:
     def _take(self, data: bytes) -> None:
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
+        waiting, answers = self._waiting, self._answers
         for line in lines:
             event = _decode(line)
-            if event.event_type == ev.ACK and event.source == ev.COORDINATOR:
+            if event.event_type == "ACK" and event.source == "coordinator":
                 asked = event.payload["ack_for_event_id"]
-                if asked in self._waiting:
-                    self._answers[asked] = event.payload
+                if asked in waiting:
+                    answers[asked] = event.payload
             elif len(self._inbox) < MAX_MAILBOX:
                 self._inbox.append(event)
 
