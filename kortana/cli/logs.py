@@ -1,6 +1,7 @@
 """`kortana logs`: the workers' output, and Kortana's own log."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import click
@@ -67,7 +68,7 @@ def _resolve(names: tuple[str, ...], known: dict[str, str]) -> list[str]:
 class _Printer:
     def __init__(self, width: int, timestamps: bool, as_json: bool) -> None:
         self._width, self._timestamps, self._as_json = width, timestamps, as_json
-        self._colour = colour_wanted(click.get_text_stream("stdout"))
+        self._colour = colour_wanted(sys.stdout)
 
     def show(self, name: str, line: bytes) -> None:
         at, _, rest = line.partition(b" ")

@@ -7,9 +7,13 @@ from pathlib import Path
 from tests.benchmarks.common import HERE, figure, spread, tree, wait_for
 
 
-def measure(label: str, clients: int, in_flight: int, tasks: int = 0, seconds: float = 5.0, durability: str = "fsync") -> float:
+def measure(
+    label: str, clients: int, in_flight: int, tasks: int = 0, seconds: float = 5.0, durability: str = "fsync"
+) -> float:
     """Cycles per second of one load; `tasks` fill the graph beforehand."""
-    with tree({"workers": {}, "journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}, up=False) as t:
+    with tree(
+        {"workers": {}, "journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}, up=False
+    ) as t:
         env = {
             "BENCH_FOLDER": str(t.folder), "BENCH_IN_FLIGHT": str(in_flight), "BENCH_SECONDS": str(seconds),
             "BENCH_ROUND": "r", "PYTHONPATH": str(HERE.parent.parent),
