@@ -24,7 +24,7 @@ from kortana.actors.supervisor import SupervisorActor, Worker
 from kortana.actors.timer import TimerActor
 from kortana.actors.worker import Services
 from kortana.adapters.files.journal import FileJournal
-from kortana.adapters.files.layout import DataLayout, replace_file
+from kortana.adapters.files.layout import DataLayout, private_opener, replace_file
 from kortana.adapters.files.recovery import recover
 from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.adapters.files.supervision_log import SupervisionLog
@@ -326,6 +326,6 @@ def log_to_file(path: Path) -> None:
             logger.opt(exception=record.exc_info).log(record.levelname, record.getMessage())
 
     logger.remove()
-    logger.add(path, rotation=10 << 20, retention=5, format="{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC}Z {level} {message}")
+    logger.add(path, opener=private_opener, rotation=10 << 20, retention=5, format="{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC}Z {level} {message}")
     logging.basicConfig(handlers=[Forward()], level=logging.INFO)
     logger.info("kortana up, pid {}, python {}", os.getpid(), sys.version.split()[0])

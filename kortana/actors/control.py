@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pykka
 
 from kortana.actors.messages import Control, Inspect, RestartWorker, StartWorker, StopWorker
 from kortana.actors.worker import RESTING
@@ -54,7 +55,7 @@ def _ps(actor: "SupervisorActor", message: Control) -> None:
     now = actor.services.clock.monotonic()
     try:
         agents = actor.core.ask_coordinator(Inspect(), INSPECT_TIMEOUT_S)["agents"]
-    except Exception:
+    except (pykka.Timeout, pykka.ActorDeadError):  # it is being restarted: the workers can be shown without it
         agents = {}
     rows = []
     names = list(actor.workers)

@@ -32,8 +32,10 @@ from kortana.actors.worker import LIVE, RESTING, Services, WorkerActor
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp, Drain
+from kortana.core.restart import Window
 
 CORE_RETRY_MAX_S = 5.0
+LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S = 5, 60.0
 
 
 class Worker:
@@ -79,6 +81,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._exit_when_done = exit_when_done
         self._regrouping: dict[str, set[str]] = {}
         self._core_failures = 0
+        self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._over = False
         services.supervisor = self.actor_ref
         core.supervisor = self.actor_ref
@@ -184,7 +187,10 @@ class SupervisorActor(pykka.ThreadingActor):
         self._log("launcher_gone")
         for worker in self.workers.values():
             worker.ref.tell(LauncherGone())
-        self._reopen_launcher()
+        if self._launchers.admit(self.services.clock.monotonic()):
+            self._reopen_launcher()
+        else:
+            self._shut_down(ShutDown(f"the launcher died {LAUNCHER_INTENSITY + 1} times in {LAUNCHER_PERIOD_S:g} s", 1))
 
     # coordinator and persistence
 

@@ -183,14 +183,18 @@ class WorkerActor(pykka.ThreadingActor):
             case Started():
                 self._on_started(report)
             case StartFailed(error=error):
-                self._log("start_failed", error=error)
-                self.view.failing = error
-                self._after_exit(ProcessExit(None, None, False, 0.0, 0.0, 0, 0, []), intended=False)
+                self._on_start_failed(error)
             case LogMatched(line=line):
                 if self._spec.ready.type == "log":
                     self._become_ready(line=line)
             case Exited():
                 self._on_exited(report.exit)
+
+    def _on_start_failed(self, error: str) -> None:
+        self._is.gate.withdraw(self._name)
+        self._log("start_failed", error=error)
+        self.view.failing = error
+        self._after_exit(ProcessExit(None, None, False, 0.0, 0.0, 0, 0, []), self._intent is not None)
 
     def _on_started(self, report: Started) -> None:
         view = self.view

@@ -129,7 +129,7 @@ class Project:
             detail = result.get("detail", "") if isinstance(result, dict) else ""
             message = f"refused: {answer['reason']}" + (f" ({detail})" if detail else "")
             error = CliError(REFUSED, answer["reason"], message)
-            error.result = result  # type: ignore[attr-defined]
+            error.result = result
             raise error
         return answer
 

@@ -1,5 +1,7 @@
 """Errors that end a command: an exit code, a message, and what to do."""
 
+from typing import Any
+
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT, ALREADY_RUNNING, DAMAGED = range(8)
 
 
@@ -9,6 +11,8 @@ class CliError(Exception):
     def __init__(self, exit_code: int, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.exit_code, self.code, self.message, self.hint = exit_code, code, message, hint
+        self.result: Any = None
+        """What a refusal carried along."""
 
     def as_json(self) -> dict[str, dict[str, str]]:
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}

@@ -91,11 +91,13 @@ def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
 
 def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json: bool) -> int:
     """Starts `up` in a session of its own, and waits until it says that its workers are ready."""
+    from kortana.adapters.files.layout import private_opener
+
     project.layout.create()
     read_end, write_end = os.pipe()
     command = [sys.executable, "-m", "kortana", "up", "-f", project.config.path]
     errors = project.layout.logs / "up.stderr"
-    with errors.open("wb") as stderr:
+    with open(errors, "wb", opener=private_opener) as stderr:
         process = subprocess.Popen(
             command + (["--exit-when-done"] if exit_when_done else []),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, pass_fds=[write_end],

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kortana.cli.common import Project, file_option, json_option, print_json
-from kortana.cli.errors import FAILED, CliError
+from kortana.cli.errors import FAILED, USAGE, CliError
 
 
 def _make(name: str, summary: str, done: str) -> click.Command:
@@ -21,7 +21,7 @@ def _make(name: str, summary: str, done: str) -> click.Command:
             project.call(name, timeout_s=timeout, names=list(names))
         except CliError as error:
             if error.code == "unknown_worker":
-                raise CliError(FAILED, error.code, error.message, "`kortana ps` lists the workers") from None
+                raise CliError(USAGE, error.code, error.result["detail"], "`kortana ps` lists the workers") from None
             if error.code == "not_ready":
                 raise CliError(FAILED, error.code, _told(error), "see `kortana logs`") from None
             raise

@@ -1,5 +1,6 @@
 """From fork to the worker's own code: what a child does in its first milliseconds. Runs in the child."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -15,19 +16,28 @@ CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
 
+STATUS_FD = 3
+"""Closed by the worker's start; what is written to it first says why there was none."""
+
 Runner = Callable[[str], None]
 """Calls the Python worker that an entrypoint names."""
 
 
 def run_child(
-    spec: ProcessSpec, launcher_pid: int, stdout: int, stderr: int, group: Path | None, runner: Runner
+    spec: ProcessSpec,
+    launcher_pid: int,
+    stdout: int,
+    stderr: int,
+    status: int,
+    group: Path | None,
+    runner: Runner,
 ) -> None:
     """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes."""
     os.setsid()
     die_with_parent(launcher_pid)
     if group is not None:
         cgroup.enter(group)
-    _take_streams(stdout, stderr)
+    _take_streams(stdout, stderr, status)
     _close_inherited()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
@@ -46,21 +56,25 @@ def run_child(
         _call(runner, spec.entrypoint or "", spec.env)
 
 
-def _take_streams(stdout: int, stderr: int) -> None:
+def _take_streams(stdout: int, stderr: int, status: int) -> None:
+    """None of the pipes may have a number that another one is moved to: all of them are moved up first."""
     null = os.open(os.devnull, os.O_RDONLY)
+    stdout, stderr, status = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in (stdout, stderr, status))
     os.dup2(null, 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
+    os.dup2(status, STATUS_FD, inheritable=False)
 
 
 def _close_inherited() -> None:
     """Everything but the standard streams: a worker must not hold the launcher's or another worker's pipes."""
     highest = max((int(name) for name in os.listdir("/proc/self/fd")), default=2)
-    os.closerange(3, highest + 1)
+    os.closerange(STATUS_FD + 1, highest + 1)
 
 
 def _fail(code: int, text: str) -> None:
     os.write(2, f"kortana: {text}\n".encode())
+    os.write(STATUS_FD, text.encode())
     os._exit(code)
 
 
@@ -75,6 +89,7 @@ def _execute(argv: list[str], env: dict[str, str]) -> None:
 
 def _call(runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
     """Becomes a Python worker. An exception ends it with its traceback on stderr and exit code 1."""
+    os.close(STATUS_FD)
     os.environ.clear()
     os.environ.update(env)
     sys.stdin = open(0)  # noqa: SIM115

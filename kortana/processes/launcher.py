@@ -39,6 +39,9 @@ class Child:
         self.rusage: object = None
         self.swept = 0
         self.events_fd = -1
+        self.status_fd = -1
+        """Open until the worker's own program runs, or could not be started."""
+        self.start_error = ""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -136,29 +139,39 @@ class Launcher:
             return
         self._children[child.key] = child
         self._by_pid[child.pid] = child
-        self._tell(messages.Started(spec.worker, spec.incarnation, child.pid, start_ticks(child.pid)))
 
     def _fork(self, spec: ProcessSpec) -> Child:
         group = self._groups.add(spec.worker, spec.incarnation) if self._groups else None
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        arguments = (spec, os.getpid(), out_write, err_write, group, self._runner)
+        status_read, status_write = os.pipe()
+        arguments = (spec, os.getpid(), out_write, err_write, status_write, group, self._runner)
         process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
         try:
             process.start()
         except OSError:
-            for fd in (out_read, err_read):
+            for fd in (out_read, err_read, status_read):
                 os.close(fd)
             raise
         finally:
-            os.close(out_write)
-            os.close(err_write)
+            for fd in (out_write, err_write, status_write):
+                os.close(fd)
         child = Child(spec, process, group, self._capture(spec))
         for fd, stream in zip((out_read, err_read), _STREAMS, strict=True):
             os.set_blocking(fd, False)
             child.pipes[fd] = stream
             self._watch(fd, self._reader(child, fd, stream))
+        child.status_fd = status_read
+        self._watch(status_read, lambda: self._on_start_status(child))
         return child
+
+    def _on_start_status(self, child: Child) -> None:
+        """The status pipe ends when the worker's program has begun, and carries words where it could not."""
+        child.start_error = os.read(child.status_fd, 4096).decode("utf-8", "replace")
+        self._unwatch(child.status_fd)
+        child.status_fd = -1
+        if not child.start_error:
+            self._tell(messages.Started(*child.key, child.pid, start_ticks(child.pid)))
 
     def _capture(self, spec: ProcessSpec) -> Capture:
         log = self._logs.get(spec.worker)
@@ -226,6 +239,8 @@ class Launcher:
 
     def _end_tree(self, child: Child) -> None:
         """The worker's first process is gone: ends what it has left, then reports."""
+        if child.status_fd >= 0:
+            self._on_start_status(child)
         if child.group is None:
             child.swept = tree.kill_marked(self._marks(child), frozenset({child.pid}))
             self._report(child)
@@ -253,7 +268,10 @@ class Launcher:
             cgroup.remove(child.group)
         del self._children[child.key]
         self._check_pattern(child)
-        self._tell(messages.Exited(*child.key, child.pid, _exit_of(child)))
+        if child.start_error:
+            self._tell(messages.StartFailed(*child.key, child.start_error))
+        else:
+            self._tell(messages.Exited(*child.key, child.pid, _exit_of(child)))
 
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""

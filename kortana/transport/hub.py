@@ -182,11 +182,12 @@ class Hub:
         self._selector.close()
 
     def _drain_wake(self) -> None:
-        self._woken = False
+        """Empties the wake socket first: a flag taken back before could be set again by a byte eaten here."""
         try:
             self._wake_out.recv(4096)
         except (BlockingIOError, TimeoutError):
             pass
+        self._woken = False
 
     def _accept(self) -> None:
         for _ in range(64):

@@ -34,6 +34,11 @@ class DataLayout:
                 folder.chmod(PRIVATE_DIR)
 
 
+def private_opener(path: str, flags: int) -> int:
+    """For `open`: what it creates is for the owner alone."""
+    return os.open(path, flags, PRIVATE_FILE)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable."""
     fd = os.open(folder, os.O_RDONLY)

@@ -1,0 +1,181 @@
+"""kill -9 of everything: what is freed, what comes back, and that nothing is left over."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.project import Project, eventually
+
+HOLDER = """
+import os, sys, time
+def run(agent):
+    with agent.claim("job", wait=60) as task:
+        print("holding", task.token, flush=True)
+        time.sleep(1000)
+"""
+WAITER = """
+def run(agent):
+    answer = agent.claim_task("job", wait=600)
+    print("took over", answer.accepted, flush=True)
+    agent.update_task_status("job", "completed")
+    agent.receive()
+"""
+NASTY = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 3000' & echo grandchild $!; while :; do sleep 1; done"
+
+
+def test_the_task_of_a_killed_worker_is_taken_over_at_once(project: Project) -> None:
+    config = {
+        "workers": {
+            "holder": {
+                "entrypoint": "holder:run", "restart": "never", "ready": {"type": "log", "pattern": "holding"},
+            },
+            "waiter": {"entrypoint": "waiter:run", "start_after": {"holder": "ready"}, "restart": "never"},
+        }
+    }  # fmt: skip
+    project.write(config, holder__py=HOLDER, waiter__py=WAITER)
+    project.up()
+    eventually(lambda: "holding" in project.log("holder"), "the holder claims")
+    eventually(lambda: project.json("why", "job")["causes"], "a chain of causes")
+    os.kill(project.worker("holder")["pid"], signal.SIGKILL)
+    eventually(lambda: project.task("job")["status"] == "completed", "the waiter completes it")
+    kinds = [record["event_type"] for record in project.journal() if record["task_id"] == "job"]
+    assert "LEASE_RELEASED" in kinds and "LEASE_EXPIRED" not in kinds
+    job = project.task("job")
+    assert job["attempts"] == 1
+    assert not project.audit().violations
+    exit_of = project.worker("holder")["last_exit"]
+    assert exit_of["signal"] == "SIGKILL" and exit_of["code"] is None
+
+
+def test_a_crashed_worker_comes_back_within_its_budget_and_then_fails_loudly(project: Project) -> None:
+    crash = {"command": ["sh", "-c", "echo try $KORTANA_INCARNATION; exit 3"], "intensity": 2}
+    crash["backoff"] = {"initial": "0s", "max": "0s"}
+    project.write({"workers": {"crash": crash, "calm": {"command": ["sleep", "1000"]}}})
+    project.call("up", "-d", expect=None)
+    eventually(lambda: project.worker("crash")["state"] == "failed", "giving up")
+    assert project.worker("crash")["restarts"] == 2
+    assert [line.split()[-1] for line in project.log("crash").splitlines()] == ["1", "2", "3"]
+    assert project.supervision("gave_up", worker="crash")
+    assert project.running("calm")
+
+
+@pytest.mark.parametrize("how", ["stop", "kill", "down"])
+def test_nothing_that_a_worker_started_outlives_it(project: Project, how: str) -> None:
+    project.write(
+        {"workers": {"nasty": {"command": ["sh", "-c", NASTY], "stop": {"grace": "300ms"}, "restart": "never"}}}
+    )
+    project.up()
+    eventually(lambda: "grandchild" in project.log("nasty"), "the grandchild")
+    eventually(lambda: any("sleep 3000" in line for line in project.processes().values()), "the grandchild sleeps")
+    if how == "kill":
+        os.kill(project.worker("nasty")["pid"], signal.SIGKILL)
+    else:
+        project.call(*(["down"] if how == "down" else ["stop", "nasty"]))
+    eventually(lambda: not any("sleep 3000" in line for line in project.processes().values()), "its end")
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_up_goes_on(project: Project) -> None:
+    nasty = {"command": ["sh", "-c", NASTY]}
+    project.write({"workers": {"nasty": nasty, "holder": {"entrypoint": "holder:run"}}}, holder__py=HOLDER)
+    project.up()
+    eventually(lambda: "holding" in project.log("holder"), "the holder claims")
+    eventually(lambda: "grandchild" in project.log("nasty"), "the grandchild")
+    before = project.task("job")
+    os.kill(project.pids()["supervisor"], signal.SIGKILL)
+    eventually(project.all_gone, "every process of the tree gone")
+    project.up()
+    eventually(lambda: project.log("holder").count("holding") == 2, "the holder claims again")
+    after = project.task("job")
+    assert after["lease_token"] > before["lease_token"] and after["owner"] == "holder"
+    assert not project.audit().violations
+
+
+def test_a_killed_launcher_is_replaced_and_its_workers_come_back(project: Project) -> None:
+    nasty = {"command": ["sh", "-c", NASTY], "stop": {"grace": "200ms"}}
+    project.write({"workers": {"nasty": nasty, "holder": {"entrypoint": "holder:run"}}}, holder__py=HOLDER)
+    project.up()
+    eventually(lambda: "holding" in project.log("holder"), "the holder claims")
+    eventually(lambda: "grandchild" in project.log("nasty"), "the grandchild")
+    old = project.pids()["launcher"]
+    before = set(project.processes()) - {project.pids()["supervisor"]}
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: project.running("holder", 2) and project.running("nasty", 2), "both run again")
+    assert project.pids()["launcher"] != old
+    assert not before & set(project.processes()), "something of the old launcher lives on"
+    eventually(lambda: project.log("holder").count("holding") == 2, "the holder claims again")
+    project.down()
+    assert project.all_gone(), project.processes()
+
+
+def test_a_launcher_that_cannot_live_ends_the_tree_instead_of_spinning(project: Project) -> None:
+    body = (
+        "import os, sys\nif __name__ != '__main__': os._exit(9)\nfrom kortana.cli.entry import main\nsys.exit(main())\n"
+    )
+    project.write({"workers": {"a": {"command": ["sleep", "1000"]}}}, broken__py=body)
+    done = subprocess.run(
+        [sys.executable, "broken.py", "up"],
+        cwd=project.folder,
+        env=project.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "the launcher died 6 times" in done.stdout
+    assert project.all_gone()
+
+
+POISON = """
+import os, sys
+from kortana.actors import coordinator, persistence
+from kortana.core.commands import Submit
+
+def poison(actor, what):
+    handle = actor.on_receive
+    def on_receive(self, message):
+        if os.path.exists(what) and not os.path.exists(what + ".taken"):
+            open(what + ".taken", "w").close()
+            raise RuntimeError("poisoned")
+        return handle(self, message)
+    actor.on_receive = on_receive
+
+poison(coordinator.CoordinatorActor, "kill-coordinator")
+poison(persistence.PersistenceActor, "kill-persistence")
+if __name__ == "__main__":
+    from kortana.cli.entry import main
+    sys.exit(main())
+"""
+STEADY = """
+import itertools
+def run(agent):
+    for number in itertools.count():
+        with agent.claim(f"job-{number}") as task:
+            pass
+        if number % 100 == 0:
+            print("done", number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("actor", ["coordinator", "persistence"])
+def test_a_dead_actor_is_restarted_without_losing_a_worker(project: Project, actor: str) -> None:
+    project.write(
+        {"workers": {"steady": {"entrypoint": "steady:run"}, "other": {"command": ["sleep", "1000"]}}},
+        steady__py=STEADY, poisoned__py=POISON,
+    )  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "poisoned.py", "up"], cwd=project.folder, env=project.env, stdout=subprocess.DEVNULL
+    ) as process:
+        eventually(lambda: "done 100" in project.log("steady"), "work is being done")
+        pids = {row["name"]: row["pid"] for row in project.json("ps")["workers"]}
+        (project.folder / f"kill-{actor}").touch()
+        eventually(lambda: project.supervision("core_restarted"), "the core is restarted")
+        count = project.log("steady").count("done")
+        eventually(lambda: project.log("steady").count("done") > count + 2, "the work goes on")
+        assert {row["name"]: row["pid"] for row in project.json("ps")["workers"]} == pids
+        project.down()
+        assert process.wait(60) == 0
+    assert not project.audit().violations
+    assert project.call("replay", "--verify", "--json").returncode == 0

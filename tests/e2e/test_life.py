@@ -1,0 +1,136 @@
+"""up, down, ps, start, stop, restart: what a user of docker compose does all day."""
+
+import json
+import os
+import signal
+
+from tests.e2e.project import Project, eventually
+
+SLEEPER = {"command": ["sleep", "1000"]}
+
+
+def test_up_shows_its_workers_and_down_leaves_nothing(project: Project) -> None:
+    project.write({"project": "team", "workers": {"a": SLEEPER, "b": {**SLEEPER, "replicas": 2}}})
+    assert "team is up" in project.up()
+    shown = project.json("ps")
+    assert shown["project"] == "team" and shown["state"] == "running"
+    assert [row["name"] for row in shown["workers"]] == ["a", "b-1", "b-2"]
+    assert all(row["state"] == "running" and row["ready"] and row["pid"] for row in shown["workers"])
+    assert len(project.processes()) >= 5
+    assert "stopped" in project.down()
+    assert project.all_gone(), project.processes()
+    assert list((project.folder / "data" / "run").iterdir()) == [project.folder / "data" / "run" / "lock"]
+
+
+def test_the_data_folder_is_private(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER}})
+    project.up()
+    for path in (project.folder / "data").rglob("*"):
+        mode = path.lstat().st_mode & 0o777
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path} has {mode:o}"
+
+
+def test_a_second_up_is_refused_and_names_the_first(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER}})
+    project.up()
+    pid = project.pids()["supervisor"]
+    assert f"already running, pid {pid}" in project.call("up", expect=6).stderr
+    assert f"already running, pid {pid}" in project.call("up", "-d", expect=6).stderr
+    assert project.running("a")
+
+
+def test_down_without_up_says_so_and_is_content(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER}})
+    assert "not running" in project.down()
+    error = json.loads(project.call("ps", "--json", expect=3).stderr)
+    assert error["error"]["code"] == "not_running"
+
+
+def test_stop_is_remembered_and_start_brings_back(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER, "b": SLEEPER}})
+    project.up()
+    other = project.worker("b")["pid"]
+    project.call("stop", "a")
+    stopped = project.worker("a")
+    assert stopped["state"] == "stopped" and stopped["pid"] is None and stopped["restarts"] == 0
+    project.call("start", "a")
+    assert project.running("a", 2)
+    project.call("restart", "a")
+    assert project.running("a", 3)
+    assert project.worker("b")["pid"] == other
+    assert "no worker 'c'" in project.call("stop", "c", expect=2).stderr
+
+
+def test_ready_by_log_and_start_after(project: Project) -> None:
+    first = {"command": ["sh", "-c", "echo warming; sleep 0.2; echo all set; sleep 1000"]}
+    first["ready"] = {"type": "log", "pattern": "all set", "timeout": "30s"}
+    project.write({"workers": {"late": {**SLEEPER, "start_after": {"first": "ready"}}, "first": first}})
+    project.up()
+    order = [item["worker"] for item in project.supervision("running")]
+    assert order == ["first", "late"]
+
+
+def test_a_worker_that_is_never_ready_fails_up(project: Project) -> None:
+    never = {**SLEEPER, "ready": {"type": "log", "pattern": "x", "timeout": "60s"}}
+    project.write({"workers": {"never": never, "a": SLEEPER}})
+    done = project.call("up", "-d", "--wait-timeout", "1", expect=1)
+    assert "never is starting" in done.stderr and "a is" not in done.stderr
+
+
+def test_a_command_that_is_not_there_is_named(project: Project) -> None:
+    project.write({"workers": {"ghost": {"command": ["/no/such/program"], "restart": "temporary"}}})
+    project.call("up", "-d", expect=1)
+    failed = project.supervision("start_failed", worker="ghost")
+    assert "/no/such/program" in failed[0]["error"]
+
+
+def test_ctrl_c_in_the_foreground_is_a_graceful_down(project: Project) -> None:
+    project.write(
+        {"workers": {"a": {"command": ["sh", "-c", "trap 'echo bye; exit 0' TERM; echo hi; sleep 1000 & wait"]}}}
+    )
+    process = project.start_foreground()
+    assert process.stdout is not None
+    eventually(lambda: "hi" in process.stdout.readline(), "the worker's first line")
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "bye" in out and "SIGINT" in err
+    assert project.all_gone()
+
+
+def test_a_second_ctrl_c_kills(project: Project) -> None:
+    stubborn = {"command": ["sh", "-c", "trap '' TERM; echo hi; while :; do sleep 1; done"], "stop": {"grace": "1h"}}
+    project.write({"workers": {"a": stubborn}})
+    process = project.start_foreground()
+    assert process.stdout is not None
+    eventually(lambda: "hi" in process.stdout.readline(), "the worker's first line")
+    os.kill(process.pid, signal.SIGINT)
+    eventually(lambda: project.supervision("intent", worker="a"), "the stop has begun")
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    eventually(project.all_gone, "no process left")
+
+
+def test_exit_when_done_tells_whether_all_went_well(project: Project) -> None:
+    shell = {"agent": "shell", "backoff": {"initial": "0s"}}
+    tasks = [{"id": "one", "run": "echo 1"}, {"id": "two", "run": "echo 2", "depends_on": ["one"]}]
+    project.write({"workers": {"w": shell}, "tasks": tasks})
+    done = project.call("up", "--exit-when-done")
+    assert "tasks: 2 completed" in done.stdout
+    tasks[1]["run"] = "echo so wrong; exit 3"
+    tasks[1]["max_attempts"] = 2
+    project.write({"data_dir": "other", "workers": {"w": shell}, "tasks": tasks})
+    done = project.call("up", "--exit-when-done", expect=1)
+    assert "1 completed, 1 failed" in done.stdout
+    assert project.all_gone()
+
+
+def test_the_repositorys_own_team_starts_from_init(project: Project) -> None:
+    project.call("init")
+    assert (project.folder / "kortana.yaml").exists()
+    project.call("config", "check")
+    project.up()
+    assert project.json("ps")["workers"]
+    again = project.call("init", expect=1)
+    assert "kortana.yaml" in again.stderr
