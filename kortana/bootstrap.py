@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,16 +19,16 @@ from kortana.actors.console import Console
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.environment import worker_environment
 from kortana.actors.messages import LauncherBack, LauncherReported, Report, ShutDown
+from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor, Worker
 from kortana.actors.timer import TimerActor
-from kortana.actors.worker import Services
 from kortana.adapters.files.journal import FileJournal
-from kortana.adapters.files.layout import DataLayout, private_opener, replace_file
+from kortana.adapters.files.layout import DataLayout, replace_file
 from kortana.adapters.files.recovery import recover
 from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.adapters.files.supervision_log import SupervisionLog
-from kortana.config.spec import Config, TaskSpec, WorkerSpec
-from kortana.core.state import Limits, State
+from kortana.config.spec import Config, WorkerSpec
+from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
 from kortana.processes import cgroup, leftovers
 from kortana.processes.link import LauncherLink
@@ -37,16 +36,14 @@ from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
 from kortana.processes.posix import become_subreaper
 from kortana.processes.tree import is_inside
-from kortana.protocol import event as ev
-from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
 from kortana.transport.endpoint import listen, socket_path_for
 from kortana.transport.hub import Hub
+from kortana.wiring import SystemClock, limits_of, process_spec, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
 GIL_SLICE_S = 0.001
 """Persistence comes back from the disk to a coordinator that computes: measured, 1 ms serves both best."""
-SHELL_ADAPTER = "kortana.agent.shell:run"
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -58,44 +55,6 @@ class Options(msgspec.Struct, frozen=True):
     """Keep a live line: stdout is a terminal and `--exit-when-done` was given."""
     colour: bool
     exit_when_done: bool
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
-def limits_of(config: Config) -> Limits:
-    """The core's settings from the configuration's."""
-    spec = config.coordinator
-    return Limits(
-        lease_ttl_s=spec.lease_ttl,
-        max_lease_ttl_s=spec.max_lease_ttl,
-        max_attempts=spec.max_attempts,
-        max_leases_per_agent=spec.max_leases_per_agent,
-        adhoc_tasks=spec.adhoc_tasks,
-        mailbox_limit=spec.mailbox_limit,
-    )
-
-
-def task_event(task: TaskSpec) -> Event:
-    """A declared task as the TASK_ADD of an operator."""
-    payload: dict[str, Any] = {
-        "title": task.title, "priority": task.priority, "depends_on": list(task.depends_on),
-        "paths": list(task.paths), "requires": list(task.requires),
-    }  # fmt: skip
-    optional = {
-        "run": task.run, "prompt": task.prompt, "lease_ttl_s": task.lease_ttl, "max_attempts": task.max_attempts
-    }  # fmt: skip
-    payload.update((key, value) for key, value in optional.items() if value is not None)
-    stamp = iso_from_ms(time.time_ns() // 1_000_000)
-    event_id = f"yaml-{task.id}-{secrets.token_hex(6)}"
-    return Event(event_id, stamp, ev.OPERATOR, ev.COORDINATOR, ev.TASK_ADD, task.id, "normal", payload, False)
 
 
 class Tree:
@@ -212,14 +171,7 @@ class Tree:
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
         env = worker_environment(spec, name, incarnation, token, self._config.project, str(self._socket), self._run_id)
-        return ProcessSpec(
-            worker=name, incarnation=incarnation,
-            argv=list(spec.command) if spec.command is not None else None,
-            entrypoint=SHELL_ADAPTER if spec.agent == "shell" else spec.entrypoint,
-            cwd=spec.cwd, env=env, log_path=str(self._layout.log_of(name)),
-            log_rotate_bytes=spec.logs.rotate_size, log_keep=spec.logs.keep,
-            ready_pattern=spec.ready.pattern, open_files=spec.limits.open_files,
-        )  # fmt: skip
+        return process_spec(spec, name, incarnation, env, str(self._layout.log_of(name)))
 
     def _launcher_options(self) -> LauncherOptions:
         options = self._options
@@ -313,19 +265,3 @@ def _reap() -> None:
             pass
     except ChildProcessError:
         pass
-
-
-def log_to_file(path: Path) -> None:
-    """Kortana's own log, with what pykka says by the standard library's logging."""
-    import logging
-
-    from loguru import logger
-
-    class Forward(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            logger.opt(exception=record.exc_info).log(record.levelname, record.getMessage())
-
-    logger.remove()
-    logger.add(path, opener=private_opener, rotation=10 << 20, retention=5, format="{time:YYYY-MM-DDTHH:mm:ss.SSS!UTC}Z {level} {message}")
-    logging.basicConfig(handlers=[Forward()], level=logging.INFO)
-    logger.info("kortana up, pid {}, python {}", os.getpid(), sys.version.split()[0])

@@ -68,23 +68,24 @@ class CoordinatorActor(pykka.ThreadingActor):
         stats: Stats,
         fresh: bool,
         inbox: HubInbox,
+        persistence: Any,
     ) -> None:
         self.inbox = inbox
         self._create_actor_inbox = lambda: self.inbox  # type: ignore[method-assign]
         super().__init__()
         self._state, self._hub, self._gate, self._clock = state, hub, gate, clock
         self._supervisor, self._generation, self._stats, self._fresh = supervisor, generation, stats, fresh
-        self._persistence: Any = None
+        self._persistence = persistence
         self._snapshotter = Snapshotter(state, clock)
         self._draining = False
         self._done_told = -1
         gate.is_waiting = state.waiters.is_waiting
 
-    def begin(self, persistence: Any, seeds: list[Event]) -> None:
-        """Called through its proxy: where commits go. Boots the state, and adds the seed tasks that it lacks."""
-        self._persistence = persistence
+    def begin(self, seeds: list[Event]) -> None:
+        """Called through its proxy: boots the state, adds the seed tasks that it lacks, and begins to listen."""
         missing = [event for event in seeds if event.task_id not in self._state.tasks]
         self._run([Boot(fresh=self._fresh), *(Submit(event, encode_json(event), 0) for event in missing)])
+        self.inbox.listening = True
 
     def on_receive(self, message: Any) -> Any:
         match message:

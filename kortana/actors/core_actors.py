@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pykka
+
 from kortana.actors.admission import Gate
 from kortana.actors.coordinator import CoordinatorActor, Stats
 from kortana.actors.inboxes import HubInbox
@@ -17,6 +19,7 @@ MAX_BACKLOG = 50_000
 """Records that may wait for the disk before nothing more is read from the sockets."""
 START_TIMEOUT_S = 60.0
 FLUSH_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 
 
 class CoreActors:
@@ -41,7 +44,9 @@ class CoreActors:
         self.generation = 0
         self.stats = Stats()
         self.supervisor: Any = None
+        self._starting: Any = None
         self._coordinator: Any = None
+        """Set once it has begun."""
         self._persistence: Any = None
         self._journal: Journal | None = None
         self._counts: dict[str, int] = {}
@@ -54,14 +59,14 @@ class CoreActors:
         self._journal = journal
         agents = {agent.name: (agent.up, agent.incarnation) for agent in state.agents.values()}
         inbox = HubInbox(self._hub, MAX_BACKLOG)
-        coordinator = CoordinatorActor.start(
-            state, self._hub, self._gate, self._clock, self.supervisor, self.generation, self.stats, fresh, inbox
-        )
         self._persistence = PersistenceActor.start(
             journal, self._hub, inbox.settled, self._watch, self.supervisor, self.generation, self._writer
         )
-        proxy = coordinator.proxy()
-        proxy.begin(self._persistence, self._seeds).get(timeout=START_TIMEOUT_S)
+        coordinator = self._starting = CoordinatorActor.start(
+            state, self._hub, self._gate, self._clock, self.supervisor, self.generation, self.stats, fresh, inbox,
+            self._persistence,
+        )  # fmt: skip
+        coordinator.proxy().begin(self._seeds).get(timeout=START_TIMEOUT_S)
         self._coordinator = coordinator
         self._counts = state.counts
         return agents
@@ -85,22 +90,31 @@ class CoreActors:
 
     def stop(self) -> None:
         """Ends both, and cuts the connections, so that clients repeat what was not answered."""
-        for ref in (self._coordinator, self._persistence):
+        for ref in (self._starting, self._persistence):
             if ref is not None and ref.is_alive():
-                ref.stop(block=False)
-        self._coordinator = None
+                ref.stop(timeout=STOP_TIMEOUT_S)
+        self._starting = self._coordinator = None
         if self._journal is not None:
             self._journal.close()
         self._hub.cut_all(frozenset({"operator", "observer"}))
 
-    def finish(self) -> None:
-        """A last snapshot and checkpoint, everything durable and written; then both end."""
-        if self._coordinator is None or not self._coordinator.is_alive():
-            return
-        self._coordinator.ask(FlushSnapshots(), timeout=FLUSH_TIMEOUT_S)
-        self._persistence.ask(Flush(), timeout=FLUSH_TIMEOUT_S)
-        self._writer.ask(Flush(), timeout=FLUSH_TIMEOUT_S)
-        for ref in (self._coordinator, self._persistence, self._writer):
-            ref.stop(timeout=FLUSH_TIMEOUT_S)
+    def finish(self) -> list[str]:
+        """A last snapshot and checkpoint, everything durable and written; then both end.
+
+        Gives what could not be done: the journal alone is enough to go on from.
+        """
+        if self._coordinator is None:
+            return ["the coordinator was being restarted"]
+        steps = (
+            (self._coordinator, FlushSnapshots()), (self._persistence, Flush()), (self._writer, Flush()),
+        )  # fmt: skip
+        unfinished = []
+        for ref, message in steps:
+            try:
+                ref.ask(message, timeout=FLUSH_TIMEOUT_S)
+                ref.stop(timeout=FLUSH_TIMEOUT_S)
+            except (pykka.Timeout, pykka.ActorDeadError) as error:
+                unfinished.append(repr(error))
         if self._journal is not None:
             self._journal.close()
+        return unfinished

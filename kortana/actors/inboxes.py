@@ -26,6 +26,8 @@ class HubInbox:
         self._told: deque[Envelope[Any]] = deque()
         self._max_backlog = max_backlog
         self._lock = threading.Lock()
+        self.listening = False
+        """Whether the hub is read: not before the actor has begun."""
         self.backlog = 0
         """Records handed to persistence that are not durable yet."""
         self.deadline: float | None = None
@@ -54,7 +56,7 @@ class HubInbox:
         while True:
             if self._told:
                 return self._told.popleft()
-            if self.backlog > self._max_backlog:
+            if not self.listening or self.backlog > self._max_backlog:
                 self._hub.poll(BACKLOG_PAUSE_S, read=False)
                 continue
             inbound = self._hub.poll(self._patience())

@@ -81,6 +81,10 @@ class RestartWorker(Message, frozen=True):
     cause: str
 
 
+class ScheduleRestart(Message, frozen=True):
+    """The siblings that its strategy stopped are at rest: back off, then start."""
+
+
 class Report(Message, frozen=True):
     """What the launcher has told of this worker."""
 
@@ -93,6 +97,12 @@ class LauncherGone(Message, frozen=True):
 
 class LauncherBack(Message, frozen=True):
     """A new launcher is there."""
+
+
+class TakeOver(Message, frozen=True):
+    """The actor of this worker has died, of `error`; this one goes on from the same view."""
+
+    error: str
 
 
 class AgentSaidHello(Message, frozen=True):
@@ -127,6 +137,14 @@ class WorkerCrashed(Message, frozen=True):
     """A worker wants its restart under a strategy that concerns its siblings."""
 
     name: str
+
+
+class WorkerActorDied(Message, frozen=True):
+    """An actor has died, not its process."""
+
+    name: str
+    ref: Any
+    error: str
 
 
 class GaveUp(Message, frozen=True):
@@ -175,10 +193,6 @@ class LauncherReported(Message, frozen=True):
 
 
 # to the timer
-class ScheduleRestart(Message, frozen=True):
-    """The siblings that its strategy stopped are at rest: back off, then start."""
-
-
 class SetTimer(Message, frozen=True):
     key: tuple[str, str]
     due: float

@@ -20,15 +20,18 @@ from kortana.actors.messages import (
     LauncherReported,
     PeerChanged,
     RestartCore,
-    ScheduleRestart,
     SetTimer,
     ShutDown,
     StartWorker,
     StopWorker,
+    TakeOver,
+    WorkerActorDied,
     WorkerChanged,
     WorkerCrashed,
 )
-from kortana.actors.worker import LIVE, RESTING, Services, WorkerActor
+from kortana.actors.regrouping import Regrouping
+from kortana.actors.services import Services
+from kortana.actors.worker import RESTING, WorkerActor
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp, Drain
@@ -36,13 +39,16 @@ from kortana.core.restart import Window
 
 CORE_RETRY_MAX_S = 5.0
 LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S = 5, 60.0
+ACTOR_INTENSITY, ACTOR_PERIOD_S = 20, 60.0
 
 
 class Worker:
     """A worker as its supervisor sees it."""
 
-    def __init__(self, spec: WorkerSpec, name: str, ref: Any, view: Any) -> None:
-        self.spec, self.name, self.ref, self.view = spec, name, ref, view
+    def __init__(self, spec: WorkerSpec, name: str) -> None:
+        self.spec, self.name = spec, name
+        self.view = WorkerView(name)
+        self.ref: Any = None
         self.reached: set[str] = set()
 
 
@@ -79,9 +85,10 @@ class SupervisorActor(pykka.ThreadingActor):
         self._finished = finished
         self._reopen_launcher = reopen_launcher
         self._exit_when_done = exit_when_done
-        self._regrouping: dict[str, set[str]] = {}
+        self._regrouping = Regrouping(config.supervisor.strategy, workers)
         self._core_failures = 0
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
+        self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False
         services.supervisor = self.actor_ref
         core.supervisor = self.actor_ref
@@ -91,10 +98,8 @@ class SupervisorActor(pykka.ThreadingActor):
         self.core.start(fresh=True)
         for spec in self.config.workers:
             for name in spec.replica_names():
-                view = WorkerView(name)
-                ref = WorkerActor.start(self._with_replicas(spec), name, self.services, view)
-                self.workers[name] = Worker(spec, name, ref, view)
-                self._route[name] = ref
+                self.workers[name] = worker = Worker(spec, name)
+                self._employ(worker)
                 self._log("declared", worker=name)
         for worker in self.workers.values():
             worker.ref.tell(StartWorker("boot"))
@@ -120,9 +125,11 @@ class SupervisorActor(pykka.ThreadingActor):
             case Control():
                 control.obey(self, message)
             case WorkerCrashed(name=name):
-                self._regroup(name)
+                self._regrouping.begin(name)
             case GaveUp(name=name, scope=scope):
                 self._on_gave_up(name, scope)
+            case WorkerActorDied():
+                self._on_worker_actor_died(message)
             case ChildDied():
                 self._on_child_died(message)
             case RestartCore():
@@ -133,6 +140,11 @@ class SupervisorActor(pykka.ThreadingActor):
             case ShutDown():
                 self._shut_down(message)
         return True
+
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        """Without its root nothing of the tree may go on: the main thread ends it all."""
+        self._log("supervisor_died", error=repr(exception_value))
+        self._finished(1)
 
     def shut_down(self, cause: str, code: int) -> None:
         self._shut_down(ShutDown(cause, code))
@@ -147,35 +159,27 @@ class SupervisorActor(pykka.ThreadingActor):
                 if other.spec.start_after:
                     other.ref.tell(PeerChanged(message.name, message.reached))
         control.settle(self)
-        self._continue_regrouping(message)
+        self._regrouping.advance()
         if self.down is not None:
             self._stop_next()
 
-    def _regroup(self, name: str) -> None:
-        """one_for_all and rest_for_one: stops the siblings concerned in reverse start order, then starts all anew."""
-        names = list(self.workers)
-        concerned = names if self.config.supervisor.strategy == "one_for_all" else names[names.index(name) :]
-        siblings = {n for n in concerned if n != name and self.workers[n].view.state in LIVE}
-        self._regrouping[name] = siblings
-        for sibling in reversed(names):
-            if sibling in siblings:
-                self.workers[sibling].ref.tell(StopWorker("sibling"))
-        self._finish_regrouping(name)
-
-    def _continue_regrouping(self, message: WorkerChanged) -> None:
-        for name in list(self._regrouping):
-            self._finish_regrouping(name)
-
-    def _finish_regrouping(self, name: str) -> None:
-        siblings = self._regrouping[name]
-        if any(self.workers[n].view.state not in RESTING for n in siblings):
+    def _on_worker_actor_died(self, message: WorkerActorDied) -> None:
+        """A new actor takes the worker over, its view and its process with it."""
+        worker = self.workers[message.name]
+        if worker.ref is not message.ref:
             return
-        del self._regrouping[name]
-        for started in self.workers:
-            if started == name:
-                self.workers[name].ref.tell(ScheduleRestart())
-            elif started in siblings:
-                self.workers[started].ref.tell(StartWorker("sibling"))
+        self._log("actor_died", worker=message.name, error=message.error)
+        if not self._actor_deaths.admit(self.services.clock.monotonic()):
+            self._finished(1)
+            return
+        self._employ(worker)
+        for other in self.workers.values():
+            worker.ref.tell(PeerChanged(other.name, frozenset(other.reached)))
+        worker.ref.tell(TakeOver(message.error))
+
+    def _employ(self, worker: Worker) -> None:
+        worker.ref = WorkerActor.start(self._with_replicas(worker.spec), worker.name, self.services, worker.view)
+        self._route[worker.name] = worker.ref
 
     def _on_gave_up(self, name: str, scope: str) -> None:
         if self.config.supervisor.on_give_up == "exit":
@@ -258,7 +262,8 @@ class SupervisorActor(pykka.ThreadingActor):
             needed.update(worker.spec.start_after)
         if not busy:
             self._over = True
-            self.core.finish()
+            for unfinished in self.core.finish():
+                self._log("core_not_finished", error=unfinished)
             self._log("stopped", cause=self.down.cause, code=self.down.code)
             control.settle_down(self)
             self._finished(self.down.code)

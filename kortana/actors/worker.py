@@ -5,14 +5,15 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pykka
 
-from kortana.actors.budget import TreeBudget
+from kortana.actors.alarms import Alarms
+from kortana.actors.budget import Restarts
 from kortana.actors.environment import EnvFileError
 from kortana.actors.messages import (
     AgentSaidHello,
     Alarm,
-    CancelTimer,
     Decide,
     GaveUp,
     LauncherBack,
@@ -21,50 +22,24 @@ from kortana.actors.messages import (
     Report,
     RestartWorker,
     ScheduleRestart,
-    SetTimer,
     StartWorker,
     StopWorker,
+    TakeOver,
+    WorkerActorDied,
     WorkerChanged,
     WorkerCrashed,
 )
+from kortana.actors.services import Services
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import WorkerSpec
-from kortana.core.backoff import delay_s
 from kortana.core.commands import AgentDown, AgentUp
-from kortana.core.restart import Window, classify, verdict
-from kortana.ports import Clock, ProcessExit, ProcessSpec
-from kortana.processes.messages import Exited, LogMatched, Started, StartFailed
+from kortana.core.restart import classify, verdict
+from kortana.ports import ProcessExit
+from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
 
 LIVE = frozenset({"starting", "running", "stopping"})
 RESTING = frozenset({"stopped", "exited", "failed", "parked"})
-
-
-class Services:
-    """What every worker uses of the tree it belongs to."""
-
-    def __init__(
-        self,
-        launcher: Any,
-        gate: Any,
-        clock: Clock,
-        timer: Any,
-        supervisor: Any,
-        coordinator: Callable[[Any], None],
-        log: Callable[..., None],
-        draw: Callable[[], float],
-        make_spec: Callable[[WorkerSpec, str, int, str], ProcessSpec],
-        tree_budget: TreeBudget,
-        strategy: str,
-    ) -> None:
-        self.launcher, self.gate, self.clock, self.timer = launcher, gate, clock, timer
-        self.supervisor = supervisor
-        self.tell_coordinator = coordinator
-        self.log = log
-        self.draw = draw
-        """A random number from -1 to 1."""
-        self.make_spec = make_spec
-        self.tree_budget = tree_budget
-        self.strategy = strategy
+UNKNOWN_EXIT = ProcessExit(None, None, False, 0.0, 0.0, 0, 0, [])
 
 
 class WorkerActor(pykka.ThreadingActor):
@@ -79,11 +54,8 @@ class WorkerActor(pykka.ThreadingActor):
     def __init__(self, spec: WorkerSpec, name: str, services: Services, view: WorkerView) -> None:
         super().__init__()
         self._spec, self._name, self._is = spec, name, services
-        self._alarms: dict[str, int] = {}
-        self._tokens_used = 0
-        self._window = Window(spec.intensity, spec.period)
-        self._row = 0
-        """Restarts in a row, for the backoff."""
+        self._alarms = Alarms(name, self.actor_ref, services.timer, services.clock)
+        self._restarts = Restarts(spec, services.tree_budget)
         self._intent: str | None = None
         """Why its process is being ended, written down before the first signal."""
         self._then_start: str | None = None
@@ -105,10 +77,11 @@ class WorkerActor(pykka.ThreadingActor):
                 self._on_hello(incarnation)
             case PeerChanged(name=name, reached=reached):
                 self._on_peer(name, reached)
-            case Alarm(name=name, token=token):
-                if self._alarms.get(name) == token:
-                    del self._alarms[name]
+            case Alarm(name=name):
+                if self._alarms.take(message):
                     _ALARMS[name](self)
+            case TakeOver(error=error):
+                self._take_over(error)
             case ScheduleRestart():
                 if self.view.state == "backoff":
                     self.schedule_restart()
@@ -119,13 +92,29 @@ class WorkerActor(pykka.ThreadingActor):
                     self._launch("launcher")
         return True
 
+    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
+        self._alarms.cancel_all()
+        self._is.supervisor.tell(WorkerActorDied(self._name, self.actor_ref, repr(exception_value)))
+
+    def _take_over(self, error: str) -> None:
+        """The actor before this one died: a process that may live is ended as a failure, a pending start comes."""
+        view = self.view
+        if view.state in LIVE:
+            view.failing = f"its actor died: {error}"
+            if view.state == "stopping":
+                self._intent = "user"
+            self._is.launcher.kill_tree(self._name, view.incarnation)
+        elif view.state == "waiting" and not self._awaited:
+            self._launch("boot")
+        elif view.state in ("new", "backoff"):
+            self.schedule_restart()
+
     # orders
 
     def _on_start(self, cause: str) -> None:
         view = self.view
         if cause == "user":
-            self._window.clear()
-            self._row = 0
+            self._restarts.clear()
         if view.state == "stopping":
             self._then_start = cause
         elif view.state in RESTING or view.state in ("new", "backoff"):
@@ -137,7 +126,7 @@ class WorkerActor(pykka.ThreadingActor):
     def _on_stop(self, cause: str) -> None:
         view = self.view
         self._then_start = None
-        self._cancel("backoff")
+        self._alarms.cancel("backoff")
         if view.state in ("starting", "running"):
             self._end_process(cause)
         elif view.state == "stopping":
@@ -187,14 +176,16 @@ class WorkerActor(pykka.ThreadingActor):
             case LogMatched(line=line):
                 if self._spec.ready.type == "log":
                     self._become_ready(line=line)
-            case Exited():
-                self._on_exited(report.exit)
+            case Exited(exit=how):
+                self._on_exited(how)
+            case NotRunning():
+                self._on_exited(UNKNOWN_EXIT)
 
     def _on_start_failed(self, error: str) -> None:
         self._is.gate.withdraw(self._name)
         self._log("start_failed", error=error)
         self.view.failing = error
-        self._after_exit(ProcessExit(None, None, False, 0.0, 0.0, 0, 0, []), self._intent is not None)
+        self._after_exit(UNKNOWN_EXIT, self._intent is not None)
 
     def _on_started(self, report: Started) -> None:
         view = self.view
@@ -209,24 +200,24 @@ class WorkerActor(pykka.ThreadingActor):
         if self._spec.ready.type == "started":
             self._become_ready()
         else:
-            self._alarm("ready", self._spec.ready.timeout)
+            self._alarms.set("ready", self._spec.ready.timeout)
 
     def _become_ready(self, **evidence: Any) -> None:
         if self.view.state != "starting":
             return
-        self._cancel("ready")
+        self._alarms.cancel("ready")
         self.view.ready = True
         self._enter("running", reached=frozenset({"started", "ready"}), **evidence)
         if self._spec.backoff.reset_after > 0:
-            self._alarm("healthy", self._spec.backoff.reset_after)
+            self._alarms.set("healthy", self._spec.backoff.reset_after)
 
     def _on_hello(self, incarnation: int) -> None:
         if incarnation != self.view.incarnation:
             return
         if self._spec.ready.type == "hello":
             self._become_ready()
-        if self._spec.liveness.heartbeat_timeout > 0 and "liveness" not in self._alarms:
-            self._alarm("liveness", self._spec.liveness.heartbeat_timeout)
+        if self._spec.liveness.heartbeat_timeout > 0 and not self._alarms.is_set("liveness"):
+            self._alarms.set("liveness", self._spec.liveness.heartbeat_timeout)
 
     def _on_ready_late(self) -> None:
         if self.view.state == "starting":
@@ -235,7 +226,7 @@ class WorkerActor(pykka.ThreadingActor):
 
     def _on_healthy(self) -> None:
         if self.view.state == "running":
-            self._row = 0
+            self._restarts.healthy()
 
     def _on_liveness(self) -> None:
         """Looks when the agent was last heard; one look in each timeout."""
@@ -245,13 +236,13 @@ class WorkerActor(pykka.ThreadingActor):
             return
         silent = self._is.clock.monotonic() - seen
         if silent < timeout:
-            self._alarm("liveness", timeout - silent)
+            self._alarms.set("liveness", timeout - silent)
             return
         self._log("unhealthy", cause="heartbeat timeout", silent_s=round(silent, 3), timeout_s=timeout)
         if self._spec.liveness.action == "restart":
             self._fail_process("heartbeat timeout")
         else:
-            self._alarm("liveness", timeout)
+            self._alarms.set("liveness", timeout)
 
     # ending
 
@@ -263,7 +254,7 @@ class WorkerActor(pykka.ThreadingActor):
         self._log("intent", action="stop", cause=cause, signal=stop.signal)
         self._enter("stopping", cause=cause)
         self._is.launcher.signal(self._name, self.view.incarnation, signal.Signals[stop.signal])
-        self._alarm("grace", stop.grace)
+        self._alarms.set("grace", stop.grace)
 
     def _fail_process(self, why: str) -> None:
         """An unwanted end of a worker that is unwell: counts as a crash."""
@@ -276,6 +267,8 @@ class WorkerActor(pykka.ThreadingActor):
         self._is.launcher.kill_tree(self._name, self.view.incarnation)
 
     def _on_exited(self, how: ProcessExit) -> None:
+        if self.view.state not in LIVE:
+            return
         intended = self._intent is not None
         kind = classify(how.code, how.signal, self._spec.success_exit_codes, self._spec.quota_exit_codes, intended)
         clean = kind in ("normal", "intended")
@@ -291,8 +284,7 @@ class WorkerActor(pykka.ThreadingActor):
 
     def _after_exit(self, how: ProcessExit, intended: bool) -> None:
         spec, view = self._spec, self.view
-        for name in list(self._alarms):
-            self._cancel(name)
+        self._alarms.cancel_all()
         view.ended(how, (self._intent if intended else view.failing) or "")
         if intended:
             self._after_stop()
@@ -305,7 +297,7 @@ class WorkerActor(pykka.ThreadingActor):
                 self._want_restart()
             case "park":
                 self._enter("parked", cause="quota", retry_in_s=spec.quota_delay)
-                self._alarm("backoff", spec.quota_delay)
+                self._alarms.set("backoff", spec.quota_delay)
             case _:
                 self._enter("exited" if kind == "normal" else "failed", reached=frozenset({"exited"}))
 
@@ -318,10 +310,9 @@ class WorkerActor(pykka.ThreadingActor):
 
     def _want_restart(self) -> None:
         now = self._is.clock.monotonic()
-        if not self._window.admit(now):
-            self._give_up("worker")
-        elif not self._is.tree_budget.admit(now):
-            self._give_up("tree")
+        refusal = self._restarts.refusal(now)
+        if refusal is not None:
+            self._give_up(refusal)
         elif self._is.strategy != "one_for_one":
             self._enter("backoff", cause="strategy")
             self._is.supervisor.tell(WorkerCrashed(self._name))
@@ -330,15 +321,14 @@ class WorkerActor(pykka.ThreadingActor):
 
     def schedule_restart(self) -> None:
         """Backs off; the start comes back through the mailbox, so that a stop can come between."""
-        self._row += 1
-        delay = delay_s(self._spec.backoff, self._row, self._is.draw())
+        delay = self._restarts.next_delay_s(self._is.draw())
         self.view.restarts += 1
-        used = self._window.used(self._is.clock.monotonic())
+        used = self._restarts.used(self._is.clock.monotonic())
         self._enter("backoff", delay_s=round(delay, 6), window_used=used, intensity=self._spec.intensity)
         if delay <= 0:
             self.actor_ref.tell(StartWorker("restart"))
         else:
-            self._alarm("backoff", delay)
+            self._alarms.set("backoff", delay)
 
     def _give_up(self, scope: str) -> None:
         self._enter("failed", cause=f"restart budget of the {scope} is used up", reached=frozenset({"exited"}))
@@ -354,13 +344,12 @@ class WorkerActor(pykka.ThreadingActor):
         if self.view.state not in LIVE:
             return
         was_stopping = self.view.state == "stopping"
-        for name in list(self._alarms):
-            self._cancel(name)
+        self._alarms.cancel_all()
         self._is.gate.withdraw(self._name)
         down = AgentDown(self._name, self.view.incarnation, True, "the launcher died")
         self._is.tell_coordinator(Decide(down))
         self._log("crashed", cause="the launcher died", caused_by="parent")
-        self.view.ended(ProcessExit(None, "SIGKILL", False, 0.0, 0.0, 0, 0, []), "the launcher died")
+        self.view.ended(msgspec.structs.replace(UNKNOWN_EXIT, signal="SIGKILL"), "the launcher died")
         if was_stopping:
             self._after_stop()
         else:
@@ -382,17 +371,6 @@ class WorkerActor(pykka.ThreadingActor):
         self._is.log(
             event, worker=self._name, incarnation=view.incarnation, pid=view.pid, start_ticks=view.start_ticks, **fields
         )
-
-    def _alarm(self, name: str, after_s: float) -> None:
-        self._tokens_used += 1
-        self._alarms[name] = self._tokens_used
-        due = self._is.clock.monotonic() + after_s
-        alarm = Alarm(name, self._tokens_used)
-        self._is.timer.tell(SetTimer((self._name, name), due, self.actor_ref, alarm))
-
-    def _cancel(self, name: str) -> None:
-        if self._alarms.pop(name, None) is not None:
-            self._is.timer.tell(CancelTimer((self._name, name)))
 
 
 _ALARMS: dict[str, Callable[[WorkerActor], None]] = {

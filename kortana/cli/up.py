@@ -39,8 +39,9 @@ def _already_running(pid: int | None) -> CliError:
 
 
 def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
+    from kortana.adapters.files.own_log import log_to_file
     from kortana.adapters.files.segments import JournalDamageError
-    from kortana.bootstrap import Options, Tree, log_to_file
+    from kortana.bootstrap import Options, Tree
     from kortana.processes.lock import FolderLock, HeldError
 
     layout, status = project.layout, _status_pipe()

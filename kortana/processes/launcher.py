@@ -60,7 +60,6 @@ class Launcher:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._children: dict[tuple[str, int], Child] = {}
         self._by_pid: dict[int, Child] = {}
-        self._dying: dict[tuple[str, int], Child] = {}
         self._logs: dict[str, LogFile] = {}
         self._echo = Echo(options) if options.echo else None
         self._running = True
@@ -212,8 +211,8 @@ class Launcher:
     def _kill(self, key: tuple[str, int]) -> None:
         child = self._children.get(key)
         if child is None:
-            return
-        if child.group is not None:
+            self._tell(messages.NotRunning(*key))
+        elif child.group is not None:
             cgroup.kill_all(child.group)
         else:
             tree.kill_marked(self._marks(child), frozenset({child.pid}))

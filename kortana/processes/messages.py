@@ -56,6 +56,13 @@ class Exited(_Message, frozen=True):
     exit: ProcessExit
 
 
+class NotRunning(_Message, frozen=True):
+    """The answer to KillTree for a worker that this launcher does not have, or no longer has."""
+
+    worker: str
+    incarnation: int
+
+
 class LauncherOptions(msgspec.Struct, frozen=True):
     run_id: str
     echo: bool
@@ -69,7 +76,7 @@ class LauncherOptions(msgspec.Struct, frozen=True):
 
 
 ToLauncher = Start | Signal | KillTree | Exit
-FromLauncher = Started | StartFailed | LogMatched | Exited
+FromLauncher = Started | StartFailed | LogMatched | Exited | NotRunning
 
 encode = msgspec.json.encode
 decode_to_launcher = msgspec.json.Decoder(ToLauncher).decode

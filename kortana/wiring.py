@@ -1,0 +1,64 @@
+"""What the configuration means to the core and to the processes, in their own terms."""
+
+import secrets
+import time
+from typing import Any
+
+from kortana.config.spec import Config, TaskSpec, WorkerSpec
+from kortana.core.state import Limits
+from kortana.ports import ProcessSpec
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+from kortana.protocol.timestamps import iso_from_ms
+
+SHELL_ADAPTER = "kortana.agent.shell:run"
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def limits_of(config: Config) -> Limits:
+    """The core's settings from the configuration's."""
+    spec = config.coordinator
+    return Limits(
+        lease_ttl_s=spec.lease_ttl,
+        max_lease_ttl_s=spec.max_lease_ttl,
+        max_attempts=spec.max_attempts,
+        max_leases_per_agent=spec.max_leases_per_agent,
+        adhoc_tasks=spec.adhoc_tasks,
+        mailbox_limit=spec.mailbox_limit,
+    )
+
+
+def task_event(task: TaskSpec) -> Event:
+    """A declared task as the TASK_ADD of an operator."""
+    payload: dict[str, Any] = {
+        "title": task.title, "priority": task.priority, "depends_on": list(task.depends_on),
+        "paths": list(task.paths), "requires": list(task.requires),
+    }  # fmt: skip
+    optional = {
+        "run": task.run, "prompt": task.prompt, "lease_ttl_s": task.lease_ttl, "max_attempts": task.max_attempts
+    }  # fmt: skip
+    payload.update((key, value) for key, value in optional.items() if value is not None)
+    stamp = iso_from_ms(time.time_ns() // 1_000_000)
+    event_id = f"yaml-{task.id}-{secrets.token_hex(6)}"
+    return Event(event_id, stamp, ev.OPERATOR, ev.COORDINATOR, ev.TASK_ADD, task.id, "normal", payload, False)
+
+
+def process_spec(spec: WorkerSpec, name: str, incarnation: int, env: dict[str, str], log_path: str) -> ProcessSpec:
+    """One incarnation of a declared worker, as the launcher starts it."""
+    return ProcessSpec(
+        worker=name, incarnation=incarnation,
+        argv=list(spec.command) if spec.command is not None else None,
+        entrypoint=SHELL_ADAPTER if spec.agent == "shell" else spec.entrypoint,
+        cwd=spec.cwd, env=env, log_path=log_path,
+        log_rotate_bytes=spec.logs.rotate_size, log_keep=spec.logs.keep,
+        ready_pattern=spec.ready.pattern, open_files=spec.limits.open_files,
+    )  # fmt: skip
