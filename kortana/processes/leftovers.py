@@ -22,7 +22,8 @@ def remember(path: Path, run_id: str, launcher: tuple[int, int | None]) -> None:
         }
     )
     temp = path.with_suffix(".tmp")
-    temp.write_text(text)
+    with open(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        file.write(text)
     os.replace(temp, path)
 
 
