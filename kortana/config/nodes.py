@@ -114,6 +114,8 @@ def compose_file(path: Path, shown: str, reader: Reader) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = ", ".join(part for part in (error.context, error.problem) if part)
+        if "'\\t'" in what:
+            what = "a tab; YAML indents with spaces"
         reader.problems.append(Problem(shown, line, column, "", what))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         what = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,6 +83,11 @@ class Project:
 
     def task(self, name: str) -> dict[str, Any]:
         return self.json("tasks", "show", name)
+
+    def task_counts(self) -> dict[str, int]:
+        """Status → number of tasks, from the snapshot on disk."""
+        tasks = json.loads((self.folder / "data" / "task_graph.json").read_text())["tasks"]
+        return dict(Counter(task["status"] for task in tasks.values()))
 
     def log(self, name: str) -> str:
         path = self.folder / "data" / "logs" / f"{name}.log"

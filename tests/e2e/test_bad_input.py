@@ -1,0 +1,173 @@
+"""Whatever comes over the socket or stands in kortana.yaml: a clear answer, and nobody else is affected."""
+
+import json
+import os
+
+import pytest
+
+from tests.e2e.project import Project, RawClient, eventually
+
+SLEEPER = {"command": ["sleep", "1000"]}
+TASKS = [{"id": "t1"}, {"id": "t2"}]
+
+
+@pytest.fixture
+def running(project: Project) -> Project:
+    project.write({"workers": {"a": SLEEPER}, "tasks": TASKS})
+    project.up()
+    return project
+
+
+def healthy(project: Project) -> bool:
+    """Another agent is served as ever, and the worker is untouched."""
+    client = project.connect()
+    assert client.hello("witness")["accepted"]
+    assert client.ask("TASK_CLAIM", "t1")["accepted"]
+    assert client.ask("TASK_RELEASE", "t1")["accepted"]
+    client.close()
+    row = project.worker("a")
+    return row["state"] == "running" and row["incarnation"] == 1
+
+
+def frame(**fields: object) -> bytes:
+    event = {
+        "id": "x1", "timestamp": "2026-01-01T00:00:00.000Z", "source": "raw", "target": "coordinator",
+        "event_type": "INFO", "task_id": None, "priority": "normal", "payload": {}, "requires_ack": True,
+    }  # fmt: skip
+    return json.dumps({**event, **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"hello?",
+        b"\xff\xfe\x00\x00",
+        b"[]",
+        b'{"id": "x1"}',
+        frame(priority="somewhat"),
+        frame(payload=[]),
+        frame(payload={"n": float("nan")}),
+        frame()[:-1] + b',"id":"x2"}',
+        frame(payload={"deep": json.loads("[" * 40 + "]" * 40)}),
+        frame(payload={"n": 1 << 70}),
+        frame(payload={"pad": "x" * 70_000}),
+        b"x" * 200_000,
+    ],
+    ids=[
+        "no JSON", "not UTF-8", "a list", "fields missing", "a wrong priority", "a wrong payload", "NaN",
+        "duplicate keys", "too deep", "a huge integer", "an oversize event", "an oversize line",
+    ],
+)  # fmt: skip
+def test_what_is_no_event_is_answered_and_closes_its_own_connection_alone(running: Project, line: bytes) -> None:
+    client = running.connect()
+    assert client.hello("raw")["accepted"]
+    client.send_bytes(line + b"\n")
+    answer = client.answer()
+    assert answer["accepted"] is False and answer["reason"] == "bad_payload" and answer["result"]["detail"]
+    assert client.read() is None
+    assert healthy(running)
+
+
+def test_half_a_frame_for_ever_holds_nobody_up(running: Project) -> None:
+    client = running.connect()
+    client.send_bytes(b'{"id": "never')
+    assert healthy(running)
+    client.close()
+
+
+def test_a_source_that_is_not_ones_own_is_refused(running: Project) -> None:
+    client = running.connect()
+    client.hello("raw")
+    client.send(source="claude", event_type="TASK_CLAIM", task_id="t1")
+    answer = client.answer()
+    assert (answer["accepted"], answer["reason"]) == (False, "source_mismatch")
+    assert running.task("t1")["status"] == "pending"
+    assert healthy(running)
+
+
+def test_a_guest_cannot_take_a_workers_name_nor_a_worker_a_wrong_token(running: Project) -> None:
+    reasons = [running.connect().hello("a")["reason"], running.connect().hello("a", token="guess")["reason"]]
+    assert all(reasons), reasons
+    assert healthy(running)
+
+
+def test_the_first_line_must_be_a_hello(running: Project) -> None:
+    client = running.connect()
+    client.send(event_type="TASK_CLAIM", task_id="t1")
+    assert not client.answer()["accepted"]
+    assert client.read() is None
+
+
+def test_a_client_that_never_reads_is_cut_off_and_others_are_served(running: Project) -> None:
+    deaf = running.connect()
+    deaf.hello("deaf")
+    deaf.socket.setblocking(False)
+    question = frame(
+        source="deaf", event_type="TASK_CLAIM", task_id="no-such-task" * 8, payload={"details": "x" * 3000}
+    )
+    eventually(lambda: cut_off(deaf, question), "the client that never reads is cut off")
+    assert healthy(running)
+
+
+def cut_off(client: RawClient, question: bytes) -> bool:
+    try:
+        for _ in range(200):
+            client.socket.send(question.replace(b'"x1"', b'"%s"' % os.urandom(8).hex().encode()) + b"\n")
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+FLOODER = """
+from kortana.transport.client import make_event
+def flood(agent):
+    agent.connect()
+    while True:
+        agent.send_event("INFO", target="nobody", payload={"n": "x" * 1000}, requires_ack=False)
+def shout():
+    while True:
+        print("y" * 200, flush=True)
+"""
+
+
+def test_workers_that_flood_do_not_keep_others_from_their_work(project: Project) -> None:
+    workers = {"flood": {"entrypoint": "floods:flood"}, "shout": {"command": ["yes", "y" * 100]}, "a": SLEEPER}
+    project.write({"workers": workers, "tasks": TASKS}, floods__py=FLOODER)
+    project.up()
+    eventually(lambda: len(project.journal()) > 500, "the flood arrives")
+    assert healthy(project)
+    assert project.down()
+    assert project.all_gone()
+
+
+BROKEN = {
+    "tabs": ("version: 1\nworkers:\n\ta: {}\n", 3, "tab"),
+    "no version": ("workers: {}\n", 1, "version"),
+    "unknown key": ("version: 1\nworkers:\n  a:\n    comand: [ls]\n", 4, "comand"),
+    "a list for a map": ("version: 1\nworkers: [a, b]\n", 2, "map"),
+    "a bad name": ("version: 1\nworkers:\n  'a b': {command: [ls]}\n", 3, "a b"),
+    "a reserved name": ("version: 1\nworkers:\n  coordinator: {command: [ls]}\n", 3, "coordinator"),
+    "two ways to start": ("version: 1\nworkers:\n  a: {command: [ls], entrypoint: 'x:y'}\n", 3, "entrypoint"),
+    "a bad duration": ("version: 1\ncoordinator: {lease_ttl: soon}\n", 2, "soon"),
+    "a missing variable": ("version: 1\nproject: ${NO_SUCH_VARIABLE:?say which}\n", 2, "say which"),
+    "a duplicate key": ("version: 1\nversion: 1\n", 2, "version"),
+    "a cycle": ("version: 1\ntasks:\n  - {id: a, depends_on: [b]}\n  - {id: b, depends_on: [a]}\n", 3, "a"),
+    "an unknown peer": ("version: 1\nworkers:\n  a: {command: [ls], start_after: {b: ready}}\n", 3, "b"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_configuration_is_named_with_its_place_and_nothing_starts(project: Project, kind: str) -> None:
+    text, line, word = BROKEN[kind]
+    project.write(text)
+    done = project.call("up", expect=2)
+    assert f"kortana.yaml:{line}:" in done.stderr and word in done.stderr, done.stderr
+    assert not (project.folder / "data").exists() or not list((project.folder / "data").rglob("*.jsonl"))
+
+
+def test_all_mistakes_are_told_at_once(project: Project) -> None:
+    project.write("version: 1\nworkers:\n  a: {comand: [ls]}\n  b: {command: 7}\ntasks:\n  - {title: x}\n")
+    done = project.call("config", "check", expect=2)
+    assert [f"kortana.yaml:{n}:" in done.stderr for n in (3, 4, 6)] == [True] * 3, done.stderr

@@ -1,0 +1,131 @@
+"""Every command as a person, or a script, calls it."""
+
+import json
+
+import pytest
+
+from tests.e2e.project import Project, eventually
+
+TEAM = {
+    "workers": {"a": {"command": ["sleep", "1000"]}},
+    "tasks": [
+        {"id": "first", "title": "The first", "priority": 80},
+        {"id": "second", "depends_on": ["first"]},
+        {"id": "third", "paths": ["src/**"]},
+        {"id": "fourth", "paths": ["src/main.py"]},
+    ],
+}
+
+
+@pytest.fixture
+def team(project: Project) -> Project:
+    project.write(TEAM)
+    project.up()
+    return project
+
+
+def agent(project: Project, *words: str, name: str = "me", expect: int = 0) -> str:
+    return project.call("agent", *words, "--as", name, expect=expect).stdout
+
+
+def test_a_task_goes_from_claim_to_completion_by_hand(team: Project) -> None:
+    task, token = agent(team, "claim").split()
+    assert task == "first" and int(token) > 0
+    assert "me" in team.call("why", "first").stdout
+    agent(team, "heartbeat", "first")
+    agent(team, "update", "first", "in_progress", "--progress", "40", "--details", "half way")
+    assert team.task("first")["progress"] == 40
+    listed = team.call("tasks", "list").stdout
+    assert "40" in listed and "first" in listed
+    assert "first" in team.call("why", "second").stdout
+    agent(team, "update", "first", "completed", "--result", '{"lines": 3}')
+    assert team.task("first")["status"] == "completed"
+    assert agent(team, "claim").startswith("second ")
+
+
+def test_a_denied_claim_names_holder_and_expiry_with_code_4(team: Project) -> None:
+    agent(team, "claim", "third")
+    denied = team.call("agent", "claim", "third", "--as", "you", expect=4)
+    assert "task_already_leased (held by me until" in denied.stderr
+    conflict = json.loads(team.call("agent", "claim", "fourth", "--as", "you", "--json", expect=4).stdout)
+    assert conflict["reason"] == "path_conflict"
+
+
+def test_an_operator_steers_the_tasks(team: Project) -> None:
+    team.call("tasks", "add", "fifth", "--title", "By hand", "--priority", "90")
+    assert team.task("fifth")["priority"] == 90
+    agent(team, "claim", "fifth")
+    team.call("tasks", "release", "fifth")
+    assert team.task("fifth")["status"] == "pending"
+    stale = team.call("agent", "update", "fifth", "completed", "--as", "me", expect=4)
+    assert "not_owner" in stale.stderr + stale.stdout
+    team.call("tasks", "cancel", "fifth")
+    assert team.task("fifth")["status"] == "cancelled"
+    team.call("tasks", "reset", "fifth")
+    assert team.task("fifth")["status"] == "pending"
+    team.call("tasks", "rm", "fifth")
+    assert team.call("tasks", "show", "fifth", expect=None).returncode != 0
+
+
+def test_tasks_go_out_and_come_back_in(team: Project) -> None:
+    exported = team.call("tasks", "export").stdout
+    (team.folder / "more.yaml").write_text(exported.replace("first", "premier"))
+    team.call("tasks", "import", "more.yaml")
+    assert team.task("second")["depends_on"] == ["first"]
+    assert team.task("premier")["title"] == "The premier" or team.task("premier")["title"] == "The first"
+
+
+def test_messages_wait_for_their_reader_and_a_blocker_makes_others_replan(team: Project) -> None:
+    agent(team, "heartbeat", name="you", expect=None)
+    agent(team, "claim", "first")
+    agent(team, "send", "you", "look at src/main.py")
+    assert "look at src/main.py" in agent(team, "inbox", name="you")
+    agent(team, "block", "first", "--reason", "needs the third", "--needs", "third")
+    assert team.task("first")["status"] == "blocked"
+    assert "third" in team.call("why", "first").stdout
+
+
+def test_events_and_replay_tell_the_same_story(team: Project) -> None:
+    agent(team, "claim", "first")
+    events = [json.loads(line) for line in team.call("events", "--json").stdout.splitlines()]
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    claim = next(e for e in events if e["event_type"] == "TASK_CLAIM")
+    before = json.loads(team.call("replay", "--until", str(claim["seq"] - 1), "--json").stdout)
+    after = json.loads(team.call("replay", "--json").stdout)
+    statuses = [state["tasks"]["first"]["status"] for state in (before, after)]
+    assert statuses == ["pending", "in_progress"]
+    team.call("replay", "--verify")
+
+
+def test_without_a_running_kortana_commands_end_with_code_3_and_say_what_to_do(project: Project) -> None:
+    project.write(TEAM)
+    for words in (("start", "a"), ("stop", "a"), ("agent", "claim", "--as", "me")):
+        done = project.call(*words, expect=3)
+        assert "kortana up" in done.stderr
+
+
+def test_wrong_calls_end_with_code_2_and_name_the_place(team: Project) -> None:
+    for words in (("nonsense",), ("stop", "nobody"), ("agent", "dance"), ("tasks", "add"), ("logs", "nobody")):
+        done = team.call(*words, expect=2)
+        assert done.stderr.strip(), words
+
+
+def test_logs_are_kept_and_followed_by_name(project: Project) -> None:
+    project.write({"workers": {"a": {"command": ["sh", "-c", "echo one; echo two >&2; exec sleep 1000"]}}})
+    project.up()
+    eventually(lambda: "two" in project.log("a"), "output is captured")
+    shown = project.call("logs", "a", "-n", "10").stdout
+    assert "one" in shown and "two" in shown
+    assert "kortana up" in project.call("logs", "kortana").stdout
+
+
+def test_completion_and_schema_are_there(project: Project) -> None:
+    assert "complete" in project.call("completion", "bash").stdout
+    schema = json.loads(project.call("config", "schema").stdout)
+    assert "workers" in schema["properties"]
+
+
+def test_a_wait_that_is_not_granted_ends_with_code_5_or_4_in_time(team: Project) -> None:
+    agent(team, "claim", "third")
+    done = team.call("agent", "claim", "third", "--wait", "0.3", "--as", "you", expect=None)
+    assert done.returncode in (4, 5)
