@@ -1,0 +1,121 @@
+"""The mailbox that is a hub: no told message is ever slept through."""
+
+import select
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from pykka._envelope import Envelope
+
+from kortana.actors.inboxes import HubInbox
+from kortana.actors.messages import DeadlineDue, InboundReady
+from kortana.transport.hub import Hub
+
+MESSAGES = 20_000
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> HubInbox:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    made = HubInbox(Hub(listener), max_backlog=10)
+    made.listening = True
+    return made
+
+
+@pytest.mark.timeout(60)
+def test_each_told_message_wakes_a_reader_that_waits_without_end(inbox: HubInbox) -> None:
+    """One message at a time: the next is told while the reader goes to sleep, where a wake-up could be lost."""
+    taken = threading.Semaphore(0)
+    found: list[int] = []
+
+    def read() -> None:
+        while len(found) < MESSAGES:
+            found.append(inbox.get().message)
+            taken.release()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    for number in range(MESSAGES):
+        inbox.put(Envelope(number))
+        assert taken.acquire(timeout=30), f"message {number} never came"
+    reader.join(30)
+    assert found == list(range(MESSAGES))
+
+
+class WokenWhileDrained:
+    """A wake socket whose every read is overtaken by another wake, before and after."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub, self._real = hub, hub._wake_out
+
+    def recv(self, size: int) -> bytes:
+        self._hub.wake()
+        data = self._real.recv(size)
+        self._hub.wake()
+        return data
+
+
+def test_a_wake_that_comes_while_an_earlier_one_is_taken_in_is_not_the_last(inbox: HubInbox) -> None:
+    hub = inbox._hub
+    real = hub._wake_out
+    hub._wake_out = WokenWhileDrained(hub)  # type: ignore[assignment]
+    hub.wake()
+    assert hub.poll(5.0) == []
+    hub._wake_out = real
+    hub.wake()
+    assert select.select([real], [], [], 0)[0], "a later wake must reach a poll that waits"
+
+
+@pytest.mark.timeout(60)
+def test_many_tellers_lose_nothing(inbox: HubInbox) -> None:
+    def tell(base: int) -> None:
+        for number in range(2000):
+            inbox.put(Envelope(base + number))
+
+    tellers = [threading.Thread(target=tell, args=(10_000 * n,)) for n in range(4)]
+    for teller in tellers:
+        teller.start()
+    found = [inbox.get().message for _ in range(8000)]
+    assert sorted(found) == sorted(10_000 * n + k for n in range(4) for k in range(2000))
+
+
+def connected(inbox: HubInbox) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(inbox._hub._listener.getsockname())
+    return client
+
+
+def test_what_comes_in_is_given_as_one_batch(inbox: HubInbox) -> None:
+    client = connected(inbox)
+    client.sendall(b"not json\n")
+    message = inbox.get().message
+    assert isinstance(message, InboundReady) and len(message.inbound) == 1
+
+
+def test_a_deadline_comes_once_when_nothing_else_does(inbox: HubInbox) -> None:
+    inbox.deadline = 0.0
+    assert isinstance(inbox.get().message, DeadlineDue)
+    assert inbox.deadline is None
+
+
+def test_nothing_is_read_while_the_journal_is_behind_but_messages_come(inbox: HubInbox) -> None:
+    client = connected(inbox)
+    client.sendall(b"not json\n")
+    inbox.owe(11)
+    inbox.put(Envelope("told"))
+    assert inbox.get().message == "told"
+    threading.Timer(0.05, inbox.settled, args=(5,)).start()
+    assert isinstance(inbox.get().message, InboundReady)
+    assert inbox.backlog == 6
+
+
+def test_nothing_is_read_before_the_actor_has_begun(inbox: HubInbox) -> None:
+    inbox.listening = False
+    client = connected(inbox)
+    client.sendall(b"not json\n")
+    inbox.put(Envelope("begin"))
+    assert inbox.get().message == "begin"
+    assert inbox._hub._connections == {}

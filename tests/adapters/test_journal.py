@@ -1,0 +1,157 @@
+"""The journal's files: rotation, seeking, torn tails, damage; snapshots and recovery over them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kortana.adapters.files.journal import FileJournal
+from kortana.adapters.files.layout import DataLayout
+from kortana.adapters.files.recovery import recover
+from kortana.adapters.files.segments import JournalDamageError, TornTail, offset_after, segment_paths
+from kortana.adapters.files.snapshots import FileSnapshots
+from kortana.core.checkpoint import canonical, rest_of
+from kortana.core.state import Limits
+from kortana.core.views import agents_view
+from kortana.ports import JournalFault, Snapshot
+from kortana.protocol.codec import encode_json, encode_record
+from kortana.protocol.event import Record
+from tests.core.harness import Core
+
+
+@pytest.fixture
+def records() -> list[Record]:
+    """What a small team says: grants, denials, an expiry."""
+    core = Core()
+    core.up("a", "b")
+    for n in range(10):
+        core.add(f"t{n}")
+    core.claim("a", "t0")
+    core.claim("b", "t0")
+    core.claim("b", "t1", ttl_s=30)
+    core.pass_time(60)
+    return core.records
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> DataLayout:
+    made = DataLayout(tmp_path / "data")
+    made.create()
+    return made
+
+
+def write(layout: DataLayout, records: list[Record], rotate: int = 1 << 30, keep: int = 0) -> FileJournal:
+    journal = FileJournal(layout.journal, True, rotate, keep)
+    journal.open()
+    for record in records:
+        journal.commit([encode_record(record)], record.seq)
+    return journal
+
+
+def seqs(journal: FileJournal, after: int = 0) -> list[int]:
+    return [record.seq for record in journal.read(after)]
+
+
+def test_what_was_committed_reads_back_over_segments_from_any_seq(layout: DataLayout, records: list[Record]) -> None:
+    journal = write(layout, records, rotate=2000)
+    assert len(segment_paths(layout.journal)) > 3
+    for after in range(len(records) + 1):
+        assert seqs(journal, after) == list(range(after + 1, len(records) + 1))
+
+
+def test_only_so_many_segments_stay(layout: DataLayout, records: list[Record]) -> None:
+    journal = write(layout, records, rotate=2000, keep=2)
+    assert len(segment_paths(layout.journal)) == 3
+    assert seqs(journal)[-1] == len(records) and seqs(journal)[0] > 1
+
+
+def test_the_search_by_bytes_finds_every_seq(layout: DataLayout, records: list[Record]) -> None:
+    write(layout, records)
+    data = layout.journal.read_bytes()
+    for record in records:
+        line = data[offset_after(layout.journal, record.seq - 1) :].split(b"\n")[0]
+        assert line == encode_record(record)[:-1]
+    assert offset_after(layout.journal, len(records)) == len(data)
+
+
+def test_a_torn_tail_at_any_byte_is_saved_aside_and_cut(layout: DataLayout, records: list[Record]) -> None:
+    write(layout, records)
+    data = layout.journal.read_bytes()
+    last = len(encode_record(records[-1]))
+    for missing in range(1, last):
+        layout.journal.write_bytes(data[:-missing])
+        found = recover(layout, FileJournal(layout.journal), Limits())
+        assert found.state.seq == len(records) - 1
+        assert found.torn_aside is not None and found.torn_aside.read_bytes() == data[-last:-missing]
+        assert layout.journal.read_bytes() == data[:-last]
+
+
+def test_damage_with_whole_records_after_it_is_told_by_file_and_offset(
+    layout: DataLayout, records: list[Record]
+) -> None:
+    journal = write(layout, records)
+    data = bytearray(layout.journal.read_bytes())
+    start = offset_after(layout.journal, 4)
+    data[start + 30] ^= 1
+    layout.journal.write_bytes(bytes(data))
+    with pytest.raises(JournalDamageError) as caught:
+        seqs(journal)
+    assert (caught.value.path, caught.value.offset) == (layout.journal, start)
+
+
+def test_a_gap_in_seq_is_damage(layout: DataLayout, records: list[Record]) -> None:
+    journal = write(layout, records[:5] + records[6:])
+    with pytest.raises(JournalDamageError, match="seq 7 where 6 is due"):
+        seqs(journal)
+
+
+def test_a_journal_that_is_no_text_at_all_is_a_torn_tail_or_damage(layout: DataLayout) -> None:
+    layout.journal.write_bytes(os.urandom(3000))
+    with pytest.raises((TornTail, JournalDamageError)):
+        seqs(FileJournal(layout.journal))
+
+
+def test_a_checkpoint_and_the_tail_give_what_the_whole_journal_gives(layout: DataLayout, records: list[Record]) -> None:
+    write(layout, records[:16])
+    state = recover(layout, FileJournal(layout.journal), Limits()).state
+    state.pages.begin()
+    state.pages.step(1 << 30)
+    rest = encode_json(rest_of(state))
+    snapshot = Snapshot(state.seq, state.recorded_at, state.pages.texts(), agents_view(state), rest)
+    FileSnapshots(layout).write(snapshot)
+    journal = FileJournal(layout.journal)
+    for record in records[16:]:
+        journal.commit([encode_record(record)], record.seq)
+    found = recover(layout, journal, Limits())
+    assert found.records == len(records) - 16
+    with_checkpoint = canonical(found.state)
+    layout.checkpoint.unlink()
+    assert canonical(recover(layout, journal, Limits()).state) == with_checkpoint
+
+
+def test_a_damaged_checkpoint_is_told_and_done_without(layout: DataLayout, records: list[Record]) -> None:
+    write(layout, records)
+    layout.checkpoint.write_bytes(b'{"version":1}')
+    found = recover(layout, FileJournal(layout.journal), Limits())
+    assert found.state.seq == len(records)
+    assert "checkpoint.json" in found.notes[0]
+
+
+def test_a_failed_commit_leaves_the_file_at_a_record(
+    layout: DataLayout, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = write(layout, records[:5])
+    before = layout.journal.read_bytes()
+    real_write = os.write
+
+    def full(fd: int, data: bytes) -> int:
+        real_write(fd, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(JournalFault, match="No space left"):
+        journal.commit([encode_record(records[5])], 6)
+    monkeypatch.undo()
+    assert layout.journal.read_bytes() == before
+    journal.commit([encode_record(records[5])], 6)
+    assert seqs(journal) == [1, 2, 3, 4, 5, 6]

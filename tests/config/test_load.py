@@ -1,0 +1,111 @@
+"""kortana.yaml as values, and everything that is wrong with it, by line and column."""
+
+from pathlib import Path
+
+import pytest
+
+from kortana.config.load import load_config
+from kortana.config.nodes import ConfigError
+from kortana.config.spec import Config
+from kortana.config.units import bytes_of, seconds_of
+
+
+def load(folder: Path, text: str, **environment: str) -> Config:
+    path = folder / "kortana.yaml"
+    path.write_text(text)
+    return load_config(path, environment)
+
+
+def problems(folder: Path, text: str, **environment: str) -> list[tuple[int, int, str]]:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text, **environment)
+    return [(p.line, p.column, str(p)) for p in caught.value.problems]
+
+
+def test_defaults_fill_what_is_not_said(tmp_path: Path) -> None:
+    config = load(tmp_path, "version: 1\nworkers:\n  a: {command: [ls]}\n")
+    assert config.coordinator.lease_ttl == 120.0
+    assert config.workers[0].restart == "permanent"
+    assert config.project == tmp_path.name
+
+
+def test_defaults_profile_and_worker_merge_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "profile.yaml").write_text("env: {B: profile, C: profile}\nbackoff: {initial: 2s}\n")
+    text = """version: 1
+defaults: {env: {A: default, B: default}, backoff: {max: 9s}, restart: transient}
+workers:
+  a: {command: [ls], profile: profile.yaml, env: {C: own}}
+"""
+    worker = load(tmp_path, text).workers[0]
+    assert {k: worker.env[k] for k in "ABC"} == {"A": "default", "B": "profile", "C": "own"}
+    assert (worker.backoff.initial, worker.backoff.max, worker.restart) == (2.0, 9.0, "transient")
+
+
+def test_variables_come_from_the_environment(tmp_path: Path) -> None:
+    text = "version: 1\nproject: ${NAME:-none}\nworkers: {a: {command: ['${TOOL:?name a tool}', '$$5']}}\n"
+    config = load(tmp_path, text, NAME="team", TOOL="make")
+    assert config.project == "team" and config.workers[0].command == ("make", "$5")
+    assert "name a tool" in problems(tmp_path, text)[0][2]
+
+
+def test_replicas_have_names_of_their_own(tmp_path: Path) -> None:
+    text = "version: 1\nworkers:\n  a: {command: [ls], replicas: 3}\n"
+    assert load(tmp_path, text).workers[0].replica_names() == ["a-1", "a-2", "a-3"]
+
+
+def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """version: 1
+coordinator:
+  lease_ttl: soon
+workers:
+  a:
+    comand: [ls]
+  'b c': {command: [ls]}
+  d: {command: [ls], restart: sometimes}
+tasks:
+  - {id: t, depends_on: [nothing]}
+  - {id: t}
+"""
+    found = problems(tmp_path, text)
+    assert [line for line, _, _ in found] == sorted(line for line, _, _ in found)
+    told = "\n".join(text for _, _, text in found)
+    for word in ("soon", "comand", "b c", "sometimes", "nothing"):
+        assert word in told
+    assert "command" in told, "the key that was meant is named"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("version: 1\nworkers:\n  a: {command: [ls], stop: {signal: SIGFOO}}\n", 3, 37),
+        ("version: 2\n", 1, 10),
+        ("version: 1\ntasks:\n  - {id: a, priority: high}\n", 3, 23),
+        ("version: 1\njournal: {rotate_size: big}\n", 2, 24),
+    ],
+)  # fmt: skip
+def test_a_problem_points_at_its_value(tmp_path: Path, text: str, line: int, column: int) -> None:
+    assert problems(tmp_path, text)[0][:2] == (line, column)
+
+
+def test_a_tag_that_makes_objects_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, "version: 1\nproject: !!python/object/apply:os.system ['true']\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("2m", 120), ("1h", 3600), (7, 7), ("1.5s", 1.5)]
+)
+def test_durations(text: object, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["-1s", "soon", "", True, "9999h", "1 day"])
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        seconds_of(text)
+
+
+def test_sizes() -> None:
+    assert [bytes_of(v) for v in ("10MiB", "2GiB", "1.5KiB", 7, "3B")] == [10 << 20, 2 << 30, 1536, 7, 3]
+    for bad in ("10MB", "-1", "much"):
+        with pytest.raises(ValueError, match="size"):
+            bytes_of(bad)

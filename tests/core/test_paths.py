@@ -1,0 +1,58 @@
+"""Path reservations against a plain reference: do two patterns match a common path?"""
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kortana.core.paths import patterns_meet, segments_of
+
+
+def as_regex(pattern: str) -> re.Pattern[str]:
+    """A pattern in the reference's own terms: a regular expression over whole paths."""
+    text = "".join(
+        "(?:[^/]+/)*" if part == "**" else "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in part) + "/"
+        for part in segments_of(pattern)
+    )
+    return re.compile(text)
+
+
+ALPHABET = "ab"
+NAMES = ["".join(letters) for n in (1, 2, 3) for letters in itertools.product(ALPHABET, repeat=n)]
+PATHS = ["/".join(parts) + "/" for n in (1, 2, 3) for parts in itertools.product(NAMES[:6], repeat=n)]
+PATHS += [name + "/" for name in NAMES]
+
+segment = st.text(alphabet="ab*?", min_size=1, max_size=2).filter(lambda s: "**" not in s) | st.just("**")
+patterns = st.lists(segment, min_size=1, max_size=3).map("/".join)
+
+
+@given(patterns, patterns)
+@settings(max_examples=600, deadline=None)
+def test_two_patterns_meet_where_a_common_path_exists(first: str, second: str) -> None:
+    a, b = as_regex(first), as_regex(second)
+    common = [path for path in PATHS if a.fullmatch(path) and b.fullmatch(path)]
+    if common:
+        assert patterns_meet(first, second), common[0]
+    elif patterns_meet(first, second):
+        deep = [
+            "/".join(parts) + "/"
+            for n in (4, 5)
+            for parts in itertools.product(["a", "b", "aa", "ab", "ba", "bb"], repeat=n)
+        ]
+        assert any(a.fullmatch(path) and b.fullmatch(path) for path in deep), (first, second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "meet"),
+    [
+        ("src/**", "src/main.py", True), ("src", "src/a/b.py", True), ("src/*.py", "src/*.md", False),
+        ("*.md", "docs/guide.md", True), ("README.md", "docs/README.md", False), ("docs/*/a", "docs/b/*", True),
+        ("src/[a-c].py", "src/d.py", False), ("src/[!a].py", "src/b.py", True), ("a/**/z", "a/z", True),
+        ("tests/", "tests/unit/x.py", True), ("**", "anything/at/all", True), ("lib/\\*", "lib/x", False),
+    ],
+)  # fmt: skip
+def test_git_style_globs(first: str, second: str, meet: bool) -> None:
+    assert patterns_meet(first, second) is meet
+    assert patterns_meet(second, first) is meet
