@@ -1,0 +1,191 @@
+"""The hub and its client over real sockets, without a coordinator: a thread that answers."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kortana.protocol.codec import encode_json
+from kortana.protocol.event import Event
+from kortana.transport.client import Client, Hello, KortanaUnavailable, Refused, make_event
+from kortana.transport.endpoint import listen
+from kortana.transport.hub import MAX_UNSENT_BYTES, BadFrame, Frame, Gone, Hub
+
+
+def ack(event: Event, accepted: bool = True, reason: str = "") -> bytes:
+    payload = {"ack_for_event_id": event.id, "accepted": accepted, "reason": reason, "seq": 1, "result": {}}
+    return encode_json(make_event("coordinator", "ACK", event.source, payload=payload))
+
+
+class Server:
+    """Polls a hub and answers with `answer` (None: says nothing). Keeps what came in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen: list[Event] = []
+        self.bad: list[BadFrame] = []
+        self.gone = 0
+        self.answer: Callable[[Event], bytes | None] = ack
+        self._ended = False
+        self.hub = Hub(listen(path))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._ended:
+            for item in self.hub.poll(None):
+                match item:
+                    case Frame(conn=conn, event=event):
+                        if event.event_type == "HELLO":
+                            self.hub.admit(conn, event.source, "agent", True, False)
+                        self.seen.append(event)
+                        body = self.answer(event)
+                        if body is not None:
+                            self.hub.send([(conn.id, body)])
+                    case BadFrame():
+                        self.bad.append(item)
+                        self.hub.send([(item.conn.id, b"sorry"), (item.conn.id, b"")])
+                    case Gone():
+                        self.gone += 1
+
+    def close(self) -> None:
+        self._ended = True
+        self.hub.wake()
+        self._thread.join(30)
+        self.hub.close()
+        self.path.unlink(missing_ok=True)
+
+    def events(self, kind: str) -> list[Event]:
+        return [event for event in self.seen if event.event_type == kind]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "s")
+    yield made
+    made.close()
+
+
+def client_of(path: Path, name: str = "a", patience_s: float = 30.0) -> Client:
+    return Client(lambda: str(path) if path.exists() else None, Hello(name), patience_s)
+
+
+def test_many_threads_share_one_client(server: Server) -> None:
+    client = client_of(server.path)
+    wrong: list[object] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            event = make_event("a", "INFO")
+            if client.request(event)["ack_for_event_id"] != event.id:
+                wrong.append(event)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong and len(server.events("INFO")) == 400 and client.connections == 1
+
+
+def test_what_was_not_answered_is_sent_again_with_the_same_id_after_a_restart(tmp_path: Path) -> None:
+    first = Server(tmp_path / "s")
+    first.answer = lambda event: ack(event) if event.event_type == "HELLO" else None
+    client = client_of(first.path)
+    event = make_event("a", "TASK_CLAIM", task_id="t")
+    client.begin([event])
+    second: list[Server] = []
+
+    def restart() -> None:
+        first.close()
+        second.append(Server(tmp_path / "s"))
+
+    swap = threading.Thread(target=restart)
+    swap.start()
+    assert client.finish(event)["accepted"]
+    swap.join(30)
+    assert [e.id for e in second[0].events("TASK_CLAIM")] == [event.id]
+    assert client.connections == 2
+    second[0].close()
+
+
+def test_nobody_listens_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(KortanaUnavailable, match="kortana up"):
+        client_of(tmp_path / "nothing", patience_s=0.0).connect()
+
+
+def test_a_refused_hello_is_told_with_its_reason(server: Server) -> None:
+    server.answer = lambda event: ack(event, False, "forbidden")
+    with pytest.raises(Refused, match="forbidden"):
+        client_of(server.path).connect()
+
+
+def test_an_answer_that_does_not_come_is_a_timeout_and_the_connection_stays(server: Server) -> None:
+    server.answer = lambda event: None if event.event_type == "BLOCKER" else ack(event)
+    client = client_of(server.path)
+    with pytest.raises(TimeoutError):
+        client.request(make_event("a", "BLOCKER"), timeout_s=0.05)
+    assert client.request(make_event("a", "INFO"))["accepted"] and client.connections == 1
+
+
+def test_deliveries_reach_every_connection_that_receives(server: Server) -> None:
+    clients = [client_of(server.path) for _ in range(2)]
+    for client in clients:
+        client.connect()
+    server.hub.send([], [("a", encode_json(make_event("b", "INFO", "a", payload={"n": 1})))])
+    assert [client.receive(30.0).payload for client in clients] == [{"n": 1}] * 2  # type: ignore[union-attr]
+    assert clients[0].receive(0.01) is None
+
+
+def test_a_frame_that_is_too_large_is_refused_before_it_is_sent(server: Server) -> None:
+    client = client_of(server.path)
+    with pytest.raises(ValueError, match="at most"):
+        client.request(make_event("a", "INFO", payload={"x": "y" * 70_000}))
+    assert client.request(make_event("a", "INFO"))["accepted"]
+
+
+def raw(server: Server) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(str(server.path))
+    return sock
+
+
+def test_frames_may_come_in_any_pieces(server: Server) -> None:
+    sock = raw(server)
+    for byte in encode_json(make_event("a", "HELLO")) + b"\n":
+        sock.sendall(bytes([byte]))
+    assert b'"accepted":true' in sock.recv(65536)
+
+
+def test_a_bad_frame_ends_its_connection_after_the_answer(server: Server) -> None:
+    sock = raw(server)
+    sock.sendall(b"what?\n" + encode_json(make_event("a", "HELLO")) + b"\n")
+    assert sock.recv(100) == b"sorry\n"
+    assert sock.recv(100) == b""
+    assert len(server.bad) == 1 and server.seen == []
+
+
+def test_an_endless_line_ends_at_its_bound(server: Server) -> None:
+    sock = raw(server)
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        for _ in range(1000):
+            sock.sendall(b"x" * 65536)
+    assert len(server.bad) == 1
+
+
+def test_who_never_reads_is_cut_off_at_its_bound_and_others_go_on(server: Server) -> None:
+    deaf = raw(server)
+    deaf.sendall(encode_json(make_event("deaf", "HELLO")) + b"\n")
+    lively = client_of(server.path)
+    lively.connect()
+    body = encode_json(make_event("b", "INFO", "deaf", payload={"x": "y" * 60_000}))
+    for _ in range(2 * MAX_UNSENT_BYTES // len(body)):
+        server.hub.send([], [("deaf", body)])
+    assert lively.request(make_event("a", "INFO"))["accepted"]
+    while deaf.recv(1 << 20):
+        pass
+    assert lively.request(make_event("a", "INFO"))["accepted"]
+    assert server.gone == 1 and lively.connections == 1
