@@ -54,7 +54,8 @@ def test_a_start_tells_the_coordinator_and_is_ready_at_once() -> None:
     ("restart", "code", "state"),
     [
         ("permanent", 0, "backoff"), ("permanent", 1, "backoff"), ("transient", 0, "exited"),
-        ("transient", 1, "backoff"), ("temporary", 0, "exited"), ("temporary", 1, "failed"), ("temporary", 75, "parked"),
+        ("transient", 1, "backoff"), ("temporary", 0, "exited"), ("temporary", 1, "failed"),
+        ("temporary", 75, "parked"),
     ],
 )  # fmt: skip
 def test_what_follows_an_exit(restart: str, code: int, state: str) -> None:
