@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +60,7 @@ class AgentInterface:
         self._ttls: dict[str, float] = {}
         self._lock = threading.Lock()
         self._handed_out: Event | None = None
-        self._seen: dict[str, None] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self._kept: deque[Event] = deque()
 
     def _find_socket(self) -> str | None:
@@ -262,5 +262,5 @@ class AgentInterface:
             return True
         self._seen[event.id] = None
         if len(self._seen) > SEEN_IDS:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         return False

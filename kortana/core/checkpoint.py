@@ -79,7 +79,7 @@ def restore(found: Checkpoint, limits: Limits) -> State:
     state.seq, state.recorded_at = found.seq, found.recorded_at
     for name, entry in found.agents.items():
         state.agents[name] = _agent_in(name, entry)
-    state.answers = {e.id: (e.digest, bytes(e.body)) for e in found.answers}
+    state.answers.update((e.id, (e.digest, bytes(e.body))) for e in found.answers)
     for waiting in found.pending:
         event, body = waiting.event, encode_json(waiting.event)
         state.pending[event.id] = Record(event, waiting.seq, waiting.recorded_at, body, event_digest(event))

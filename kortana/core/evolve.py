@@ -36,7 +36,7 @@ def evolve(state: State, record: Record, now: float) -> None:
     else:
         state.pending[event.id] = record
         if len(state.pending) > state.limits.pending_kept:
-            del state.pending[next(iter(state.pending))]
+            state.pending.popitem(last=False)
 
 
 def _answered(state: State, record: Record, now: float) -> None:
@@ -47,7 +47,7 @@ def _answered(state: State, record: Record, now: float) -> None:
         return
     state.answers[event_id] = (asked.digest, record.body)
     if len(state.answers) > state.limits.answers_kept:
-        del state.answers[next(iter(state.answers))]
+        state.answers.popitem(last=False)
     _touch(state, asked.event.source, record.recorded_at)
     if payload["accepted"]:
         apply = _APPLY.get(asked.event.event_type)

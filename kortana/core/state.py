@@ -1,6 +1,6 @@
 """The coordinator's state and its indexes. Decides nothing and applies nothing."""
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import msgspec
 
@@ -64,9 +64,9 @@ class State:
         self.recorded_at = ""
         self.tasks: dict[str, Task] = {}
         self.agents: dict[str, Agent] = {}
-        self.answers: dict[str, tuple[int, bytes]] = {}
-        """Event id → (digest, body of the ACK), oldest first."""
-        self.pending: dict[str, Record] = {}
+        self.answers: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        """Event id → (digest, body of the ACK), oldest first. A plain dict would search its front at each removal."""
+        self.pending: OrderedDict[str, Record] = OrderedDict()
         """Inputs without an answer yet: waiting claims."""
         self.unmet: dict[str, int] = {}
         """Task → how many of its dependencies are not completed."""
