@@ -12,6 +12,8 @@ DUTY = 0.02
 WRITE_DUTY = 0.1
 """The share of the time in which a snapshot may be on its way to the disk."""
 PAGES_PER_STEP = 4
+STEP_DUTY = 0.05
+"""The share of the time that a snapshot under way may take, page by page: a large graph is no long pause."""
 CHECKPOINT_RECORDS = 200_000
 CHECKPOINT_INTERVAL_S = 120.0
 
@@ -25,6 +27,7 @@ class Snapshotter:
         self._next_at = 0.0
         self._cost_s = 0.0
         self._running: Snapshot | None = None
+        self._step_at = 0.0
         self._writing = False
         self._checkpoint_seq = state.seq
         self._checkpoint_at = clock.monotonic()
@@ -32,7 +35,7 @@ class Snapshotter:
     def next_due(self) -> float | None:
         """When `step` has something to do (monotonic), or None while nothing has changed."""
         if self._running is not None:
-            return self._clock.monotonic()
+            return self._step_at
         return None if self._writing or self._taken_seq == self._state.seq else self._next_at
 
     def written(self, seconds: float) -> None:
@@ -47,6 +50,8 @@ class Snapshotter:
             if self._writing or self._taken_seq == self._state.seq or began < self._next_at:
                 return None
             self._begin(self._checkpoint_is_due(began))
+        elif began < self._step_at:
+            return None
         return self._advance(PAGES_PER_STEP, began)
 
     def take_all(self) -> Snapshot | None:
@@ -77,6 +82,7 @@ class Snapshotter:
         now = self._clock.monotonic()
         self._cost_s += now - began
         if not complete:
+            self._step_at = now + (now - began) / STEP_DUTY
             return None
         taken = self._running
         self._running = None

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from kortana.core.task import Task
 from kortana.protocol.codec import encode_json
 
@@ -12,28 +14,35 @@ class TaskPages:
     """Pages of up to 256 tasks in order of their creation, each with its JSON text of the last round.
 
     A round gives the tasks as they all stood at its beginning: `begin` notes which pages are stale, `step`
-    encodes some of them, and a page that is about to change before its turn is encoded first (copy on write).
-    Until the first `begin` nothing is tracked, so that a replay does no work for it.
+    encodes some of them, and a task that is about to change before its page's turn is encoded first (copy on
+    write). Until the first `begin` nothing is tracked, so that a replay does no work for it.
     """
 
-    def __init__(self, tasks: dict[str, Task]) -> None:
+    def __init__(self, tasks: dict[str, Task], page_tasks: int = PAGE_TASKS) -> None:
         self._tasks = tasks
+        self._page_tasks = page_tasks
         self._pages: list[dict[str, None]] = []
         self._page_of: dict[str, int] | None = None
         self._texts: list[bytes] = []
         self._dirty: set[int] = set()
         self._round: dict[int, None] = {}
+        self._kept: dict[str, msgspec.Raw] = {}
+        """Tasks that have changed since the round began, as they were, until their pages are encoded."""
 
     def touch(self, name: str) -> None:
         """Must be called before a task changes."""
-        if self._page_of is not None:
-            self._touch_page(self._page_of[name])
+        if self._page_of is None:
+            return
+        page = self._page_of[name]
+        if page in self._round and name not in self._kept:
+            self._kept[name] = msgspec.Raw(encode_json(self._tasks[name]))
+        self._dirty.add(page)
 
     def add(self, name: str) -> None:
         """Must be called before a task is added."""
         if self._page_of is None:
             return
-        if not self._pages or len(self._pages[-1]) >= PAGE_TASKS:
+        if not self._pages or len(self._pages[-1]) >= self._page_tasks:
             self._pages.append({})
             self._texts.append(b"")
         page = len(self._pages) - 1
@@ -79,5 +88,9 @@ class TaskPages:
 
     def _encode(self, page: int) -> None:
         del self._round[page]
-        tasks = self._tasks
-        self._texts[page] = encode_json({name: tasks[name] for name in self._pages[page]})[1:-1]
+        tasks, kept, names = self._tasks, self._kept, self._pages[page]
+        if kept:
+            text = encode_json({name: kept.pop(name, None) or tasks[name] for name in names})
+        else:
+            text = encode_json({name: tasks[name] for name in names})
+        self._texts[page] = text[1:-1]

@@ -65,10 +65,17 @@ def recovery() -> None:
         size = sum(path.stat().st_size for path in layout.root.glob("*.jsonl"))
         began = time.perf_counter()
         recover(layout, FileJournal(layout.journal), Limits())
-        figure("recovery without a checkpoint", records=state.seq, bytes=size, seconds=round(time.perf_counter() - began, 3))
+        figure(
+            "recovery without a checkpoint",
+            records=state.seq,
+            bytes=size,
+            seconds=round(time.perf_counter() - began, 3),
+        )
         state.pages.begin()
         state.pages.step(1 << 30)
-        snapshot = Snapshot(state.seq, state.recorded_at, state.pages.texts(), agents_view(state), encode_json(rest_of(state)))
+        snapshot = Snapshot(
+            state.seq, state.recorded_at, state.pages.texts(), agents_view(state), encode_json(rest_of(state))
+        )
         FileSnapshots(layout).write(snapshot)
         began = time.perf_counter()
         recover(layout, FileJournal(layout.journal), Limits())
@@ -89,7 +96,12 @@ def command_line(rounds: int = 40) -> None:
             subprocess.run([sys.executable, "-c", "pass"], check=True, capture_output=True)
             bare.append((time.perf_counter() - began) * 1000)
     mine, theirs = spread(claims), spread(bare)
-    figure("kortana agent claim, whole process", ms=mine, python_ms=theirs, times=round(mine["median"] / theirs["median"], 2))
+    figure(
+        "kortana agent claim, whole process",
+        ms=mine,
+        python_ms=theirs,
+        times=round(mine["median"] / theirs["median"], 2),
+    )
 
 
 def run() -> None:
