@@ -6,10 +6,8 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from kortana.ports import ProcessSpec
-from kortana.processes import cgroup
 from kortana.processes.posix import die_with_parent
 
 CANNOT_EXECUTE = 126
@@ -29,14 +27,11 @@ def run_child(
     stdout: int,
     stderr: int,
     status: int,
-    group: Path | None,
     runner: Runner,
 ) -> None:
     """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes."""
     os.setsid()
     die_with_parent(launcher_pid)
-    if group is not None:
-        cgroup.enter(group)
     _take_streams(stdout, stderr, status)
     _close_inherited()
     signal.set_wakeup_fd(-1)

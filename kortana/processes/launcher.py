@@ -144,8 +144,9 @@ class Launcher:
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
         status_read, status_write = os.pipe()
-        arguments = (spec, os.getpid(), out_write, err_write, status_write, group, self._runner)
+        arguments = (spec, os.getpid(), out_write, err_write, status_write, self._runner)
         process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
+        process.group = group
         try:
             process.start()
         except OSError:
