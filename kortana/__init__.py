@@ -1,8 +1,12 @@
 """Kortana: a supervisor and coordinator for a team of coding agents. Imports nothing until it is asked to."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False
+"""`typing` takes longer to load than all that `kortana agent` does."""
 if TYPE_CHECKING:
+    from typing import Any
+
     from kortana.agent.interface import AgentInterface, ClaimDenied, KortanaUnavailable
 
 __version__ = "0.1.0"

@@ -4,14 +4,19 @@ A script may call this for every step of its work, so it loads almost nothing: n
 socket module; `_socket` is what that module wraps.
 """
 
+from __future__ import annotations
+
 import _socket
 import json
 import os
 import sys
 import time
-from typing import Any
 
 from kortana.cli.errors import DONE, NOT_RUNNING, REFUSED, TIMED_OUT, USAGE, CliError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 USAGE_TEXT = """\
 usage: kortana agent COMMAND [--as NAME] [-f FILE] [--json]
@@ -172,7 +177,7 @@ def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
     return DONE
 
 
-def _inbox(connection: "_Connection", wait_s: float) -> int:
+def _inbox(connection: _Connection, wait_s: float) -> int:
     """Prints a JSON line for each event that waits, then confirms them; waits only for the first."""
     deadline = time.monotonic() + wait_s
     last = None
@@ -205,7 +210,7 @@ class _Connection:
             detail = (answer.get("result") or {}).get("detail", "")
             raise CliError(REFUSED, answer["reason"], f"refused: {answer['reason']} ({detail})")
 
-    def __enter__(self) -> "_Connection":
+    def __enter__(self) -> _Connection:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,6 +1,11 @@
 """Errors that end a command: an exit code, a message, and what to do."""
 
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT, ALREADY_RUNNING, DAMAGED = range(8)
 

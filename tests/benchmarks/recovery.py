@@ -86,7 +86,13 @@ def command_line(rounds: int = 40) -> None:
     """`kortana agent claim` through the installed script, beside `python -c pass`, by turns."""
     script = Path(sys.executable).parent / "kortana"
     command = [str(script)] if script.exists() else KORTANA
-    with tree({"workers": {}, "tasks": [{"id": f"t{n}"} for n in range(rounds + 1)]}) as t:
+    with tree(
+        {
+            "workers": {},
+            "coordinator": {"max_leases_per_agent": 1000},
+            "tasks": [{"id": f"t{n}"} for n in range(rounds + 1)],
+        }
+    ) as t:
         claims, bare = [], []
         for _ in range(rounds):
             began = time.perf_counter()
