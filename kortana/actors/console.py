@@ -1,6 +1,7 @@
 """Tells whoever watches `kortana up` what happens, as plain lines, and keeps one live line on a terminal."""
 
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -81,20 +82,24 @@ class Console:
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        shown_at = 0.0
+        """The live line is drawn anew at intervals: the workers' output, another process, writes over it."""
+        clear = "\r\x1b[K" if self._live else ""
+        drawn_at = 0.0
         while True:
-            line = self._queue.get()
-            clear = "\r\x1b[K" if self._live else ""
+            try:
+                line = self._queue.get(timeout=LIVE_INTERVAL_S if self._live else None)
+            except queue.Empty:
+                line = ""
             if line is None:
                 self._write(clear)
                 return
-            text = f"{clear}{self._head}{line}\n"
+            text = f"{clear}{self._head}{line}\n" if line else clear
             if self._lost:
                 text += f"{self._head}{self._lost} lines not shown: they came too fast\n"
                 self._lost = 0
-            if self._live and (self._queue.empty() or time.monotonic() - shown_at > LIVE_INTERVAL_S):
-                text += self._progress()
-                shown_at = time.monotonic()
+            if self._live and (self._queue.empty() or time.monotonic() - drawn_at > LIVE_INTERVAL_S):
+                text += self._progress()[: shutil.get_terminal_size().columns - 1]
+                drawn_at = time.monotonic()
             self._write(text)
 
     def _write(self, text: str) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pykka
 
 from kortana.actors.messages import Control, Inspect, RestartWorker, StartWorker, StopWorker
-from kortana.actors.worker import RESTING
+from kortana.actors.worker_process import RESTING
 from kortana.processes.posix import rss_bytes
 from kortana.protocol import reasons
 from kortana.protocol.codec import encode_json

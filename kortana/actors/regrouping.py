@@ -3,7 +3,7 @@
 from typing import Any
 
 from kortana.actors.messages import ScheduleRestart, StartWorker, StopWorker
-from kortana.actors.worker import LIVE, RESTING
+from kortana.actors.worker_process import LIVE, RESTING
 
 
 class Regrouping:

@@ -31,7 +31,8 @@ from kortana.actors.messages import (
 )
 from kortana.actors.regrouping import Regrouping
 from kortana.actors.services import Services
-from kortana.actors.worker import RESTING, WorkerActor
+from kortana.actors.worker import WorkerActor
+from kortana.actors.worker_process import RESTING
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp, Drain
