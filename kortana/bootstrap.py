@@ -25,6 +25,7 @@ from kortana.actors.timer import TimerActor
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.layout import DataLayout, replace_file
 from kortana.adapters.files.recovery import recover
+from kortana.adapters.files.reserve import DiskReserve
 from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.adapters.files.supervision_log import SupervisionLog
 from kortana.config.spec import Config, WorkerSpec
@@ -70,6 +71,8 @@ class Tree:
         self._route: dict[str, Any] = {}
         self._workers: dict[str, Worker] = {}
         self._console: Console | None = None
+        spec = config.journal
+        self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size, spec.keep_segments)
         self._mark = f"KORTANA_RUN={self._run_id}".encode()
 
     def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
@@ -126,14 +129,14 @@ class Tree:
         gc.set_threshold(50_000, 50, 100_000)
         sys.setswitchinterval(GIL_SLICE_S)
 
-    def _recover(self) -> tuple[State, Journal]:
-        spec = self._config.journal
-        journal = FileJournal(self._layout.journal, spec.durability == "fsync", spec.rotate_size, spec.keep_segments)
+    def _recover(self, for_writing: bool = True) -> tuple[State, Journal]:
+        journal = self._journal
         found = recover(self._layout, journal, limits_of(self._config))
         for note in found.notes:
             self._say(note)
             self._log.write("recovery_note", note=note)
-        journal.open()
+        if for_writing:
+            journal.open()
         gc.freeze()
         return found.state, journal
 
@@ -146,9 +149,10 @@ class Tree:
             self._console = Console(self._name_width(), self._options.live, self._progress)
             watch = self._console.watch
         self._core = CoreActors(
-            lambda: waiting.pop() if waiting else self._recover(),
+            lambda for_writing: waiting.pop() if waiting else self._recover(for_writing),
             FileSnapshots(self._layout), hub, gate, clock,
             [task_event(task) for task in self._config.tasks], watch, self._log.write,
+            DiskReserve(self._layout.reserve),
         )  # fmt: skip
         spec = self._config.supervisor
         services = Services(
@@ -166,7 +170,13 @@ class Tree:
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)
-        if self._console is not None and event in ("core_died", "core_restarted", "launcher_gone", "shutting_down"):
+        if self._console is not None and event in (
+            "core_died",
+            "core_restarted",
+            "journal_unavailable",
+            "launcher_gone",
+            "shutting_down",
+        ):
             self._console.say(f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip())
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
@@ -239,7 +249,7 @@ class Tree:
         replace_file(self._layout.endpoint, [text, b"\n"])
 
     def _clean_up(self) -> None:
-        for path in (self._socket, self._layout.endpoint, self._layout.processes):
+        for path in (self._socket, self._layout.endpoint, self._layout.processes, self._layout.reserve):
             path.unlink(missing_ok=True)
         if self._socket.parent != self._layout.run:
             self._socket.parent.rmdir()

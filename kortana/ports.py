@@ -35,6 +35,16 @@ class Journal(Protocol):
         """Ends the use of the journal."""
 
 
+class Reserve(Protocol):
+    """Room on the disk that is kept for worse times."""
+
+    def take(self) -> bool:
+        """Keeps it; False where there is not that much."""
+
+    def give_up(self) -> None:
+        """Lets it go."""
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """The state at one `seq`, encoded, ready to be written."""
 

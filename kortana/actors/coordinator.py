@@ -69,6 +69,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         fresh: bool,
         inbox: HubInbox,
         persistence: Any,
+        unavailable: str = "",
     ) -> None:
         self.inbox = inbox
         self._create_actor_inbox = lambda: self.inbox  # type: ignore[method-assign]
@@ -76,6 +77,8 @@ class CoordinatorActor(pykka.ThreadingActor):
         self._state, self._hub, self._gate, self._clock = state, hub, gate, clock
         self._supervisor, self._generation, self._stats, self._fresh = supervisor, generation, stats, fresh
         self._persistence = persistence
+        self._unavailable = unavailable
+        """Why nothing may be decided: then there are only queries, and the supervisor's commands."""
         self._snapshotter = Snapshotter(state, clock)
         self._draining = False
         self._done_told = -1
@@ -83,9 +86,11 @@ class CoordinatorActor(pykka.ThreadingActor):
 
     def begin(self, seeds: list[Event]) -> None:
         """Called through its proxy: boots the state, adds the seed tasks that it lacks, and begins to listen."""
+        self.inbox.listening = True
+        if self._unavailable:
+            return
         missing = [event for event in seeds if event.task_id not in self._state.tasks]
         self._run([Boot(fresh=self._fresh), *(Submit(event, encode_json(event), 0) for event in missing)])
-        self.inbox.listening = True
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -100,7 +105,8 @@ class CoordinatorActor(pykka.ThreadingActor):
                 self._snapshotter.written(seconds)
                 self._run([])
             case FlushSnapshots():
-                self._snapshot(final=True)
+                if not self._unavailable:
+                    self._snapshot(final=True)
             case Inspect():
                 return {"agents": agents_view(self._state), "tasks": summary(self._state)}
         return True
@@ -128,6 +134,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             return self._on_command(turn, connection, event)
         if connection.role == "observer" or event.event_type == ev.HELLO:
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN)
+        if self._unavailable:
+            return turn.reply_only(connection.id, event, reasons.UNAVAILABLE, self._unavailable)
         if self._draining and event.event_type == ev.TASK_CLAIM:
             return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
         self._gate.saw(connection.agent)
@@ -160,7 +168,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         self._gate.saw(event.source)
         if incarnation is not None:
             self._supervisor.tell(AgentSaidHello(event.source, incarnation))
-        elif not self._state.agent(event.source).up:
+        elif not self._unavailable and not self._state.agent(event.source).up:
             decide(turn, AgentUp(event.source, pid, 0, supervised=False))
 
     def _on_command(self, turn: Turn, connection: Connection, event: Event) -> None:
@@ -179,7 +187,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         return None
 
     def _on_gone(self, turn: Turn, connection: Connection) -> None:
-        if connection.role == "agent" and connection.agent is not None:
+        if connection.role == "agent" and connection.agent is not None and not self._unavailable:
             last = self._hub.connections_of(connection.agent) == 0
             decide(turn, Disconnect(connection.id, connection.agent, connection.tied, last))
 
@@ -200,6 +208,9 @@ class CoordinatorActor(pykka.ThreadingActor):
         return Turn(self._state, self._clock.monotonic(), self._clock.wall_ms())
 
     def _run(self, commands: list[Command]) -> None:
+        """What comes while nothing can be journaled is made up for by the supervisor, when it can be again."""
+        if self._unavailable:
+            return
         turn = self._turn()
         for command in commands:
             decide(turn, command)
@@ -208,7 +219,7 @@ class CoordinatorActor(pykka.ThreadingActor):
     def _finish(self, turn: Turn) -> None:
         """Ends what is overdue, hands the turn to persistence, and sees to snapshots and the next deadline."""
         due = next_due(self._state)
-        if due is not None and due <= turn.now:
+        if due is not None and due <= turn.now and not self._unavailable:
             decide(turn, Tick())
         if turn.records or turn.replies or turn.deliveries:
             self._stats.count(turn)
@@ -216,6 +227,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
             if turn.records:
                 self._check_done()
+        if self._unavailable:
+            return
         self._snapshot()
         dues = [due for due in (next_due(self._state), self._snapshotter.next_due()) if due is not None]
         self.inbox.deadline = min(dues, default=None)

@@ -11,7 +11,7 @@ from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import Flush, FlushSnapshots
 from kortana.actors.persistence import PersistenceActor, SnapshotActor
 from kortana.core.state import State
-from kortana.ports import Clock, Journal, Snapshots
+from kortana.ports import Clock, Journal, Reserve, Snapshots
 from kortana.protocol.event import Event, Record
 from kortana.transport.hub import Hub
 
@@ -25,12 +25,13 @@ STOP_TIMEOUT_S = 30.0
 class CoreActors:
     """Starts over from the journal whenever one of the two has died; the hub and its connections live on.
 
-    recover: gives the state in the journal, and a journal to append to. seeds: the tasks of kortana.yaml.
+    recover: gives the state in the journal, and a journal to append to, or only to read. seeds: the tasks of
+    kortana.yaml. reserve: the room on the disk that is kept for worse times.
     """
 
     def __init__(
         self,
-        recover: Callable[[], tuple[State, Journal]],
+        recover: Callable[[bool], tuple[State, Journal]],
         snapshots: Snapshots,
         hub: Hub,
         gate: Gate,
@@ -38,9 +39,13 @@ class CoreActors:
         seeds: list[Event],
         watch: Callable[[list[Record]], None] | None,
         log: Callable[..., None],
+        reserve: Reserve,
     ) -> None:
         self._recover, self._hub, self._gate, self._clock = recover, hub, gate, clock
         self._seeds, self._watch = seeds, watch
+        self._reserve = reserve
+        self.unavailable = ""
+        """Why nothing can be journaled just now; what there is can be read."""
         self.generation = 0
         self.stats = Stats()
         self.supervisor: Any = None
@@ -52,10 +57,18 @@ class CoreActors:
         self._counts: dict[str, int] = {}
         self._writer = SnapshotActor.start(snapshots, lambda error: log("snapshot_failed", error=str(error)))
 
-    def start(self, fresh: bool) -> dict[str, tuple[bool, int]]:
-        """Recovers, starts persistence, then the coordinator. Gives agent → (up, incarnation) as recovered."""
+    def start(self, fresh: bool, unavailable: str = "") -> dict[str, tuple[bool, int]]:
+        """Recovers, starts persistence, then the coordinator. Gives agent → (up, incarnation) as recovered.
+
+        unavailable: why there is only reading for now; empty where the journal takes records.
+        """
         self.generation += 1
-        state, journal = self._recover()
+        self.unavailable = unavailable
+        if unavailable:
+            self._reserve.give_up()
+        else:
+            self._reserve.take()
+        state, journal = self._recover(not unavailable)
         self._journal = journal
         agents = {agent.name: (agent.up, agent.incarnation) for agent in state.agents.values()}
         inbox = HubInbox(self._hub, MAX_BACKLOG)
@@ -64,12 +77,16 @@ class CoreActors:
         )
         coordinator = self._starting = CoordinatorActor.start(
             state, self._hub, self._gate, self._clock, self.supervisor, self.generation, self.stats, fresh, inbox,
-            self._persistence,
+            self._persistence, unavailable,
         )  # fmt: skip
         coordinator.proxy().begin(self._seeds).get(timeout=START_TIMEOUT_S)
         self._coordinator = coordinator
         self._counts = state.counts
         return agents
+
+    def has_room(self) -> bool:
+        """Whether it is worth while to try the journal again."""
+        return self._reserve.take()
 
     def counts(self) -> dict[str, int]:
         """Status → number of tasks, as it is or as it last was."""
@@ -82,6 +99,9 @@ class CoreActors:
             coordinator.tell(message)
 
     def ask_coordinator(self, message: Any, timeout_s: float) -> Any:
+        """Raises pykka.Timeout, and pykka.ActorDeadError while it is being restarted."""
+        if self._coordinator is None:
+            raise pykka.ActorDeadError("the coordinator is being restarted")
         return self._coordinator.ask(message, timeout=timeout_s)
 
     def send(self, conn: int, body: bytes) -> None:

@@ -160,6 +160,8 @@ class ChildDied(Message, frozen=True):
     name: str
     generation: int
     error: str
+    journal: bool = False
+    """The journal takes no records just now."""
 
 
 class RestartCore(Message, frozen=True):

@@ -93,8 +93,9 @@ class PersistenceActor(pykka.ThreadingActor):
             self._watch(records)
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
-        what = str(exception_value) if isinstance(exception_value, JournalFault) else repr(exception_value)
-        self._supervisor.tell(ChildDied("persistence", self._generation, what))
+        journal = isinstance(exception_value, JournalFault)
+        what = str(exception_value) if journal else repr(exception_value)
+        self._supervisor.tell(ChildDied("persistence", self._generation, what, journal))
 
 
 class SnapshotActor(pykka.ThreadingActor):

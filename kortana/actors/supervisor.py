@@ -39,6 +39,8 @@ from kortana.core.commands import AgentDown, AgentUp, Drain
 from kortana.core.restart import Window
 
 CORE_RETRY_MAX_S = 5.0
+CORE_HEALTHY_S = 60.0
+JOURNAL_RETRY_S = 1.0
 LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S = 5, 60.0
 ACTOR_INTENSITY, ACTOR_PERIOD_S = 20, 60.0
 
@@ -88,6 +90,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._exit_when_done = exit_when_done
         self._regrouping = Regrouping(config.supervisor.strategy, workers)
         self._core_failures = 0
+        self._core_failed_at = 0.0
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False
@@ -134,7 +137,7 @@ class SupervisorActor(pykka.ThreadingActor):
             case ChildDied():
                 self._on_child_died(message)
             case RestartCore():
-                self._restart_core()
+                self._on_retry_core()
             case AllTasksDone(completed=completed):
                 if self._exit_when_done:
                     self._shut_down(ShutDown("all tasks are done", 0 if completed else 1))
@@ -204,23 +207,42 @@ class SupervisorActor(pykka.ThreadingActor):
             return
         self._log("core_died", actor=message.name, error=message.error)
         self.core.stop()
-        if self._core_failures == 0:
+        now = self.services.clock.monotonic()
+        if now - self._core_failed_at > CORE_HEALTHY_S:
+            self._core_failures = 0
+        self._core_failed_at = now
+        if message.journal:
+            self._restart_core(message.error)
+        elif self._core_failures == 0:
             self._restart_core()
         else:
-            self._retry_core_later()
+            self._retry_core_later(min(0.1 * 2**self._core_failures, CORE_RETRY_MAX_S))
 
-    def _retry_core_later(self) -> None:
-        delay = min(0.1 * 2**self._core_failures, CORE_RETRY_MAX_S)
+    def _retry_core_later(self, delay: float) -> None:
         due = self.services.clock.monotonic() + delay
         self.services.timer.tell(SetTimer(("supervisor", "core"), due, self.actor_ref, RestartCore()))
 
-    def _restart_core(self) -> None:
+    def _on_retry_core(self) -> None:
+        """After a failed start, or while the journal takes no records: is it worth while to try again?"""
+        if self.core.unavailable and not self.core.has_room():
+            self._retry_core_later(JOURNAL_RETRY_S)
+            return
+        self.core.stop()
+        self._restart_core()
+
+    def _restart_core(self, unavailable: str = "") -> None:
+        """Brings both back; `unavailable` says why for now there is only reading."""
         self._core_failures += 1
         try:
-            state = self.core.start(fresh=False)
+            state = self.core.start(fresh=False, unavailable=unavailable)
         except Exception as error:
             self._log("core_start_failed", error=repr(error))
-            self._retry_core_later()
+            self.core.stop()
+            self._retry_core_later(CORE_RETRY_MAX_S)
+            return
+        if unavailable:
+            self._log("journal_unavailable", error=unavailable)
+            self._retry_core_later(JOURNAL_RETRY_S)
             return
         for worker in self.workers.values():
             agent = state.get(worker.name)
@@ -233,9 +255,6 @@ class SupervisorActor(pykka.ThreadingActor):
                 down = AgentDown(worker.name, agent[1], False, "ended while the coordinator was down")
                 self.core.tell_coordinator(Decide(down))
         self._log("core_restarted", generation=self.core.generation)
-
-    def core_is_well(self) -> None:
-        self._core_failures = 0
 
     # down
 

@@ -131,10 +131,18 @@ class Client:
     def request(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
         """Sends an event that requires an ACK, and gives the ACK's payload.
 
-        Raises TimeoutError, KortanaUnavailable where nobody listens for the client's patience, and Refused.
+        An event that cannot be decided just now (`unavailable`: the disk is full) is sent again for as long as
+        the client has patience. Raises TimeoutError, KortanaUnavailable where nobody listens for that long, and
+        Refused.
         """
-        self.begin([event])
-        return self.finish(event, timeout_s)
+        deadline = time.monotonic() + min(self._patience_s, timeout_s)
+        while True:
+            self.begin([event])
+            answer = self.finish(event, timeout_s)
+            if answer["reason"] != UNAVAILABLE or time.monotonic() + RECONNECT_MAX_S > deadline:
+                return answer
+            with self._cond:
+                self._cond.wait(RECONNECT_MAX_S)
 
     def begin(self, events: list[Event]) -> None:
         """Sends events whose ACKs will be fetched with `finish`."""

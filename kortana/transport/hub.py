@@ -109,6 +109,8 @@ class Hub:
                 self._wake_out.setblocking(False)
             return []
         inbound: list[Inbound] = []
+        if self._want_write or self._broken:
+            timeout_s = 0.0  # told while there was no reading: its wake has been taken in
         for key, mask in self._selector.select(timeout_s):
             connection = key.data
             if connection is not None:

@@ -155,3 +155,43 @@ def test_a_failed_commit_leaves_the_file_at_a_record(
     assert layout.journal.read_bytes() == before
     journal.commit([encode_record(records[5])], 6)
     assert seqs(journal) == [1, 2, 3, 4, 5, 6]
+
+
+def failing_sync(monkeypatch: pytest.MonkeyPatch, also_truncate: bool) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("kortana.adapters.files.journal._sync", broken)
+    monkeypatch.setattr(os, "fsync", broken)
+    if also_truncate:
+        monkeypatch.setattr(os, "ftruncate", broken)
+
+
+@pytest.mark.parametrize("also_truncate", [False, True], ids=["rolled back", "left behind"])
+def test_after_a_failed_sync_the_journal_goes_on_in_a_new_file_from_the_verified_prefix(
+    layout: DataLayout, records: list[Record], monkeypatch: pytest.MonkeyPatch, also_truncate: bool
+) -> None:
+    journal = write(layout, records[:5])
+    failing_sync(monkeypatch, also_truncate)
+    with pytest.raises(JournalFault, match="sync: Input/output error"):
+        journal.commit([encode_record(r) for r in records[5:8]], 8)
+    monkeypatch.undo()
+    other = [Record(r.event, r.seq, r.recorded_at, r.body.replace(b'"normal"', b'"urgent"'), 0) for r in records[5:]]
+    for record in other:
+        journal.commit([encode_record(record)], record.seq)
+    assert len(segment_paths(layout.journal)) == 2
+    found = list(FileJournal(layout.journal).read())
+    assert [r.seq for r in found] == list(range(1, len(records) + 1))
+    assert [r.body for r in found[5:]] == [r.body for r in other], "what was never acknowledged is void"
+    for after in range(len(records)):
+        assert seqs(journal, after) == list(range(after + 1, len(records) + 1))
+
+
+def test_opening_makes_durable_what_a_killed_process_had_only_written(
+    layout: DataLayout, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(layout, records)
+    synced: list[int] = []
+    monkeypatch.setattr("kortana.adapters.files.journal._sync", synced.append)
+    FileJournal(layout.journal).open()
+    assert len(synced) == 1

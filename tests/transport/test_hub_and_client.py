@@ -72,6 +72,20 @@ def client_of(path: Path, name: str = "a", patience_s: float = 30.0) -> Client:
     return Client(lambda: str(path) if path.exists() else None, Hello(name), patience_s)
 
 
+def test_a_cut_while_nothing_is_read_is_not_forgotten(tmp_path: Path) -> None:
+    """The wake that a cut sends may be taken in by a poll that does not read."""
+    hub = Hub(listen(tmp_path / "s"))
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(str(tmp_path / "s"))
+    hub.poll(5.0)
+    hub.cut_all()
+    hub.poll(5.0, read=False)
+    hub.poll(5.0)
+    assert sock.recv(10) == b""
+    hub.close()
+
+
 def test_many_threads_share_one_client(server: Server) -> None:
     client = client_of(server.path)
     wrong: list[object] = []

@@ -28,16 +28,29 @@ class FileJournal:
         self._keep = keep
         self._fd = -1
         self._size = 0
+        self._distrusted = False
+        """A sync of the current file has failed: what the page cache shows of it may never reach the disk."""
 
     def open(self) -> None:
-        """Opens the current file for appending. Read it first: a torn tail must be mended before. Raises OSError."""
+        """Opens the current file for appending. Read it first: a torn tail must be mended before. Raises OSError.
+
+        What a killed process had written and not synced is made durable before anything is built on it.
+        """
+        if self._distrusted:
+            self._put_away()
+            self._distrusted = False
         self._fd = os.open(self._path, _WRITE_FLAGS, PRIVATE_FILE)
         self._size = os.fstat(self._fd).st_size
         if self._durable:
+            _sync(self._fd)
             sync_folder(self._path.parent)
 
     def commit(self, lines: list[bytes], last_seq: int) -> None:
-        """One write and one sync for all that has gathered. Raises JournalFault; then the file is as before."""
+        """One write and one sync for all that has gathered. Raises JournalFault; then none of them counts.
+
+        After a failed write the file goes back to its last record. After a failed sync it is never written
+        again: the journal goes on in a new file, and readers take that one's word where the two overlap.
+        """
         data = b"".join(lines)
         try:
             if self._fd < 0:
@@ -45,31 +58,43 @@ class FileJournal:
             written = os.write(self._fd, data)
             while written < len(data):
                 written += os.write(self._fd, data[written:])
-            if self._durable:
-                _sync(self._fd)
         except OSError as error:
             self._roll_back()
             raise JournalFault(f"{self._path.name}: {error.strerror}") from error
+        if self._durable:
+            try:
+                _sync(self._fd)
+            except OSError as error:
+                self._distrusted = True
+                self._roll_back()
+                raise JournalFault(f"{self._path.name}: sync: {error.strerror}") from error
         self._size += len(data)
         if self._size >= self._rotate_bytes:
             self._rotate()
 
     def _roll_back(self) -> None:
-        """Back to the last record that was made durable; the file is opened anew for the next commit."""
+        """Back to the last record that was made durable; the next commit opens the file anew."""
         if self._fd < 0:
             return
         try:
             os.ftruncate(self._fd, self._size)
             os.fsync(self._fd)
+        except OSError:
+            self._distrusted = True
         finally:
             os.close(self._fd)
             self._fd = -1
 
+    def _put_away(self) -> None:
+        """The current file becomes the newest of the rotated ones."""
+        os.rename(self._path, next_segment_name(self._path))
+
     def _rotate(self) -> None:
+        """Raises JournalFault; what was committed stays committed, and the next commit opens a file."""
         try:
-            os.rename(self._path, next_segment_name(self._path))
             os.close(self._fd)
             self._fd = -1
+            self._put_away()
             self.open()
             if self._keep:
                 for old in segment_paths(self._path)[: -self._keep - 1]:

@@ -22,6 +22,7 @@ class DataLayout:
         self.endpoint = self.run / "endpoint.json"
         self.lock = self.run / "lock"
         self.processes = self.run / "processes.json"
+        self.reserve = self.run / "reserve"
 
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"

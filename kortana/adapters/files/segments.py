@@ -103,15 +103,20 @@ def read_records(current: Path, after: int = 0) -> Iterator[Record]:
         if seq is not None and seq <= after + 1:
             begin = index
     expected = after + 1 if after else None
-    for path in paths[begin:]:
-        offset = offset_after(path, after) if after and path == paths[begin] else 0
-        for record in _read_file(path, offset, expected, last=path == current):
+    for index in range(begin, len(paths)):
+        path = paths[index]
+        offset = offset_after(path, after) if after and index == begin else 0
+        end = next((seq for seq in starts[index + 1 :] if seq is not None), None)
+        for record in _read_file(path, offset, expected, end, last=path == current):
             expected = record.seq + 1
             yield record
 
 
-def _read_file(path: Path, offset: int, expected: int | None, last: bool) -> Iterator[Record]:
+def _read_file(path: Path, offset: int, expected: int | None, end: int | None, last: bool) -> Iterator[Record]:
+    """The records of one file before seq `end`, where the next file begins: what a failed sync left there is void."""
     for line_offset, line in lines_of(path, offset):
+        if expected is not None and expected == end:
+            return
         try:
             if not line.endswith(b"\n"):
                 raise FrameError("no end of line")

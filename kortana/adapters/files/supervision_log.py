@@ -39,11 +39,24 @@ class SupervisionLog:
             except OSError:
                 self.lost += 1
 
+    def _end_of_torn_line(self) -> bytes:
+        """A line feed where a crash has left half a line."""
+        size = os.fstat(self._fd).st_size
+        if size == 0:
+            return b""
+        with self._path.open("rb") as file:
+            file.seek(size - 1)
+            return b"" if file.read(1) == b"\n" else b"\n"
+
     def _append(self, line: bytes) -> None:
         if self._fd < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(self._path, flags, PRIVATE_FILE)
-        os.write(self._fd, line)
+            line = self._end_of_torn_line() + line
+        written = os.write(self._fd, line)
+        if written < len(line):
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError("no room for a whole line")
         if os.lseek(self._fd, 0, os.SEEK_CUR) > ROTATE_BYTES:
             os.close(self._fd)
             self._fd = -1
