@@ -4,26 +4,14 @@ import hmac
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from kortana.protocol import event as ev
 from kortana.protocol import payloads, reasons
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
+from kortana.transport.hub import Admission
 from kortana.transport.peer import Peer, is_owner
 
 ROLES = frozenset({"agent", "operator", "observer"})
-
-
-class Admission(msgspec.Struct, frozen=True):
-    """What a HELLO has proved."""
-
-    role: str
-    receive: bool
-    tied: bool
-    incarnation: int | None
-    """Of a supervised worker; None for a guest."""
-    pid: int
 
 
 class Gate:
@@ -52,6 +40,11 @@ class Gate:
     def withdraw(self, worker: str) -> None:
         self._tokens.pop(worker, None)
         self._seen.pop(worker, None)
+
+    def is_current(self, worker: str, incarnation: int) -> bool:
+        """Whether this incarnation still lives: what it had sent before its end may be read only after it."""
+        known = self._tokens.get(worker)
+        return known is not None and known[1] == incarnation
 
     def saw(self, agent: str) -> None:
         self._seen[agent] = time.monotonic()

@@ -134,6 +134,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             return self._on_command(turn, connection, event)
         if connection.role == "observer" or event.event_type == ev.HELLO:
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN)
+        if connection.incarnation is not None and not self._gate.is_current(connection.agent, connection.incarnation):
+            return turn.reply_only(connection.id, event, reasons.FORBIDDEN, "this incarnation has ended")
         if self._unavailable:
             return turn.reply_only(connection.id, event, reasons.UNAVAILABLE, self._unavailable)
         if self._draining and event.event_type == ev.TASK_CLAIM:
@@ -148,7 +150,7 @@ class CoordinatorActor(pykka.ThreadingActor):
             reason, _, detail = admission.partition(": ")
             turn.reply_only(connection.id, event, reason, detail)
             return self._close_later(turn, connection)
-        self._hub.admit(connection, event.source, admission.role, admission.receive, admission.tied)
+        self._hub.admit(connection, event.source, admission)
         if admission.role == "agent":
             self._greet_agent(turn, event, admission.incarnation, admission.pid)
         limits = self._state.limits

@@ -39,7 +39,7 @@ def _refusal_to_speak(task: Task | None, source: str, token: int | None) -> str:
 
 
 def decide_heartbeat(turn: Turn, conn: int, event: Event, tied: bool) -> None:
-    """HEARTBEAT: renews the named lease, or all of the sender's."""
+    """HEARTBEAT: renews the named lease, or all of the sender's; with a token, only the lease that has it."""
     asked = payloads.read_payload(payloads.Heartbeat, event.payload)
     if isinstance(asked, str):
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
@@ -50,6 +50,10 @@ def decide_heartbeat(turn: Turn, conn: int, event: Event, tied: bool) -> None:
         held = [task]
     else:
         held = [turn.state.tasks[name] for name in turn.state.agent(event.source).tasks]
+        if asked.token is not None:
+            held = [task for task in held if task.lease_token == asked.token]
+            if not held:
+                return turn.refuse(conn, event, reasons.STALE_LEASE, f"no lease has the token {asked.token}")
     renewed = {task.id: turn.expires_at(task.lease_ttl_s or 0.0) for task in held}
     return turn.accept(conn, event, result={"renewed": renewed})
 

@@ -36,6 +36,7 @@ class Waiters:
         self._by_id: dict[str, Waiter] = {}
         self._by_task: dict[str | None, dict[str, None]] = {}
         self._by_agent: dict[str, dict[str, None]] = {}
+        self._by_conn: dict[int, dict[str, None]] = {}
         self.deadlines: Deadlines[str] = Deadlines()
         """By event id, monotonic seconds."""
 
@@ -50,6 +51,7 @@ class Waiters:
         self._by_id[event.id] = waiter
         self._by_task.setdefault(event.task_id, {})[event.id] = None
         self._by_agent.setdefault(event.source, {})[event.id] = None
+        self._by_conn.setdefault(waiter.conn, {})[event.id] = None
         self.deadlines.set(event.id, due)
 
     def pop(self, event_id: str) -> Waiter | None:
@@ -58,6 +60,7 @@ class Waiters:
             return None
         _take(self._by_task, waiter.event.task_id, event_id)
         _take(self._by_agent, waiter.event.source, event_id)
+        _take(self._by_conn, waiter.conn, event_id)
         self.deadlines.clear(event_id)
         return waiter
 
@@ -71,7 +74,7 @@ class Waiters:
         return [self._by_id[i] for i in self._by_agent.get(agent, ())]
 
     def of_conn(self, conn: int) -> list[Waiter]:
-        return [waiter for waiter in self._by_id.values() if waiter.conn == conn]
+        return [self._by_id[i] for i in self._by_conn.get(conn, ())]
 
     def is_waiting(self, agent: str) -> bool:
         return agent in self._by_agent

@@ -45,10 +45,24 @@ class Gone(msgspec.Struct, frozen=True):
 Inbound = Frame | BadFrame | Gone
 
 
+class Admission(msgspec.Struct, frozen=True):
+    """What a HELLO has proved."""
+
+    role: str
+    receive: bool
+    tied: bool
+    incarnation: int | None
+    """Of a supervised worker; None for a guest."""
+    pid: int
+
+
 class Connection:
     """One connection. What its HELLO settled is set by whoever admits it."""
 
-    __slots__ = ("agent", "closing", "ended", "id", "incoming", "peer", "receive", "role", "sock", "tied", "unsent")
+    __slots__ = (
+        "agent", "closing", "ended", "id", "incarnation", "incoming", "peer", "receive", "role", "sock", "tied",
+        "unsent",
+    )  # fmt: skip
 
     def __init__(self, number: int, sock: socket.socket, peer: Peer) -> None:
         self.id = number
@@ -62,6 +76,8 @@ class Connection:
         """It closes once what waits has been written."""
         self.agent: str | None = None
         """Its authenticated identity, once it has one."""
+        self.incarnation: int | None = None
+        """Of a supervised worker."""
         self.role = ""
         self.receive = False
         self.tied = False
@@ -126,13 +142,13 @@ class Hub:
             self._settle(inbound)
         return inbound
 
-    def admit(self, connection: Connection, agent: str, role: str, receive: bool, tied: bool) -> None:
+    def admit(self, connection: Connection, agent: str, admission: Admission) -> None:
         """Binds a connection to the identity that its HELLO has proved."""
-        connection.agent, connection.role, connection.tied = agent, role, tied
-        connection.receive = receive
+        connection.agent, connection.role, connection.tied = agent, admission.role, admission.tied
+        connection.incarnation, connection.receive = admission.incarnation, admission.receive
         with self._lock:
             self._by_agent.setdefault(agent, {})[connection.id] = connection
-            if receive:
+            if admission.receive:
                 self._receivers.setdefault(agent, {})[connection.id] = connection
 
     def connections_of(self, agent: str) -> int:

@@ -11,7 +11,7 @@ from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
 from kortana.transport.client import Client, Hello, KortanaUnavailable, Refused, make_event
 from kortana.transport.endpoint import listen
-from kortana.transport.hub import MAX_UNSENT_BYTES, BadFrame, Frame, Gone, Hub
+from kortana.transport.hub import MAX_UNSENT_BYTES, Admission, BadFrame, Frame, Gone, Hub
 
 
 def ack(event: Event, accepted: bool = True, reason: str = "") -> bytes:
@@ -39,7 +39,7 @@ class Server:
                 match item:
                     case Frame(conn=conn, event=event):
                         if event.event_type == "HELLO":
-                            self.hub.admit(conn, event.source, "agent", True, False)
+                            self.hub.admit(conn, event.source, Admission("agent", True, False, None, 0))
                         self.seen.append(event)
                         body = self.answer(event)
                         if body is not None:
