@@ -152,7 +152,7 @@ class Tree:
             lambda for_writing: waiting.pop() if waiting else self._recover(for_writing),
             FileSnapshots(self._layout), hub, gate, clock,
             [task_event(task) for task in self._config.tasks], watch, self._log.write,
-            DiskReserve(self._layout.reserve),
+            DiskReserve(self._layout.reserve), limits_of(self._config),
         )  # fmt: skip
         spec = self._config.supervisor
         services = Services(

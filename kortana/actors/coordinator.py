@@ -24,6 +24,7 @@ from kortana.actors.queries import QUERIES, answer_query
 from kortana.actors.snapshotting import Snapshotter
 from kortana.core.commands import AgentUp, Boot, Command, Disconnect, Drain, Submit, Tick
 from kortana.core.decide import decide, next_due
+from kortana.core.limits import Limits
 from kortana.core.state import State
 from kortana.core.turn import Turn, refusal_event
 from kortana.core.views import agents_view, all_finished, summary
@@ -69,6 +70,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         fresh: bool,
         inbox: HubInbox,
         persistence: Any,
+        limits: Limits,
         unavailable: str = "",
     ) -> None:
         self.inbox = inbox
@@ -77,6 +79,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         self._state, self._hub, self._gate, self._clock = state, hub, gate, clock
         self._supervisor, self._generation, self._stats, self._fresh = supervisor, generation, stats, fresh
         self._persistence = persistence
+        self._limits = limits
         self._unavailable = unavailable
         """Why nothing may be decided: then there are only queries, and the supervisor's commands."""
         self._snapshotter = Snapshotter(state, clock)
@@ -90,7 +93,8 @@ class CoordinatorActor(pykka.ThreadingActor):
         if self._unavailable:
             return
         missing = [event for event in seeds if event.task_id not in self._state.tasks]
-        self._run([Boot(fresh=self._fresh), *(Submit(event, encode_json(event), 0) for event in missing)])
+        boot = Boot(self._fresh, self._limits)
+        self._run([boot, *(Submit(event, encode_json(event), 0) for event in missing)])
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -221,8 +225,8 @@ class CoordinatorActor(pykka.ThreadingActor):
     def _finish(self, turn: Turn) -> None:
         """Ends what is overdue, hands the turn to persistence, and sees to snapshots and the next deadline."""
         due = next_due(self._state)
-        if due is not None and due <= turn.now and not self._unavailable:
-            decide(turn, Tick())
+        if due is not None and due <= self.inbox.looked_at and not self._unavailable:
+            decide(turn, Tick(self.inbox.looked_at))
         if turn.records or turn.replies or turn.deliveries:
             self._stats.count(turn)
             self.inbox.owe(len(turn.records))

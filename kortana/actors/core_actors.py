@@ -10,6 +10,7 @@ from kortana.actors.coordinator import CoordinatorActor, Stats
 from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import Flush, FlushSnapshots
 from kortana.actors.persistence import PersistenceActor, SnapshotActor
+from kortana.core.limits import Limits
 from kortana.core.state import State
 from kortana.ports import Clock, Journal, Reserve, Snapshots
 from kortana.protocol.event import Event, Record
@@ -26,7 +27,7 @@ class CoreActors:
     """Starts over from the journal whenever one of the two has died; the hub and its connections live on.
 
     recover: gives the state in the journal, and a journal to append to, or only to read. seeds: the tasks of
-    kortana.yaml. reserve: the room on the disk that is kept for worse times.
+    kortana.yaml. limits: the coordinator's settings. reserve: the room on the disk that is kept for worse times.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class CoreActors:
         watch: Callable[[list[Record]], None] | None,
         log: Callable[..., None],
         reserve: Reserve,
+        limits: Limits,
     ) -> None:
+        self.limits = limits
         self._recover, self._hub, self._gate, self._clock = recover, hub, gate, clock
         self._seeds, self._watch = seeds, watch
         self._reserve = reserve
@@ -77,7 +80,7 @@ class CoreActors:
         )
         coordinator = self._starting = CoordinatorActor.start(
             state, self._hub, self._gate, self._clock, self.supervisor, self.generation, self.stats, fresh, inbox,
-            self._persistence, unavailable,
+            self._persistence, self.limits, unavailable,
         )  # fmt: skip
         coordinator.proxy().begin(self._seeds).get(timeout=START_TIMEOUT_S)
         self._coordinator = coordinator

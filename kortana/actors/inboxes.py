@@ -32,6 +32,12 @@ class HubInbox:
         """Records handed to persistence that are not durable yet."""
         self.deadline: float | None = None
         """When `get` gives DeadlineDue, monotonic."""
+        self._was_told = False
+
+    @property
+    def looked_at(self) -> float:
+        """Whatever had come in before this moment has been handed to the actor."""
+        return self._hub.looked_at
 
     def put(self, envelope: Envelope[Any]) -> None:
         self._told.append(envelope)
@@ -54,17 +60,23 @@ class HubInbox:
 
     def get(self) -> Envelope[Any]:
         while True:
-            if self._told:
+            if self._told and not (self._was_told and self._is_due()):
+                self._was_told = True
                 return self._told.popleft()
+            self._was_told = False
             if not self.listening or self.backlog > self._max_backlog:
                 self._hub.poll(BACKLOG_PAUSE_S, read=False)
                 continue
             inbound = self._hub.poll(self._patience())
             if inbound:
                 return Envelope(InboundReady(inbound))
-            if self.deadline is not None and time.monotonic() >= self.deadline:
+            if self.deadline is not None and self.looked_at >= self.deadline:
                 self.deadline = None
                 return Envelope(DeadlineDue())
+
+    def _is_due(self) -> bool:
+        """What people tell must not keep the sockets from being read when a lease is about to end."""
+        return self.listening and self.deadline is not None and time.monotonic() >= self.deadline
 
     def _patience(self) -> float | None:
         if self._told:

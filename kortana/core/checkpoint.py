@@ -54,9 +54,11 @@ class Rest(msgspec.Struct, frozen=True):
     agents: dict[str, AgentCheckpoint]
     answers: tuple[AnswerEntry, ...]
     pending: tuple[PendingEntry, ...]
+    limits: Limits
+    last_task: str | None = None
 
 
-class Checkpoint(Rest, frozen=True):
+class Checkpoint(Rest, frozen=True, kw_only=True):
     tasks: dict[str, Task]
 
 
@@ -65,7 +67,7 @@ def rest_of(state: State) -> Rest:
     agents = {agent.name: _agent_out(agent) for agent in state.agents.values()}
     answers = tuple(AnswerEntry(i, digest, msgspec.Raw(body)) for i, (digest, body) in state.answers.items())
     pending = tuple(PendingEntry(r.event, r.seq, r.recorded_at) for r in state.pending.values())
-    return Rest(1, state.seq, state.recorded_at, agents, answers, pending)
+    return Rest(1, state.seq, state.recorded_at, agents, answers, pending, state.limits, state.last_task)
 
 
 def canonical(state: State) -> bytes:
@@ -73,10 +75,10 @@ def canonical(state: State) -> bytes:
     return msgspec.json.encode((rest_of(state), state.tasks), order="deterministic")
 
 
-def restore(found: Checkpoint, limits: Limits) -> State:
+def restore(found: Checkpoint) -> State:
     """The state that a checkpoint holds, with its indexes built anew."""
-    state = State(limits)
-    state.seq, state.recorded_at = found.seq, found.recorded_at
+    state = State(found.limits)
+    state.seq, state.recorded_at, state.last_task = found.seq, found.recorded_at, found.last_task
     for name, entry in found.agents.items():
         state.agents[name] = _agent_in(name, entry)
     state.answers.update((e.id, (e.digest, bytes(e.body))) for e in found.answers)

@@ -106,6 +106,8 @@ def grant(turn: Turn, conn: int, event: Event, name: str, ttl_s: float | None, t
     lease = {"token": token, "ttl_s": ttl, "expires_at": turn.expires_at(ttl)}
     if tied:
         lease["tied"] = True
+        if not renewal:
+            state.tied[name] = conn
     shown = brief(task)
     shown["owner"] = event.source
     if not renewal:
@@ -182,10 +184,9 @@ def serve_agent(turn: Turn, name: str) -> None:
             grant(turn, waiter.conn, waiter.event, chosen, waiter.ttl_s, waiter.tied)
 
 
-def end_waits(turn: Turn) -> None:
-    """Refuses the waiting claims whose time is over, with what stands against them now."""
-    for event_id in turn.state.waiters.deadlines.pop_due(turn.now):
-        waiter = turn.state.waiters.pop(event_id)
-        if waiter is not None:
-            _, refusal = _choose(turn.state, waiter.event.source, waiter.event.task_id)
-            deny(turn, waiter.conn, waiter.event, refusal or waiter.refusal)
+def end_wait(turn: Turn, event_id: str) -> None:
+    """Refuses a waiting claim whose time is over, with what stands against it now."""
+    waiter = turn.state.waiters.pop(event_id)
+    if waiter is not None:
+        _, refusal = _choose(turn.state, waiter.event.source, waiter.event.task_id)
+        deny(turn, waiter.conn, waiter.event, refusal or waiter.refusal)

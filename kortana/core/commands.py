@@ -2,6 +2,7 @@
 
 import msgspec
 
+from kortana.core.limits import Limits
 from kortana.protocol.event import Event
 
 
@@ -38,6 +39,8 @@ class AgentDown(msgspec.Struct, frozen=True):
     """For people: `exit code 1`, `signal SIGKILL`, `connection closed`."""
     keep_leases: bool = False
     """For a guest: its leases live on by their TTL."""
+    crash_id: str | None = None
+    """The crash record of its end, where it was a crash."""
 
 
 class Disconnect(msgspec.Struct, frozen=True):
@@ -50,8 +53,35 @@ class Disconnect(msgspec.Struct, frozen=True):
     """The agent's last connection."""
 
 
+class Disconnected(msgspec.Struct, frozen=True):
+    """What a closed connection has taken with it, by name."""
+
+    agent: str
+    waits: tuple[str, ...]
+    """Ids of its waiting claims."""
+    leases: tuple[str, ...]
+    """Tasks whose leases were tied to it."""
+
+
 class Tick(msgspec.Struct, frozen=True):
-    """Time has passed: whatever is overdue at `now` ends."""
+    """Time has passed: whatever was due at `until` (monotonic seconds) ends.
+
+    `until` is when the sockets were last looked at, so that a renewal that was waiting is read before its lease ends.
+    """
+
+    until: float
+
+
+class Expire(msgspec.Struct, frozen=True):
+    """One lease is overdue."""
+
+    task: str
+
+
+class EndWait(msgspec.Struct, frozen=True):
+    """The time of one waiting claim is over."""
+
+    event_id: str
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -59,10 +89,12 @@ class Boot(msgspec.Struct, frozen=True):
 
     fresh: bool
     """The whole process is new: no agent of the last run is up, and the leases of its workers have ended."""
+    limits: Limits
+    """The coordinator's settings from now on; journaled, so that a replay needs no configuration."""
 
 
 class Drain(msgspec.Struct, frozen=True):
     """The tree is going down: no new claims."""
 
 
-Command = Submit | AgentUp | AgentDown | Disconnect | Tick | Boot | Drain
+Command = Submit | AgentUp | AgentDown | Disconnect | Disconnected | Tick | Expire | EndWait | Boot | Drain

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from kortana.core.claiming import decide_claim, end_waits, serve_agent, serve_waiting
+import msgspec
+
+from kortana.core.claiming import decide_claim, end_wait, serve_agent, serve_waiting
 from kortana.core.commands import (
     AgentDown,
     AgentUp,
     Boot,
     Command,
     Disconnect,
+    Disconnected,
     Drain,
+    EndWait,
+    Expire,
     Submit,
     Tick,
 )
@@ -27,7 +32,9 @@ from kortana.core.holding import (
     decide_heartbeat,
     decide_release,
     decide_update,
+    end_lease_early,
     expire_lease,
+    finish_torn,
     release_all,
 )
 from kortana.core.state import State
@@ -81,7 +88,9 @@ def _submit(turn: Turn, command: Submit) -> None:
         return None
     if event.event_type == ev.ACK:
         return _confirm(turn, command, digest)
-    if event.id not in state.pending:
+    if event.id in state.pending:
+        turn.note("asked_again", id=event.id)
+    else:
         turn.take(event, command.body, digest)
     held = len(state.agent(event.source).tasks) if state.waiters and event.source != ev.OPERATOR else 0
     _DECIDE[event.event_type](turn, conn, event, command.tied)
@@ -139,46 +148,80 @@ def _agent_down(turn: Turn, command: AgentDown) -> None:
     agent = turn.state.agent(command.agent)
     if not agent.up or agent.incarnation > command.incarnation:
         return
-    payload = {"agent": command.agent, "incarnation": command.incarnation, "detail": command.detail}
+    payload = {
+        "agent": command.agent, "incarnation": command.incarnation, "detail": command.detail, "clean": command.clean,
+        "keep_leases": command.keep_leases, "crash_id": command.crash_id,
+    }  # fmt: skip
     turn.say(ev.COORDINATOR, ev.AGENT_DOWN, None, payload, source=ev.SUPERVISOR)
     if not command.keep_leases:
         for waiter in turn.state.waiters.of_agent(command.agent):
             turn.state.waiters.pop(waiter.event.id)
-        release_all(turn, command.agent, command.detail, command.clean)
+        release_all(turn, command.agent, command.detail, command.clean, command.crash_id)
 
 
 def _disconnect(turn: Turn, command: Disconnect) -> None:
-    for waiter in turn.state.waiters.of_conn(command.conn):
-        turn.state.waiters.pop(waiter.event.id)
-    if command.tied:
-        release_all(turn, command.agent, "connection closed", clean=False, only_tied=True)
-    agent = turn.state.agents.get(command.agent)
+    state = turn.state
+    agent = state.agents.get(command.agent)
+    waits = tuple(waiter.event.id for waiter in state.waiters.of_conn(command.conn))
+    tied: tuple[str, ...] = ()
+    if command.tied and agent is not None:
+        tied = tuple(name for name in agent.tasks if state.tasks[name].tied and _ends_with(state, name, command))
+    if waits or tied:
+        _disconnected(turn, Disconnected(command.agent, waits, tied))
     if command.last and agent is not None and agent.up and not agent.supervised:
         down = AgentDown(command.agent, agent.incarnation, True, "connection closed", keep_leases=True)
         _agent_down(turn, down)
 
 
+def _ends_with(state: State, task: str, command: Disconnect) -> bool:
+    """A lease tied to a connection of before a restart ends with the agent's last one."""
+    conn = state.tied.get(task)
+    return conn == command.conn or (conn is None and command.last)
+
+
+def _disconnected(turn: Turn, command: Disconnected) -> None:
+    turn.note("disconnected", agent=command.agent, waits=list(command.waits), leases=list(command.leases))
+    for event_id in command.waits:
+        turn.state.waiters.pop(event_id)
+    for name in command.leases:
+        end_lease_early(turn, turn.state.tasks[name], "connection closed", clean=False)
+
+
 def _tick(turn: Turn, command: Tick) -> None:
-    for name in turn.state.deadlines.pop_due(turn.now):
-        owner = turn.state.tasks[name].owner
-        expire_lease(turn, turn.state.tasks[name])
-        if owner is not None and turn.state.waiters:
-            serve_agent(turn, owner)
-    if turn.state.waiters:
+    for name in turn.state.deadlines.pop_due(command.until):
+        _expire(turn, Expire(name))
         serve_waiting(turn)
-        end_waits(turn)
+    for event_id in turn.state.waiters.deadlines.pop_due(command.until):
+        end_wait(turn, event_id)
+
+
+def _expire(turn: Turn, command: Expire) -> None:
+    task = turn.state.tasks[command.task]
+    owner = task.owner
+    if owner is None:
+        return
+    expire_lease(turn, task)
+    if turn.state.waiters:
+        serve_agent(turn, owner)
+
+
+def _end_wait(turn: Turn, command: EndWait) -> None:
+    end_wait(turn, command.event_id)
 
 
 def _boot(turn: Turn, command: Boot) -> None:
+    turn.note("boot", fresh=command.fresh, limits=msgspec.to_builtins(command.limits))
     for agent in list(turn.state.agents.values()):
         if command.fresh and agent.up:
             why = "Kortana was started anew"
             _agent_down(turn, AgentDown(agent.name, agent.incarnation, True, why, not agent.supervised))
         for name in agent.tasks:
             turn.state.deadlines.set(name, turn.now + (turn.state.tasks[name].lease_ttl_s or 0.0))
+    finish_torn(turn)
 
 
 def _drain(turn: Turn, command: Drain) -> None:
+    turn.note("drain")
     for agent in list(turn.state.agents):
         for waiter in turn.state.waiters.of_agent(agent):
             turn.state.waiters.pop(waiter.event.id)
@@ -190,7 +233,10 @@ _COMMANDS: dict[type, Callable[[Turn, Any], None]] = {
     AgentUp: _agent_up,
     AgentDown: _agent_down,
     Disconnect: _disconnect,
+    Disconnected: _disconnected,
     Tick: _tick,
+    Expire: _expire,
+    EndWait: _end_wait,
     Boot: _boot,
     Drain: _drain,
 }

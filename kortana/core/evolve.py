@@ -6,12 +6,16 @@ which is the decision, applies it. What the coordinator says on its own (an expi
 
 from typing import Any
 
+import msgspec
+
 from kortana.core.index import add_task, leave_status, remove_task, reset_task, set_status
-from kortana.core.state import Agent, State
+from kortana.core.state import Agent, Limits, State
 from kortana.core.task import BLOCKED, CANCELLED, FAILED, IN_PROGRESS, PENDING, Task
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event, Record
 
+MAX_CRASHES = 16
+"""How many crash records a task remembers."""
 _SELF_APPLIED = frozenset({ev.LEASE_EXPIRED, ev.LEASE_RELEASED, ev.TASK_QUARANTINED, ev.AGENT_UP, ev.AGENT_DOWN})
 
 
@@ -20,6 +24,7 @@ def evolve(state: State, record: Record, now: float) -> None:
     event = record.event
     state.seq = record.seq
     state.recorded_at = record.recorded_at
+    state.last_task = event.task_id
     state.revision += 1
     kind = event.event_type
     if kind == ev.ACK:
@@ -31,8 +36,11 @@ def evolve(state: State, record: Record, now: float) -> None:
         _APPLY[kind](state, event, record, event.payload, now)
         _deliver(state, record)
     elif event.source == ev.COORDINATOR:
-        _note_unblocked(state, event, record)
-        _deliver(state, record)
+        if event.target == ev.COORDINATOR:
+            _noted(state, event.payload)
+        else:
+            _note_unblocked(state, event, record)
+            _deliver(state, record)
     else:
         state.pending[event.id] = record
         if len(state.pending) > state.limits.pending_kept:
@@ -54,6 +62,12 @@ def _answered(state: State, record: Record, now: float) -> None:
         if apply is not None:
             apply(state, asked.event, record, payload, now)
         _deliver(state, asked)
+
+
+def _noted(state: State, note: dict[str, Any]) -> None:
+    """The coordinator's word to itself; of these only the settings of a boot change the state."""
+    if "limits" in note:
+        state.limits = msgspec.convert(note["limits"], Limits)
 
 
 def _touch(state: State, name: str, at: str) -> None:
@@ -123,7 +137,9 @@ def end_lease(state: State, task: Task) -> None:
     state.deadlines.clear(task.id)
     state.ready.unpark(task.id)
     task.owner = task.lease_expiry = task.lease_token = task.lease_ttl_s = None
-    task.tied = False
+    if task.tied:
+        task.tied = False
+        state.tied.pop(task.id, None)
 
 
 def _block(state: State, task: Task, by: str, reason: str, needs: list[str], record: Record) -> None:
@@ -198,7 +214,10 @@ def _let_go(state: State, task: Task, outcome: dict[str, Any], record: Record) -
 
 def _lease_ended(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
     """LEASE_EXPIRED and LEASE_RELEASED: payload `{"by", "token", "status", "attempts", ...}`."""
-    _let_go(state, state.changing(event.task_id or ""), payload, record)
+    task = state.changing(event.task_id or "")
+    if payload.get("crash_id"):
+        task.crashes = (*task.crashes, payload["crash_id"])[-MAX_CRASHES:]
+    _let_go(state, task, payload, record)
 
 
 def _quarantined(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:

@@ -78,7 +78,7 @@ def decide_update(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     if asked.status == "failed":
         quarantine_if_spent(turn, task, f"failed: {asked.details}" if asked.details else "failed")
     if asked.status == COMPLETED:
-        _unblock_needing(turn, task.id)
+        unblock_needing(turn, task.id)
     return None
 
 
@@ -92,7 +92,7 @@ _OUTCOMES = {
 """Status in an update → status of the task afterwards. A failed task is pending again until it is quarantined."""
 
 
-def _unblock_needing(turn: Turn, completed: str) -> None:
+def unblock_needing(turn: Turn, completed: str) -> None:
     """Puts blocked tasks back to work when everything that they need is completed (rule 5)."""
     for name in list(turn.state.needed_by.get(completed, ())):
         task = turn.state.tasks[name]
@@ -127,7 +127,7 @@ def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
             if name != event.source:
                 turn.directive(name, task.id, told)
     if _needs_met(turn.state, blocker):
-        _unblock_needing(turn, asked.needs[0])
+        unblock_needing(turn, asked.needs[0])
     return None
 
 
@@ -158,9 +158,9 @@ def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     return None
 
 
-def end_lease_early(turn: Turn, task: Task, why: str, clean: bool) -> None:
+def end_lease_early(turn: Turn, task: Task, why: str, clean: bool, crash_id: str | None = None) -> None:
     """LEASE_RELEASED: the holder is gone. Costs the task an attempt unless the holder ended cleanly (rule 7)."""
-    _end(turn, task, ev.LEASE_RELEASED, why, task.attempts + (not clean))
+    _end(turn, task, ev.LEASE_RELEASED, why, task.attempts + (not clean), crash_id)
     quarantine_if_spent(turn, task, why)
 
 
@@ -175,24 +175,42 @@ def _status_without_holder(task: Task) -> str:
     return BLOCKED if task.blocker is not None and task.blocker["needs"] else PENDING
 
 
-def _end(turn: Turn, task: Task, kind: str, why: str, attempts: int) -> None:
-    payload = {
+def _end(turn: Turn, task: Task, kind: str, why: str, attempts: int, crash_id: str | None = None) -> None:
+    payload: dict[str, Any] = {
         "by": task.owner, "token": task.lease_token, "reason": why,
         "status": _status_without_holder(task), "attempts": attempts,
     }  # fmt: skip
+    if crash_id:
+        payload["crash_id"] = crash_id
     turn.say(task.owner or ev.ALL, kind, task.id, payload, priority="high")
 
 
 def quarantine_if_spent(turn: Turn, task: Task, why: str) -> None:
     """TASK_QUARANTINED once a task has used up its attempts (rule 8)."""
     if task.attempts >= task.max_attempts and task.owner is None:
-        payload = {"attempts": task.attempts, "reason": f"{task.attempts} attempts, the last: {why}", "crashes": []}
+        reason = f"{task.attempts} attempts, the last: {why}"
+        payload = {"attempts": task.attempts, "reason": reason, "crashes": list(task.crashes)}
         turn.say(ev.ALL, ev.TASK_QUARANTINED, task.id, payload, priority="high")
 
 
-def release_all(turn: Turn, agent: str, why: str, clean: bool, only_tied: bool = False) -> None:
-    """Ends the leases of an agent that is gone: all, or those tied to a connection that closed."""
+def release_all(turn: Turn, agent: str, why: str, clean: bool, crash_id: str | None = None) -> None:
+    """Ends the leases of an agent that is gone."""
     for name in list(turn.state.agent(agent).tasks):
-        task = turn.state.tasks[name]
-        if task.tied or not only_tied:
-            end_lease_early(turn, task, why, clean)
+        end_lease_early(turn, turn.state.tasks[name], why, clean, crash_id)
+
+
+def finish_torn(turn: Turn) -> None:
+    """Draws the consequences of the last record, where a crash has torn them off: a decision is several records.
+
+    None of them was ever acknowledged, but their cause may be in the journal.
+    """
+    state = turn.state
+    for agent in list(state.agents.values()):
+        if agent.supervised and not agent.up and agent.tasks:
+            release_all(turn, agent.name, "its worker had ended", True)
+    task = state.tasks.get(state.last_task or "")
+    if task is not None and task.status == PENDING:
+        quarantine_if_spent(turn, task, task.details or "the worker was lost")
+    for needed in list(state.needed_by):
+        if needed in state.tasks and state.tasks[needed].status == COMPLETED:
+            unblock_needing(turn, needed)

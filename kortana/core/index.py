@@ -69,5 +69,6 @@ def reset_task(task: Task, keep_history: bool) -> None:
     task.quarantined = False
     if not keep_history:
         task.progress = None
+        task.crashes = ()
         task.details = ""
         task.result = None

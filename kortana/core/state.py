@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 import msgspec
 
 from kortana.core.deadlines import Deadlines
+from kortana.core.limits import Limits
 from kortana.core.pages import TaskPages
 from kortana.core.paths import PathIndex
 from kortana.core.ready import ReadyQueue
@@ -12,21 +13,7 @@ from kortana.core.task import BLOCKED, Task
 from kortana.core.waiting import Waiters
 from kortana.protocol.event import Record
 
-
-class Limits(msgspec.Struct, frozen=True):
-    """The coordinator's settings (CONTRACT section 1, `coordinator`)."""
-
-    lease_ttl_s: float = 120.0
-    max_lease_ttl_s: float = 3600.0
-    max_attempts: int = 3
-    max_leases_per_agent: int = 16
-    adhoc_tasks: bool = True
-    mailbox_limit: int = 1000
-    answers_kept: int = 20_000
-    """How many of the latest answers are kept for repeats of an id."""
-    pending_kept: int = 10_000
-    """How many undecided inputs (waiting claims) are kept."""
-    max_agents: int = 4_096
+__all__ = ["Agent", "Limits", "State", "agent_status"]
 
 
 class Agent(msgspec.Struct):
@@ -54,8 +41,8 @@ class Agent(msgspec.Struct):
 class State:
     """Everything that the journal folds into, plus indexes that are derived from it.
 
-    One owner. Changed by `evolve` alone; `waiters` and `deadlines` live with the process and are no part of
-    the canonical state.
+    One owner. Changed by `evolve` alone; `waiters`, `tied` and `deadlines` live with the process and are no part
+    of the canonical state.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -78,6 +65,10 @@ class State:
         self.deadlines: Deadlines[str] = Deadlines()
         """Lease deadlines by task, monotonic seconds."""
         self.waiters = Waiters()
+        self.tied: dict[str, int] = {}
+        """Task → the connection that its lease ends with. No part of the canonical state: a restart forgets it."""
+        self.last_task: str | None = None
+        """What the last record was about."""
         self.counts: dict[str, int] = {}
         """Status → number of tasks."""
         self.pages = TaskPages(self.tasks)

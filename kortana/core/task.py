@@ -48,3 +48,5 @@ class Task(msgspec.Struct, gc=False):
     created_seq: int = 0
     tied: bool = False
     """The lease ends with the connection that claimed it."""
+    crashes: tuple[str, ...] = ()
+    """The crash records of the workers that it was lost with, the latest ones."""

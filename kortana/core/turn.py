@@ -59,6 +59,10 @@ class Turn:
         """A DIRECTIVE into an agent's mailbox."""
         self.say(target, ev.DIRECTIVE, task_id, payload, priority=priority)
 
+    def note(self, instruction: str, **fields: Any) -> None:
+        """What the coordinator tells itself: an outside cause that a replay could not see otherwise."""
+        self.say(ev.COORDINATOR, ev.DIRECTIVE, None, {"instruction": instruction, **fields})
+
     def answer(self, conn: int, event: Event, payload: dict[str, Any]) -> None:
         """Journals the decision on an input, and replies where the contract owes an answer."""
         body = {"ack_for_event_id": event.id, **payload, "seq": self.state.seq + 1}

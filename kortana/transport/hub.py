@@ -7,6 +7,8 @@ turn, what waits to be written to one, and the number of connections.
 import selectors
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -16,6 +18,11 @@ from kortana.protocol.event import Event
 from kortana.transport.peer import Peer, peer_of
 
 READ_BYTES = 64 * 1024
+ALONE_FRAMES, FRAMES, BEHIND_FRAMES = 256, 64, 8
+"""Frames that one connection gets in a turn: alone, among others, and among others when it was not through last time.
+
+Who floods waits for itself: a turn in which others speak too is short.
+"""
 MAX_UNSENT_BYTES = 4 << 20
 MAX_CONNECTIONS = 4096
 
@@ -60,7 +67,7 @@ class Connection:
     """One connection. What its HELLO settled is set by whoever admits it."""
 
     __slots__ = (
-        "agent", "closing", "ended", "id", "incarnation", "incoming", "peer", "receive", "role", "sock", "tied",
+        "agent", "closing", "ended", "id", "incarnation", "incoming", "lines", "peer", "receive", "role", "sock", "tied",
         "unsent",
     )  # fmt: skip
 
@@ -69,6 +76,8 @@ class Connection:
         self.sock = sock
         self.peer = peer
         self.incoming = b""
+        self.lines: deque[bytes] = deque()
+        """Whole lines that have had no turn yet; while there are any, nothing more is read."""
         self.unsent = bytearray()
         self.closing = False
         """Nothing more is read from it."""
@@ -98,6 +107,12 @@ class Hub:
         self._broken: list[Connection] = []
         self._woken = False
         self._numbers = 0
+        self._behind: dict[int, Connection] = {}
+        """Connections with lines that have had no turn."""
+        self._strangers: dict[int, Connection] = {}
+        """Connections that have not said who they are, oldest first."""
+        self.looked_at = 0.0
+        """Before this moment (monotonic) everything that had come in has been given out by `poll`."""
         for sock in (listener, self._wake_out, self._wake_in):
             sock.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, None)
@@ -125,28 +140,55 @@ class Hub:
                 self._wake_out.setblocking(False)
             return []
         inbound: list[Inbound] = []
-        if self._want_write or self._broken:
+        if self._want_write or self._broken or self._behind:
             timeout_s = 0.0  # told while there was no reading: its wake has been taken in
+        began = time.monotonic()
+        more = False
+        behind, self._behind = self._behind, {}
+        speaking: list[Connection] = []
         for key, mask in self._selector.select(timeout_s):
             connection = key.data
             if connection is not None:
                 if mask & selectors.EVENT_WRITE:
                     self._flush(connection)
-                if mask & selectors.EVENT_READ:
-                    self._read(connection, inbound)
+                if mask & selectors.EVENT_READ and connection.id not in behind:
+                    more = self._read(connection, inbound) or more
+                    speaking.append(connection)
             elif key.fileobj is self._listener:
+                more = True
                 self._accept()
             else:
                 self._drain_wake()
+        self._give_turns(speaking, behind, inbound)
+        if not more and not self._behind:
+            self.looked_at = began if timeout_s == 0.0 or inbound else time.monotonic()
         if self._want_write or self._broken:
             self._settle(inbound)
         return inbound
+
+    def _give_turns(self, speaking: list[Connection], behind: dict[int, Connection], inbound: list[Inbound]) -> None:
+        alone = len(speaking) + len(behind) == 1
+        for connection in speaking:
+            self._take_lines(connection, ALONE_FRAMES if alone else FRAMES, inbound)
+        for connection in behind.values():
+            if connection.id in self._connections:
+                self._take_lines(connection, ALONE_FRAMES if alone else BEHIND_FRAMES, inbound)
+
+    def _take_lines(self, connection: Connection, most: int, inbound: list[Inbound]) -> None:
+        lines = connection.lines
+        for _ in range(min(most, len(lines))):
+            if not self._take_line(connection, lines.popleft(), inbound):
+                lines.clear()
+                return
+        if lines:
+            self._behind[connection.id] = connection
 
     def admit(self, connection: Connection, agent: str, admission: Admission) -> None:
         """Binds a connection to the identity that its HELLO has proved."""
         connection.agent, connection.role, connection.tied = agent, admission.role, admission.tied
         connection.incarnation, connection.receive = admission.incarnation, admission.receive
         with self._lock:
+            self._strangers.pop(connection.id, None)
             self._by_agent.setdefault(agent, {})[connection.id] = connection
             if admission.receive:
                 self._receivers.setdefault(agent, {})[connection.id] = connection
@@ -213,36 +255,44 @@ class Hub:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            if len(self._connections) >= MAX_CONNECTIONS:
+            if len(self._connections) >= MAX_CONNECTIONS and not self._drop_stranger():
                 sock.close()
                 continue
             sock.setblocking(False)
             self._numbers += 1
             connection = Connection(self._numbers, sock, peer_of(sock))
-            self._connections[connection.id] = connection
+            self._connections[connection.id] = self._strangers[connection.id] = connection
             self._selector.register(sock, selectors.EVENT_READ, connection)
 
-    def _read(self, connection: Connection, inbound: list[Inbound]) -> None:
+    def _drop_stranger(self) -> bool:
+        """Makes room: who has been here longest without a HELLO goes."""
+        oldest = next(iter(self._strangers.values()), None)
+        if oldest is not None:
+            self._drop(oldest)
+        return oldest is not None
+
+    def _read(self, connection: Connection, inbound: list[Inbound]) -> bool:
+        """Reads once; True where more may be waiting."""
         if connection.closing or connection.id not in self._connections:
-            return
+            return False
         try:
             data = connection.sock.recv(READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._drop(connection)
             if connection.agent is not None:
                 inbound.append(Gone(connection))
-            return
+            return False
         lines = (connection.incoming + data).split(b"\n") if connection.incoming else data.split(b"\n")
         connection.incoming = lines.pop()
-        for line in lines:
-            if not self._take_line(connection, line, inbound):
-                return
         if len(connection.incoming) > MAX_FRAME_BYTES:
-            self._take_line(connection, connection.incoming, inbound)
+            lines.append(connection.incoming)
+            connection.incoming = b""
+        connection.lines.extend(lines)
+        return len(data) == READ_BYTES
 
     def _take_line(self, connection: Connection, line: bytes, inbound: list[Inbound]) -> bool:
         try:
@@ -310,6 +360,8 @@ class Hub:
     def _drop(self, connection: Connection) -> None:
         with self._lock:
             self._connections.pop(connection.id, None)
+            self._strangers.pop(connection.id, None)
+            self._behind.pop(connection.id, None)
             for index in (self._receivers, self._by_agent):
                 group = index.get(connection.agent or "")
                 if group is not None:

@@ -63,7 +63,7 @@ class Core:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self.run(Tick())
+        self.run(Tick(self.now))
 
     def status(self, task: str) -> str:
         return self.state.tasks[task].status

@@ -1,5 +1,6 @@
 """The rules of CONTRACT section 5, on a clock that the test moves."""
 
+import msgspec
 import pytest
 
 from kortana.core.checkpoint import Checkpoint, canonical, rest_of, restore
@@ -331,7 +332,7 @@ def test_a_restart_gives_guests_their_full_ttl_and_ends_the_leases_of_dead_worke
     core.claim("guest", "g", ttl_s=10)
     core.claim("a", "w")
     core.pass_time(9)
-    core.run(Boot(fresh=True))
+    core.run(Boot(True, core.limits))
     assert core.status("w") == "pending" and core.state.tasks["w"].attempts == 0
     core.pass_time(9)
     assert core.status("g") == "in_progress"
@@ -345,7 +346,5 @@ def test_a_checkpoint_brings_the_whole_state_back(core):
     core.say("a", "BLOCKER", "t", reason="r", needs=["x"])
     core.say("a", "INFO", target="b", text="hi")
     rest = rest_of(core.state)
-    found = Checkpoint(
-        rest.version, rest.seq, rest.recorded_at, rest.agents, rest.answers, rest.pending, dict(core.state.tasks)
-    )
-    assert canonical(restore(found, core.limits)) == canonical(core.state)
+    found = Checkpoint(**msgspec.structs.asdict(rest), tasks=dict(core.state.tasks))
+    assert canonical(restore(found)) == canonical(core.state)

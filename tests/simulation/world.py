@@ -66,6 +66,13 @@ class Inbox:
     listening = False
     deadline: float | None = None
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @property
+    def looked_at(self) -> float:
+        return self._clock.now
+
     def owe(self, records: int) -> None: ...
 
 
@@ -136,8 +143,8 @@ class World:
         self.to_persistence, self.supervisor = Mailbox(), Mailbox()
         self.replies: list[tuple[int, bytes]] = []
         self.coordinator = CoordinatorActor(
-            found.state, self, Gate(self.agents), self.clock, self.supervisor, 1, Stats(), fresh, Inbox(),  # type: ignore[arg-type]
-            self.to_persistence,
+            found.state, self, Gate(self.agents), self.clock, self.supervisor, 1, Stats(), fresh, Inbox(self.clock),  # type: ignore[arg-type]
+            self.to_persistence, self.limits,
         )  # fmt: skip
         self.state = found.state
         self.persistence = PersistenceActor(self.journal, self, lambda n: None, None, self.supervisor, 1, Mailbox())

@@ -86,8 +86,9 @@ class FileJournal:
             self._fd = -1
 
     def _put_away(self) -> None:
-        """The current file becomes the newest of the rotated ones."""
-        os.rename(self._path, next_segment_name(self._path))
+        """The current file becomes the newest of the rotated ones; done already where a step after it had failed."""
+        if self._path.exists():
+            os.rename(self._path, next_segment_name(self._path))
 
     def _rotate(self) -> None:
         """Raises JournalFault; what was committed stays committed, and the next commit opens a file."""

@@ -41,7 +41,7 @@ def fold(state: State, records: Iterator[Record]) -> int:
 def recover(layout: DataLayout, journal: FileJournal, limits: Limits) -> Recovered:
     """Brings the state back, and mends a torn tail. Raises JournalDamageError and OSError."""
     try:
-        state = load_checkpoint(layout.checkpoint, limits)
+        state = load_checkpoint(layout.checkpoint)
         found = Recovered(state or State(limits))
     except CheckpointError as error:
         found = Recovered(State(limits))

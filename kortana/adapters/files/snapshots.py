@@ -7,7 +7,7 @@ import msgspec
 
 from kortana.adapters.files.layout import DataLayout, replace_file
 from kortana.core.checkpoint import Checkpoint, restore
-from kortana.core.state import Limits, State
+from kortana.core.state import State
 from kortana.ports import Snapshot
 from kortana.protocol.codec import encode_json
 
@@ -50,7 +50,7 @@ class CheckpointError(Exception):
     """A checkpoint that cannot be used; recovery can read the whole journal instead."""
 
 
-def load_checkpoint(path: Path, limits: Limits) -> State | None:
+def load_checkpoint(path: Path) -> State | None:
     """The state in checkpoint.json; None where there is no such file. Raises CheckpointError."""
     try:
         data = path.read_bytes()
@@ -65,4 +65,4 @@ def load_checkpoint(path: Path, limits: Limits) -> State | None:
         raise CheckpointError(f"{path.name}: {error}") from None
     if found.version != 1:
         raise CheckpointError(f"{path.name}: version {found.version} is not known here")
-    return restore(found, limits)
+    return restore(found)
