@@ -210,6 +210,7 @@ def _end_wait(turn: Turn, command: EndWait) -> None:
 
 
 def _boot(turn: Turn, command: Boot) -> None:
+    last_task = turn.state.last_task
     turn.note("boot", fresh=command.fresh, limits=msgspec.to_builtins(command.limits))
     for agent in list(turn.state.agents.values()):
         if command.fresh and agent.up:
@@ -217,7 +218,7 @@ def _boot(turn: Turn, command: Boot) -> None:
             _agent_down(turn, AgentDown(agent.name, agent.incarnation, True, why, not agent.supervised))
         for name in agent.tasks:
             turn.state.deadlines.set(name, turn.now + (turn.state.tasks[name].lease_ttl_s or 0.0))
-    finish_torn(turn)
+    finish_torn(turn, last_task)
 
 
 def _drain(turn: Turn, command: Drain) -> None:

@@ -199,7 +199,7 @@ def release_all(turn: Turn, agent: str, why: str, clean: bool, crash_id: str | N
         end_lease_early(turn, turn.state.tasks[name], why, clean, crash_id)
 
 
-def finish_torn(turn: Turn) -> None:
+def finish_torn(turn: Turn, last_task: str | None) -> None:
     """Draws the consequences of the last record, where a crash has torn them off: a decision is several records.
 
     None of them was ever acknowledged, but their cause may be in the journal.
@@ -208,7 +208,7 @@ def finish_torn(turn: Turn) -> None:
     for agent in list(state.agents.values()):
         if agent.supervised and not agent.up and agent.tasks:
             release_all(turn, agent.name, "its worker had ended", True)
-    task = state.tasks.get(state.last_task or "")
+    task = state.tasks.get(last_task or "")
     if task is not None and task.status == PENDING:
         quarantine_if_spent(turn, task, task.details or "the worker was lost")
     for needed in list(state.needed_by):

@@ -5,9 +5,10 @@ from typing import Any
 from kortana.core.commands import AgentDown, AgentUp, Command, Submit, Tick
 from kortana.core.decide import decide
 from kortana.core.evolve import evolve
-from kortana.core.invariants import LeaseAudit, violations
+from kortana.core.invariants import violations
 from kortana.core.state import Limits, State
 from kortana.core.turn import Turn
+from kortana.core.verify import verify
 from kortana.protocol.codec import decode_strict, encode_json
 from kortana.protocol.event import Event, Record
 
@@ -80,7 +81,4 @@ class Core:
     def check(self) -> None:
         """What must hold after every scenario."""
         assert violations(self.state) == []
-        audit = LeaseAudit()
-        for record in self.records:
-            audit.feed(record)
-        assert audit.violations == []
+        verify(iter(self.records), self.limits)
