@@ -22,6 +22,7 @@ from kortana.actors.messages import LauncherBack, LauncherReported, Report, Shut
 from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor, Worker
 from kortana.actors.timer import TimerActor
+from kortana.adapters.files.edits import EditError, line_of
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.layout import DataLayout, replace_file
 from kortana.adapters.files.recovery import recover
@@ -37,10 +38,12 @@ from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
 from kortana.processes.posix import become_subreaper
 from kortana.processes.tree import is_inside
+from kortana.protocol.codec import encode_json
+from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
 from kortana.transport.endpoint import listen, socket_path_for
 from kortana.transport.hub import Hub
-from kortana.wiring import SystemClock, limits_of, process_spec, task_event
+from kortana.wiring import SystemClock, edit_events, limits_of, process_spec, refused_edit, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
 GIL_SLICE_S = 0.001
@@ -71,21 +74,23 @@ class Tree:
         self._route: dict[str, Any] = {}
         self._workers: dict[str, Worker] = {}
         self._console: Console | None = None
+        self._edits: list[Event] = []
+        """What a person has changed in task_graph.json while nothing ran."""
         spec = config.journal
-        self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size, spec.keep_segments)
+        self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size)
         self._mark = f"KORTANA_RUN={self._run_id}".encode()
 
     def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
         """Starts everything, tells `ready` the supervisor, and serves until the end. The lock must be held.
 
-        Raises JournalDamageError and OSError from the recovery, before anything is started.
+        Raises JournalDamageError, EditError and OSError from the recovery, before anything is started.
         """
         self._tune()
         ended = leftovers.end_leftovers(self._layout.processes)
         if ended:
             self._say(f"ended {ended} processes that an earlier run had left")
             self._log.write("adopted_leftovers", ended=ended)
-        first = self._recover()
+        first = self._recover_first()
         become_subreaper()
         self._install_signals()
         self._socket = socket_path_for(self._layout.run)
@@ -129,12 +134,34 @@ class Tree:
         gc.set_threshold(50_000, 50, 100_000)
         sys.setswitchinterval(GIL_SLICE_S)
 
+    def _recover_first(self) -> tuple[State, Journal]:
+        """As `_recover`, and takes in what a person has changed in task_graph.json. Raises EditError."""
+        limits = limits_of(self._config)
+        found = recover(self._layout, self._journal, limits, with_edits=True)
+        for note in found.notes:
+            self._tell_note(note)
+        if found.edits:
+            self._edits = edit_events(found.edits, found.edits_seq, found.state.dependants)
+            refused = refused_edit(found.state, limits, self._edits)
+            if refused is not None:
+                line = line_of(self._layout.task_graph, refused[0])
+                raise EditError(self._layout.task_graph, line, f"tasks.{refused[0]}: {refused[1]}")
+            for event in self._edits:
+                self._tell_note(f"task_graph.json: took over the edit of {event.task_id}: {_shown(event.payload)}")
+            return self._recover()
+        self._journal.open()
+        gc.freeze()
+        return found.state, self._journal
+
+    def _tell_note(self, note: str) -> None:
+        self._say(note)
+        self._log.write("recovery_note", note=note)
+
     def _recover(self, for_writing: bool = True) -> tuple[State, Journal]:
         journal = self._journal
         found = recover(self._layout, journal, limits_of(self._config))
         for note in found.notes:
-            self._say(note)
-            self._log.write("recovery_note", note=note)
+            self._tell_note(note)
         if for_writing:
             journal.open()
         gc.freeze()
@@ -150,8 +177,8 @@ class Tree:
             watch = self._console.watch
         self._core = CoreActors(
             lambda for_writing: waiting.pop() if waiting else self._recover(for_writing),
-            FileSnapshots(self._layout), hub, gate, clock,
-            [task_event(task) for task in self._config.tasks], watch, self._log.write,
+            FileSnapshots(self._layout, self._config.journal.keep_segments), hub, gate, clock,
+            [*self._edits, *(task_event(task) for task in self._config.tasks)], watch, self._log.write,
             DiskReserve(self._layout.reserve), limits_of(self._config),
         )  # fmt: skip
         spec = self._config.supervisor
@@ -266,6 +293,13 @@ class Tree:
             f"{counts.get('completed', 0)}/{total} done, {counts.get('in_progress', 0)} running, "
             f"{counts.get('blocked', 0)} blocked, {counts.get('failed', 0)} failed, {seconds} s"
         )
+
+
+def _shown(edit: dict[str, Any]) -> str:
+    """An edit in one line."""
+    if edit.get("set") is not None:
+        return ", ".join(f"{name} = {encode_json(value).decode()[:80]}" for name, value in edit["set"].items())
+    return "removed" if edit.get("remove") else "added"
 
 
 def _reap() -> None:

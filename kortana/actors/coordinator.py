@@ -92,7 +92,8 @@ class CoordinatorActor(pykka.ThreadingActor):
         self.inbox.listening = True
         if self._unavailable:
             return
-        missing = [event for event in seeds if event.task_id not in self._state.tasks]
+        tasks = self._state.tasks
+        missing = [event for event in seeds if event.event_type != ev.TASK_ADD or event.task_id not in tasks]
         boot = Boot(self._fresh, self._limits)
         self._run([boot, *(Submit(event, encode_json(event), 0) for event in missing)])
 

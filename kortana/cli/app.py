@@ -13,7 +13,7 @@ from kortana.cli.errors import USAGE, CliError
 _COMMANDS = {
     "up": "up", "down": "down", "ps": "ps", "status": "ps", "logs": "logs",
     "start": "workers", "stop": "workers", "restart": "workers",
-    "tasks": "tasks", "why": "why", "events": "events", "replay": "replay",
+    "tasks": "tasks", "why": "why", "events": "events", "replay": "replay", "fsck": "fsck",
     "config": "config", "init": "init", "completion": "completion",
 }  # fmt: skip
 

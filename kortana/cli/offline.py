@@ -7,9 +7,16 @@ from typing import Any
 
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.recovery import fold
-from kortana.adapters.files.segments import JournalDamageError, TornTail, lines_of, segment_paths
+from kortana.adapters.files.segments import (
+    JournalDamageError,
+    TornTail,
+    first_available,
+    lines_of,
+    segment_paths,
+)
+from kortana.adapters.files.snapshots import CheckpointError, load_checkpoint
 from kortana.cli.common import Project
-from kortana.cli.errors import DAMAGED, CliError
+from kortana.cli.errors import DAMAGED, FAILED, CliError
 from kortana.core.state import Limits, State
 from kortana.protocol.event import Record
 
@@ -30,16 +37,29 @@ def journal_records(project: Project, after: int = 0) -> Iterator[Record]:
 
 
 def offline_state(project: Project, until_seq: int | None = None, until_time: str | None = None) -> State:
-    """The journal folded up to a seq, or a time. Reads only."""
-    state = State(limits_for(project))
+    """The journal folded up to a seq, or a time; from the checkpoint on where its beginning was pruned. Reads only."""
+    state = _begin(project, until_seq, until_time)
     fold(
         state,
         itertools.takewhile(
             lambda r: (until_seq is None or r.seq <= until_seq) and (until_time is None or r.recorded_at <= until_time),
-            journal_records(project),
+            journal_records(project, state.seq),
         ),
     )
     return state
+
+
+def _begin(project: Project, until_seq: int | None, until_time: str | None) -> State:
+    first = first_available(project.layout.journal)
+    if first == 1:
+        return State(limits_for(project))
+    try:
+        loaded = load_checkpoint(project.layout.checkpoint)
+    except CheckpointError as error:
+        raise CliError(DAMAGED, "damaged", str(error), "`kortana fsck` explains") from None
+    if loaded is None or (until_seq or loaded[0].seq) < loaded[0].seq or (until_time or "Z") < loaded[0].recorded_at:
+        raise CliError(FAILED, "pruned", f"the records before seq {first} were pruned (journal.keep_segments)")
+    return loaded[0]
 
 
 def records_of(project: Project) -> Iterator[dict[str, Any]]:

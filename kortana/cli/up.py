@@ -11,7 +11,7 @@ import click
 
 from kortana.cli.app import colour_wanted
 from kortana.cli.common import Project, file_option, json_option, print_json
-from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, CliError
+from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, USAGE, CliError
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
 
@@ -39,6 +39,7 @@ def _already_running(pid: int | None) -> CliError:
 
 
 def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
+    from kortana.adapters.files.edits import EditError
     from kortana.adapters.files.own_log import log_to_file
     from kortana.adapters.files.segments import JournalDamageError
     from kortana.bootstrap import Options, Tree
@@ -62,7 +63,11 @@ def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
     try:
         code = tree.run(lock, lambda supervisor: _tell_up(status))
     except JournalDamageError as error:
-        raise CliError(DAMAGED, "damaged", f"the journal is damaged: {error}", "nothing was changed") from None
+        hint = "nothing was changed; `kortana fsck` explains, `kortana fsck --repair` mends and keeps what it cuts"
+        raise CliError(DAMAGED, "damaged", f"the data is damaged: {error}", hint) from None
+    except EditError as error:
+        hint = "nothing was changed; mend the file, or delete it to go on without the edits"
+        raise CliError(USAGE, "edit", str(error), hint) from None
     if exit_when_done:
         _print_summary(tree.summary(), as_json)
     return code

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from kortana.core.editing import apply_edit, keeps_lease
 from kortana.core.index import add_task, leave_status, remove_task, reset_task, set_status
 from kortana.core.state import Agent, Limits, State
 from kortana.core.task import BLOCKED, CANCELLED, FAILED, IN_PROGRESS, PENDING, Task
@@ -179,7 +180,10 @@ def _note_unblocked(state: State, event: Event, record: Record) -> None:
 
 
 def _added(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
-    payload = event.payload
+    _add(state, event, record, event.payload)
+
+
+def _add(state: State, event: Event, record: Record, payload: dict[str, Any]) -> None:
     task = Task(
         event.task_id or "",
         title=payload.get("title", ""),
@@ -245,11 +249,24 @@ def _reset(state: State, event: Event, record: Record, answer: dict[str, Any], n
 
 
 def _edited(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
+    payload = event.payload
+    if payload.get("add") is not None:
+        fields = dict(payload["add"])
+        fields.setdefault("lease_ttl_s", fields.get("ttl_s"))
+        _add(state, event, record, fields)
+        return
     task = state.changing(answer["task"]["id"])
-    end_lease(state, task)
-    _unblock(state, task)
-    leave_status(state, task)
-    remove_task(state, task)
+    changes, status = payload.get("set"), answer["task"]["status"]
+    if changes is None or not keeps_lease(task, changes, status):
+        end_lease(state, task)
+    if changes is None or status != BLOCKED:
+        _unblock(state, task)
+    if changes is None:
+        leave_status(state, task)
+        remove_task(state, task)
+        return
+    task.updated_at = record.recorded_at
+    apply_edit(state, task, changes, status)
 
 
 def _agent_up(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:

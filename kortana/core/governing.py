@@ -1,7 +1,11 @@
 """The task graph as people change it: add, cancel, reset, remove, assign; and events that are only passed on."""
 
+from typing import Any
+
+from kortana.core.editing import addition, as_added, status_after, wrong_with_edit
+from kortana.core.holding import unblock_needing
 from kortana.core.state import State
-from kortana.core.task import PENDING, TERMINAL, Task
+from kortana.core.task import COMPLETED, PENDING, TERMINAL, Task
 from kortana.core.turn import Turn
 from kortana.protocol import event as ev
 from kortana.protocol import payloads, reasons
@@ -104,19 +108,54 @@ def decide_reset(turn: Turn, conn: int, event: Event, tied: bool) -> None:
 
 
 def decide_edit(turn: Turn, conn: int, event: Event, tied: bool) -> None:
-    """OPERATOR_EDIT `{"remove": true}`: takes a task that nothing depends on out of the graph."""
+    """OPERATOR_EDIT: removes a task that nothing depends on, changes fields of one, or adds one."""
     asked = payloads.read_payload(payloads.Edit, event.payload)
-    if isinstance(asked, str) or not asked.remove:
-        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, "remove: true is the one edit there is")
+    if isinstance(asked, str):
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, asked)
+    if asked.remove + (asked.set is not None) + (asked.add is not None) != 1:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, "one of remove: true, set and add is needed")
+    if asked.add is not None:
+        return _edit_in(turn, conn, event, asked.add)
     task = _known(turn, conn, event)
     if task is None:
         return None
+    return _edit_out(turn, conn, event, task) if asked.set is None else _edit(turn, conn, event, task, asked.set)
+
+
+def _edit_in(turn: Turn, conn: int, event: Event, fields: dict[str, Any]) -> None:
+    added = addition(fields)
+    name = event.task_id or ""
+    wrong = added if isinstance(added, str) else _wrong_with(turn.state, name, added)
+    if isinstance(added, str) or wrong:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, wrong)
+    if name in turn.state.tasks:
+        return turn.refuse(conn, event, reasons.TASK_EXISTS)
+    if closes_cycle(turn.state, name, added.depends_on):
+        return turn.refuse(conn, event, reasons.DEPENDENCY_CYCLE, "depends_on: it would depend on itself")
+    return turn.accept(conn, event, task={"id": name, "status": PENDING})
+
+
+def _edit_out(turn: Turn, conn: int, event: Event, task: Task) -> None:
     if turn.state.dependants.get(task.id):
         detail = "needed by " + ", ".join(list(turn.state.dependants[task.id])[:5])
         return turn.refuse(conn, event, reasons.FORBIDDEN, detail)
     owner = task.owner
     turn.accept(conn, event, task={"id": task.id, "status": "removed"})
     return _tell_former(turn, owner, task, "removed_by_operator")
+
+
+def _edit(turn: Turn, conn: int, event: Event, task: Task, changes: dict[str, Any]) -> None:
+    added = as_added(changes)
+    wrong = wrong_with_edit(changes) or (added if isinstance(added, str) else _wrong_with(turn.state, task.id, added))
+    if isinstance(added, str) or wrong:
+        return turn.refuse(conn, event, reasons.BAD_PAYLOAD, wrong)
+    if "depends_on" in changes and closes_cycle(turn.state, task.id, added.depends_on):
+        return turn.refuse(conn, event, reasons.DEPENDENCY_CYCLE, "depends_on: it would depend on itself")
+    owner, status = task.owner, status_after(task, changes)
+    turn.accept(conn, event, task={"id": task.id, "status": status})
+    if status == COMPLETED:
+        unblock_needing(turn, task.id)
+    return None if task.owner == owner else _tell_former(turn, owner, task, "edited_by_operator")
 
 
 def decide_assign(turn: Turn, conn: int, event: Event, tied: bool) -> None:

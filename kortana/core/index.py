@@ -48,6 +48,25 @@ def add_task(state: State, task: Task) -> None:
         state.ready.add(task.id, task.requires, task.priority, task.created_seq)
 
 
+def redirect(state: State, task: Task, depends_on: tuple[str, ...]) -> None:
+    """Makes a task depend on others than before; its place in the ready queue is the caller's to set."""
+    _forget_needs(state, task)
+    task.depends_on = depends_on
+    for needed in depends_on:
+        state.dependants.setdefault(needed, {})[task.id] = None
+    unmet = sum(not _is_completed(state, name) for name in depends_on)
+    if unmet:
+        state.unmet[task.id] = unmet
+
+
+def _forget_needs(state: State, task: Task) -> None:
+    state.unmet.pop(task.id, None)
+    for needed in task.depends_on:
+        state.dependants[needed].pop(task.id, None)
+        if not state.dependants[needed]:
+            del state.dependants[needed]
+
+
 def _is_completed(state: State, name: str) -> bool:
     return name in state.tasks and state.tasks[name].status == COMPLETED
 
@@ -56,11 +75,7 @@ def remove_task(state: State, task: Task) -> None:
     """Forgets a task that nothing depends on and that has left its status."""
     state.pages.remove(task.id)
     del state.tasks[task.id]
-    state.unmet.pop(task.id, None)
-    for needed in task.depends_on:
-        state.dependants[needed].pop(task.id, None)
-        if not state.dependants[needed]:
-            del state.dependants[needed]
+    _forget_needs(state, task)
 
 
 def reset_task(task: Task, keep_history: bool) -> None:

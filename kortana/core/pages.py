@@ -11,7 +11,7 @@ PAGE_TASKS = 256
 
 
 class TaskPages:
-    """Pages of up to 256 tasks in order of their creation, each with its JSON text of the last round.
+    """Pages of up to 256 tasks in order of their creation, each with its JSON text of the last round, a task a line.
 
     A round gives the tasks as they all stood at its beginning: `begin` notes which pages are stale, `step`
     encodes some of them, and a task that is about to change before its page's turn is encoded first (copy on
@@ -89,8 +89,5 @@ class TaskPages:
     def _encode(self, page: int) -> None:
         del self._round[page]
         tasks, kept, names = self._tasks, self._kept, self._pages[page]
-        if kept:
-            text = encode_json({name: kept.pop(name, None) or tasks[name] for name in names})
-        else:
-            text = encode_json({name: tasks[name] for name in names})
-        self._texts[page] = text[1:-1]
+        entries = [encode_json({name: kept.pop(name, None) or tasks[name]})[1:-1] for name in names]
+        self._texts[page] = b",\n".join(entries)

@@ -155,8 +155,8 @@ def _command_of(journal: _Journal, state: State, head: Record) -> Command:
     if event.source not in (ev.COORDINATOR, ev.SUPERVISOR):
         return Submit(event, head.body, 0)
     if event.event_type == ev.AGENT_UP:
-        names = ("agent", "pid", "incarnation", "supervised")
-        return AgentUp(*(payload[name] for name in names), tuple(payload["capabilities"]))
+        capabilities = tuple(payload["capabilities"])
+        return AgentUp(payload["agent"], payload["pid"], payload["incarnation"], payload["supervised"], capabilities)
     if event.event_type == ev.AGENT_DOWN:
         return AgentDown(
             payload["agent"], payload["incarnation"], payload["clean"], payload["detail"], payload["keep_leases"],
@@ -167,10 +167,10 @@ def _command_of(journal: _Journal, state: State, head: Record) -> Command:
     ended = _ended_wait(journal, state, head)
     if ended is not None:
         return EndWait(ended)
-    note = _NOTES.get(_instruction(head))
-    if note is None:
+    noted = _noted(state, _instruction(head), payload)
+    if noted is None:
         raise Difference(head.seq, f"{_told(event)} has no cause")
-    return note(state, payload)
+    return noted
 
 
 def _ended_wait(journal: _Journal, state: State, head: Record) -> str | None:
@@ -180,15 +180,17 @@ def _ended_wait(journal: _Journal, state: State, head: Record) -> str | None:
         answer = journal.peek(1)
     if answer is None or answer.event.event_type != ev.ACK:
         return None
-    event_id = answer.event.payload.get("ack_for_event_id")
+    event_id = str(answer.event.payload.get("ack_for_event_id"))
     return event_id if event_id in state.waiters else None
 
 
-_NOTES: dict[Any, Any] = {
-    "boot": lambda state, note: Boot(note["fresh"], msgspec.convert(note["limits"], Limits)),
-    "drain": lambda state, note: Drain(),
-    "disconnected": lambda state, note: Disconnected(note["agent"], tuple(note["waits"]), tuple(note["leases"])),
-    "asked_again": lambda state, note: Submit(
-        state.pending[note["id"]].event, state.pending[note["id"]].body, 0
-    ) if note["id"] in state.pending else Drain(),
-}  # fmt: skip
+def _noted(state: State, instruction: Any, note: dict[str, Any]) -> Command | None:
+    """The cause that the coordinator has noted for itself."""
+    if instruction == "boot":
+        return Boot(note["fresh"], msgspec.convert(note["limits"], Limits))
+    if instruction == "drain":
+        return Drain()
+    if instruction == "disconnected":
+        return Disconnected(note["agent"], tuple(note["waits"]), tuple(note["leases"]))
+    asked = state.pending.get(note.get("id", "")) if instruction == "asked_again" else None
+    return None if asked is None else Submit(asked.event, asked.body, 0)

@@ -67,7 +67,13 @@ class Reset(_Payload, frozen=True):
 
 
 class Edit(_Payload, frozen=True):
+    """Exactly one of the three."""
+
     remove: bool = False
+    set: dict[str, Any] | None = None
+    """Fields of task_graph.json → their new values."""
+    add: dict[str, Any] | None = None
+    """A new task's fields."""
 
 
 class Hello(_Payload, frozen=True):

@@ -67,8 +67,8 @@ class Connection:
     """One connection. What its HELLO settled is set by whoever admits it."""
 
     __slots__ = (
-        "agent", "closing", "ended", "id", "incarnation", "incoming", "lines", "peer", "receive", "role", "sock", "tied",
-        "unsent",
+        "agent", "closing", "ended", "id", "incarnation", "incoming", "lines", "peer", "receive", "role", "sock",
+        "tied", "unsent",
     )  # fmt: skip
 
     def __init__(self, number: int, sock: socket.socket, peer: Peer) -> None:

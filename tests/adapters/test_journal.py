@@ -8,7 +8,15 @@ import pytest
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.layout import DataLayout
 from kortana.adapters.files.recovery import recover
-from kortana.adapters.files.segments import JournalDamageError, TornTail, offset_after, segment_paths
+from kortana.adapters.files.segments import (
+    JournalDamageError,
+    TornTail,
+    first_available,
+    lines_of,
+    offset_after,
+    prune,
+    segment_paths,
+)
 from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.core.checkpoint import canonical, rest_of
 from kortana.core.state import Limits
@@ -40,8 +48,8 @@ def layout(tmp_path: Path) -> DataLayout:
     return made
 
 
-def write(layout: DataLayout, records: list[Record], rotate: int = 1 << 30, keep: int = 0) -> FileJournal:
-    journal = FileJournal(layout.journal, True, rotate, keep)
+def write(layout: DataLayout, records: list[Record], rotate: int = 1 << 30) -> FileJournal:
+    journal = FileJournal(layout.journal, True, rotate)
     journal.open()
     for record in records:
         journal.commit([encode_record(record)], record.seq)
@@ -59,10 +67,21 @@ def test_what_was_committed_reads_back_over_segments_from_any_seq(layout: DataLa
         assert seqs(journal, after) == list(range(after + 1, len(records) + 1))
 
 
-def test_only_so_many_segments_stay(layout: DataLayout, records: list[Record]) -> None:
-    journal = write(layout, records, rotate=2000, keep=2)
+def test_only_so_many_segments_stay_and_none_goes_that_no_checkpoint_covers(
+    layout: DataLayout, records: list[Record]
+) -> None:
+    journal = write(layout, records, rotate=2000)
+    paths = segment_paths(layout.journal)
+    starts = [next(iter(lines_of(path)))[1] for path in paths]
+    assert prune(layout.journal, 2, covered_seq=0) == []
+    covered = int(starts[2].split(b'"seq":')[1].split(b",")[0]) - 1
+    assert prune(layout.journal, 2, covered) == paths[:2]
+    assert prune(layout.journal, 2, covered_seq=1 << 60) == paths[2:-3]
     assert len(segment_paths(layout.journal)) == 3
-    assert seqs(journal)[-1] == len(records) and seqs(journal)[0] > 1
+    with pytest.raises(JournalDamageError, match="no checkpoint stands for them"):
+        seqs(journal)
+    begin = first_available(layout.journal)
+    assert seqs(journal, begin - 1) == list(range(begin, len(records) + 1))
 
 
 def test_the_search_by_bytes_finds_every_seq(layout: DataLayout, records: list[Record]) -> None:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from kortana.adapters.files.layout import PRIVATE_FILE, sync_folder
-from kortana.adapters.files.segments import TornTail, next_segment_name, read_records, segment_paths
+from kortana.adapters.files.layout import PRIVATE_FILE, replace_file, sync_folder
+from kortana.adapters.files.segments import TornTail, next_segment_name, read_records
 from kortana.ports import JournalFault
 from kortana.protocol.event import Record
 
@@ -18,14 +18,13 @@ class FileJournal:
     """Appends to `coordination_events.jsonl`; one owner at a time (the data folder's lock sees to it).
 
     durable: sync every commit to the disk, or leave it to the page cache, which survives kill -9 only.
-    rotate_bytes: put the current file away once it is longer. keep: how many rotated files stay, 0 for all.
+    rotate_bytes: put the current file away once it is longer.
     """
 
-    def __init__(self, path: Path, durable: bool = True, rotate_bytes: int = 64 << 20, keep: int = 0) -> None:
+    def __init__(self, path: Path, durable: bool = True, rotate_bytes: int = 64 << 20) -> None:
         self._path = path
         self._durable = durable
         self._rotate_bytes = rotate_bytes
-        self._keep = keep
         self._fd = -1
         self._size = 0
         self._distrusted = False
@@ -97,9 +96,6 @@ class FileJournal:
             self._fd = -1
             self._put_away()
             self.open()
-            if self._keep:
-                for old in segment_paths(self._path)[: -self._keep - 1]:
-                    old.unlink()
         except OSError as error:
             raise JournalFault(f"rotation of {self._path.name}: {error.strerror}") from error
 
@@ -112,7 +108,7 @@ class FileJournal:
         aside = torn.path.with_name(f"{torn.path.name}.torn-{torn.offset}")
         with torn.path.open("r+b") as file:
             file.seek(torn.offset)
-            aside.write_bytes(file.read())
+            replace_file(aside, [file.read()])
             file.truncate(torn.offset)
             file.flush()
             os.fsync(file.fileno())

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
+from kortana.adapters.files.bitflip import unflip
 from kortana.protocol.codec import FrameError, decode_record
 from kortana.protocol.event import Record
 
@@ -91,7 +93,7 @@ def offset_after(path: Path, seq: int) -> int:
 
 
 def read_records(current: Path, after: int = 0) -> Iterator[Record]:
-    """The records with a higher seq, in order and without a gap.
+    """The records with a higher seq, in order and without a gap; none may be missing after `after`.
 
     Raises TornTail after the last whole record where the current file ends in a torn one, and
     JournalDamageError for everything else that is wrong.
@@ -102,7 +104,10 @@ def read_records(current: Path, after: int = 0) -> Iterator[Record]:
     for index, seq in enumerate(starts):
         if seq is not None and seq <= after + 1:
             begin = index
-    expected = after + 1 if after else None
+    expected = after + 1
+    if paths and (starts[0] or 0) > expected:
+        what = f"begins at seq {starts[0]}: the records before it were pruned, and no checkpoint stands for them"
+        raise JournalDamageError(paths[0], 0, what)
     for index in range(begin, len(paths)):
         path = paths[index]
         offset = offset_after(path, after) if after and index == begin else 0
@@ -112,25 +117,52 @@ def read_records(current: Path, after: int = 0) -> Iterator[Record]:
             yield record
 
 
-def _read_file(path: Path, offset: int, expected: int | None, end: int | None, last: bool) -> Iterator[Record]:
+def _read_file(path: Path, offset: int, expected: int, end: int | None, last: bool) -> Iterator[Record]:
     """The records of one file before seq `end`, where the next file begins: what a failed sync left there is void."""
     for line_offset, line in lines_of(path, offset):
-        if expected is not None and expected == end:
+        if expected == end:
             return
         try:
             if not line.endswith(b"\n"):
                 raise FrameError("no end of line")
             record = decode_record(line[:-1])
         except FrameError as error:
-            if last and not _valid_after(path, line_offset + len(line)):
-                raise TornTail(path, line_offset) from None
-            raise JournalDamageError(path, line_offset, error.detail) from None
-        if expected is None:
-            expected = record.seq if path.name != "coordination_events.jsonl" else 1
+            raise _judge(path, line_offset, line, error.detail, last) from None
         if record.seq != expected:
             raise JournalDamageError(path, line_offset, f"seq {record.seq} where {expected} is due")
         expected += 1
         yield record
+
+
+def _judge(path: Path, offset: int, line: bytes, what: str, last: bool) -> Exception:
+    """What a bad line is: one flipped bit is damage even at the very end, where it may have been acknowledged."""
+    following = next((text for _, text in lines_of(path, offset + len(line))), b"")
+    if unflip(line, following) is not None:
+        return JournalDamageError(path, offset, f"one bit of this record has flipped ({what})")
+    if last and not _valid_after(path, offset + len(line)):
+        return TornTail(path, offset)
+    return JournalDamageError(path, offset, what)
+
+
+def first_available(current: Path) -> int:
+    """The seq of the oldest record that has not been pruned; 1 for an empty journal."""
+    return next((seq for path in segment_paths(current) if (seq := first_seq(path)) is not None), 1)
+
+
+def prune(current: Path, keep: int, covered_seq: int) -> list[Path]:
+    """Removes rotated files but for the newest `keep`, as far as a durable checkpoint at `covered_seq` covers them.
+
+    Gives what was removed. Raises OSError.
+    """
+    paths = segment_paths(current)
+    removed = []
+    for path, after in list(pairwise(paths))[: max(len(paths) - 1 - keep, 0)]:
+        begins = first_seq(after)
+        if begins is None or begins > covered_seq + 1:
+            break
+        path.unlink()
+        removed.append(path)
+    return removed
 
 
 def lines_of(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
