@@ -80,9 +80,9 @@ def next_due(state: State) -> float | None:
 
 def _submit(turn: Turn, command: Submit) -> None:
     event, conn, state = command.event, command.conn, turn.state
-    refusal = _refuse_sender(event)
-    if refusal:
-        return turn.reply_only(conn, event, refusal)
+    if event.event_type not in (ev.OPERATOR_TYPES if event.source == ev.OPERATOR else ev.AGENT_TYPES):
+        known = event.event_type in ev.EVENT_TYPES
+        return turn.reply_only(conn, event, reasons.FORBIDDEN if known else reasons.UNKNOWN_EVENT_TYPE)
     digest = event_digest(event)
     if not _is_new(turn, conn, event, digest):
         return None
@@ -113,16 +113,9 @@ def _is_new(turn: Turn, conn: int, event: Event, digest: int) -> bool:
     if asked is not None and asked.digest != digest:
         turn.reply_only(conn, event, reasons.ID_CONFLICT, "another event had this id")
         return False
-    state.waiters.pop(event.id)
+    if asked is not None:
+        state.waiters.pop(event.id)
     return True
-
-
-def _refuse_sender(event: Event) -> str:
-    kind = event.event_type
-    allowed = ev.OPERATOR_TYPES if event.source == ev.OPERATOR else ev.AGENT_TYPES
-    if kind in allowed:
-        return ""
-    return reasons.FORBIDDEN if kind in ev.EVENT_TYPES else reasons.UNKNOWN_EVENT_TYPE
 
 
 def _confirm(turn: Turn, command: Submit, digest: int) -> None:

@@ -26,10 +26,9 @@ def evolve(state: State, record: Record, now: float) -> None:
     state.seq = record.seq
     state.recorded_at = record.recorded_at
     state.last_task = event.task_id
-    state.revision += 1
     kind = event.event_type
-    if kind == ev.ACK:
-        if event.source == ev.COORDINATOR:
+    if kind == "ACK":
+        if event.source == "coordinator":
             _answered(state, record, now)
         else:
             _confirmed(state, event)
@@ -57,25 +56,23 @@ def _answered(state: State, record: Record, now: float) -> None:
     state.answers[event_id] = (asked.digest, record.body)
     if len(state.answers) > state.limits.answers_kept:
         state.answers.popitem(last=False)
-    _touch(state, asked.event.source, record.recorded_at)
+    event = asked.event
+    agent = state.agents.get(event.source)
+    if agent is not None:
+        agent.heartbeat = record.recorded_at
+        agent.seen = True
     if payload["accepted"]:
-        apply = _APPLY.get(asked.event.event_type)
+        apply = _APPLY.get(event.event_type)
         if apply is not None:
-            apply(state, asked.event, record, payload, now)
-        _deliver(state, asked)
+            apply(state, event, record, payload, now)
+        if event.target != "coordinator":
+            _deliver(state, asked)
 
 
 def _noted(state: State, note: dict[str, Any]) -> None:
     """The coordinator's word to itself; of these only the settings of a boot change the state."""
     if "limits" in note:
         state.limits = msgspec.convert(note["limits"], Limits)
-
-
-def _touch(state: State, name: str, at: str) -> None:
-    agent = state.agents.get(name)
-    if agent is not None:
-        agent.heartbeat = at
-        agent.seen = True
 
 
 def _claimed(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
@@ -108,8 +105,9 @@ def _renewed(state: State, event: Event, record: Record, answer: dict[str, Any],
 def _updated(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
     task, payload = state.changing(answer["task"]["id"]), event.payload
     task.details = payload.get("details", "") or task.details
-    if payload.get("progress") is not None:
-        task.progress = payload["progress"]
+    progress = payload.get("progress")
+    if progress is not None:
+        task.progress = progress
     if "result" in payload:
         task.result = payload["result"]
     _settle(state, task, answer["task"], record)
@@ -160,8 +158,8 @@ def _unblock(state: State, task: Task) -> None:
             waiting.pop(task.id, None)
             if not waiting:
                 state.needed_by.pop(needed, None)
+        task.blocker = None
     task.blocked = False
-    task.blocker = None
 
 
 def _blocked(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:

@@ -6,10 +6,12 @@ from kortana.core.task import COMPLETED, PENDING, Task
 
 def set_status(state: State, task: Task, status: str) -> None:
     """Moves a task to a status, and in or out of the ready queue. Wakes its dependants when it completes."""
-    leave_status(state, task)
-    was = task.status
+    was, counts = task.status, state.counts
+    counts[was] = counts.get(was, 1) - 1
+    counts[status] = counts.get(status, 0) + 1
+    if task.id in state.ready:
+        state.ready.discard(task.id)
     task.status = status
-    state.counts[status] = state.counts.get(status, 0) + 1
     if status == PENDING and not state.unmet.get(task.id):
         state.ready.add(task.id, task.requires, task.priority, task.created_seq)
     if (status == COMPLETED) != (was == COMPLETED):

@@ -75,8 +75,6 @@ class State:
         """The tasks as encoded pages, for snapshots."""
         self.outbox: list[tuple[str, bytes]] | None = None
         """Where new mailbox entries are also put, for sending; None during replay."""
-        self.revision = 0
-        """Grows with every change; no part of the canonical state."""
 
     def changing(self, name: str) -> Task:
         """The task of that name, to be changed: a snapshot that is under way takes its old form first."""

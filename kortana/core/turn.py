@@ -20,12 +20,13 @@ class Turn:
     that was set back is held at the last record's time.
     """
 
-    __slots__ = ("deliveries", "now", "records", "replies", "state", "wall", "wall_ms")
+    __slots__ = ("_expires_at", "_ttl_s", "deliveries", "now", "records", "replies", "state", "wall", "wall_ms")
 
     def __init__(self, state: State, now: float, wall_ms: int) -> None:
         if state.recorded_at:
             wall_ms = max(wall_ms, ms_from_iso(state.recorded_at))
         self.state = state
+        self._ttl_s, self._expires_at = -1.0, ""
         self.now = now
         self.wall_ms = wall_ms
         self.wall = iso_from_ms(wall_ms)
@@ -65,8 +66,12 @@ class Turn:
 
     def answer(self, conn: int, event: Event, payload: dict[str, Any]) -> None:
         """Journals the decision on an input, and replies where the contract owes an answer."""
-        body = {"ack_for_event_id": event.id, **payload, "seq": self.state.seq + 1}
-        record = self.say(event.source, ev.ACK, event.task_id, body)
+        seq = self.state.seq + 1
+        body = {"ack_for_event_id": event.id, **payload, "seq": seq}
+        answer = Event(
+            f"k{seq}", self.wall, ev.COORDINATOR, event.source, ev.ACK, event.task_id, "normal", body, False
+        )
+        record = self._append(Record(answer, seq, self.wall, encode_json(answer), 0))
         if event.requires_ack or not payload["accepted"]:
             self.replies.append((conn, record.body))
 
@@ -88,7 +93,9 @@ class Turn:
 
     def expires_at(self, ttl_s: float) -> str:
         """When a lease granted now would end, by the wall clock: for people; no decision reads it."""
-        return iso_from_ms(self.wall_ms + round(ttl_s * 1000))
+        if ttl_s != self._ttl_s:
+            self._ttl_s, self._expires_at = ttl_s, iso_from_ms(self.wall_ms + round(ttl_s * 1000))
+        return self._expires_at
 
     def _append(self, record: Record) -> Record:
         self.records.append(record)
@@ -104,9 +111,23 @@ def refusal_event(event_id: str, target: str, wall: str, payload: dict[str, Any]
 def brief(task: Task) -> dict[str, Any]:
     """What an answer says of a task: its identity and standing, and what is needed to work on it."""
     found: dict[str, Any] = {"id": task.id, "status": task.status, "owner": task.owner, "attempts": task.attempts}
-    for name in ("title", "run", "prompt", "paths", "depends_on", "requires", "progress", "blocker", "quarantined"):
-        value = getattr(task, name)
-        if value or (name == "progress" and value is not None):
-            found[name] = value
+    if task.title:
+        found["title"] = task.title
+    if task.run:
+        found["run"] = task.run
+    if task.prompt:
+        found["prompt"] = task.prompt
+    if task.paths:
+        found["paths"] = task.paths
+    if task.depends_on:
+        found["depends_on"] = task.depends_on
+    if task.requires:
+        found["requires"] = task.requires
+    if task.progress is not None:
+        found["progress"] = task.progress
+    if task.blocker:
+        found["blocker"] = task.blocker
+    if task.quarantined:
+        found["quarantined"] = True
     found["priority"] = task.priority
     return found

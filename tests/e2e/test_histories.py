@@ -15,8 +15,8 @@ import json, random, time
 def run(agent):
     draw = random.Random(agent.name)
     with open(f"{agent.name}.history", "w") as out:
-        for _ in range(%d):
-            task = f"t{draw.randrange(%d)}"
+        for _ in range(ROUNDS):
+            task = f"t{draw.randrange(TASKS)}"
             for kind in ("claim", "release"):
                 began = time.monotonic()
                 answer = agent.claim_task(task) if kind == "claim" else agent.release_task(task)
@@ -25,7 +25,7 @@ def run(agent):
                 if kind == "claim" and not answer and draw.random() < 0.5:
                     break
     open(f"{agent.name}.done", "w").close()
-""" % (ROUNDS // 8, TASKS)
+""".replace("ROUNDS", str(ROUNDS // 8)).replace("TASKS", str(TASKS))
 
 
 def test_what_eight_processes_saw_is_linearizable(project: Project) -> None:
@@ -54,14 +54,17 @@ def call(process: str, kind: str, ok: bool, began: float, ended: float, token: i
     return Call(process, kind, ok, token, began, ended)
 
 
+CLAIMED = call("a", "claim", True, 0, 1, 5)
+
+
 @pytest.mark.parametrize(
     ("calls", "verdict"),
     [
         ([call("a", "claim", True, 0, 1, 5), call("b", "claim", True, 2, 3, 6)], False),
-        ([call("a", "claim", True, 0, 4, 5), call("a", "release", True, 5, 6), call("b", "claim", True, 2, 9, 6)], True),
+        ([CLAIMED, call("a", "release", True, 5, 6), call("b", "claim", True, 2, 9, 6)], True),
         ([call("a", "claim", True, 0, 1, 5), call("b", "claim", False, 2, 3)], True),
         ([call("b", "claim", False, 2, 3)], False),
-        ([call("a", "claim", True, 0, 1, 5), call("a", "release", True, 2, 3), call("b", "claim", True, 4, 5, 4)], False),
+        ([CLAIMED, call("a", "release", True, 2, 3), call("b", "claim", True, 4, 5, 4)], False),
         ([call("a", "claim", True, 0, 1, 5), call("b", "release", True, 2, 3)], False),
     ],
     ids=["two holders", "one after the other", "denied", "denied by nobody", "old token", "released by another"],
