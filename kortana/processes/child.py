@@ -73,9 +73,20 @@ def _fail(code: int, text: str) -> None:
     os._exit(code)
 
 
+def _find(name: str, env: dict[str, str]) -> str:
+    """Where a command stands, by the worker's own PATH: one exec, not one for each folder."""
+    if "/" in name:
+        return name
+    for folder in env.get("PATH", os.defpath).split(os.pathsep):
+        path = f"{folder}/{name}"
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+    raise FileNotFoundError(name)
+
+
 def _execute(argv: list[str], env: dict[str, str]) -> None:
     try:
-        os.execvpe(argv[0], argv, env)
+        os.execve(_find(argv[0], env), argv, env)
     except FileNotFoundError:
         _fail(NOT_FOUND, f"cannot run {argv[0]}: there is no such command")
     except OSError as error:

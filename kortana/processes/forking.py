@@ -52,7 +52,10 @@ class _Popen(multiprocessing.popen_fork.Popen):
         self.sentinel = -1
         if self.pid == 0:
             try:
-                code = process_obj._bootstrap(parent_sentinel=None)
+                if process_obj.is_command:
+                    process_obj.run()  # ends in exec: what Python workers need set up, 1 ms, is for nothing
+                else:
+                    code = process_obj._bootstrap(parent_sentinel=None)
             finally:
                 os._exit(code)
 
@@ -61,6 +64,8 @@ class WorkerProcess(multiprocessing.context.ForkProcess):
     """A worker as a multiprocessing process, in a cgroup where it has one; `reaped` tells it that it is gone."""
 
     group: Path | None = None
+    is_command = False
+    """It becomes another program at once."""
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:

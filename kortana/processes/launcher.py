@@ -147,6 +147,7 @@ class Launcher:
         arguments = (spec, os.getpid(), out_write, err_write, status_write, self._runner)
         process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
         process.group = group
+        process.is_command = spec.argv is not None
         try:
             process.start()
         except OSError:
