@@ -12,16 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pykka
 
 from kortana.actors.admission import Gate
 from kortana.actors.budget import TreeBudget
 from kortana.actors.console import Console
 from kortana.actors.core_actors import CoreActors
+from kortana.actors.crash_recorder import CrashRecorder, record_own_death
 from kortana.actors.environment import worker_environment
-from kortana.actors.messages import LauncherBack, LauncherReported, Report, ShutDown
+from kortana.actors.messages import Inspect, LauncherBack, LauncherReported, Report, ShutDown
 from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor, Worker
 from kortana.actors.timer import TimerActor
+from kortana.adapters.files.crashes import CrashStore, latest_events
 from kortana.adapters.files.edits import EditError, line_of
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.layout import DataLayout, replace_file
@@ -29,6 +32,7 @@ from kortana.adapters.files.recovery import recover
 from kortana.adapters.files.reserve import DiskReserve
 from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.adapters.files.supervision_log import SupervisionLog
+from kortana.config.limits import limits_from
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
@@ -36,6 +40,7 @@ from kortana.processes import cgroup, leftovers
 from kortana.processes.link import LauncherLink
 from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
+from kortana.processes.notify import Notifier
 from kortana.processes.posix import become_subreaper
 from kortana.processes.tree import is_inside
 from kortana.protocol.codec import encode_json
@@ -43,7 +48,7 @@ from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
 from kortana.transport.endpoint import listen, socket_path_for
 from kortana.transport.hub import Hub
-from kortana.wiring import SystemClock, edit_events, limits_of, process_spec, refused_edit, task_event
+from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
 GIL_SLICE_S = 0.001
@@ -74,6 +79,8 @@ class Tree:
         self._route: dict[str, Any] = {}
         self._workers: dict[str, Worker] = {}
         self._console: Console | None = None
+        self._crashes = CrashStore(layout.crashes)
+        self._notifier = Notifier()
         self._edits: list[Event] = []
         """What a person has changed in task_graph.json while nothing ran."""
         spec = config.journal
@@ -86,10 +93,13 @@ class Tree:
         Raises JournalDamageError, EditError and OSError from the recovery, before anything is started.
         """
         self._tune()
+        unclean = leftovers.remembered_run(self._layout.processes)
         ended = leftovers.end_leftovers(self._layout.processes)
         if ended:
             self._say(f"ended {ended} processes that an earlier run had left")
             self._log.write("adopted_leftovers", ended=ended)
+        if unclean is not None:
+            self._tell_unclean(unclean, ended)
         first = self._recover_first()
         become_subreaper()
         self._install_signals()
@@ -104,6 +114,7 @@ class Tree:
             self._supervisor.proxy().begin().get(timeout=120)
             self._log.write("up", run_id=self._run_id, pid=os.getpid())
             ready(self._supervisor)
+            self._notifier.tell("READY=1", f"STATUS={len(self._workers)} workers")
             code = self._serve()
         finally:
             link.close()
@@ -136,7 +147,7 @@ class Tree:
 
     def _recover_first(self) -> tuple[State, Journal]:
         """As `_recover`, and takes in what a person has changed in task_graph.json. Raises EditError."""
-        limits = limits_of(self._config)
+        limits = limits_from(self._config)
         found = recover(self._layout, self._journal, limits, with_edits=True)
         for note in found.notes:
             self._tell_note(note)
@@ -153,13 +164,24 @@ class Tree:
         gc.freeze()
         return found.state, self._journal
 
+    def _tell_unclean(self, run_id: str, ended: int) -> None:
+        try:
+            crash_id = record_own_death(self._crashes, self._latest_events, run_id, None, ended)
+        except OSError as error:
+            crash_id = f"lost: {error.strerror}"
+        self._log.write("supervisor_died", run_id=run_id, crash_id=crash_id)
+        self._say(f"the last run had not ended cleanly: `kortana crashes show {crash_id}`")
+
+    def _latest_events(self, agent: str, most: int) -> list[dict[str, Any]]:
+        return latest_events(self._layout.journal, agent, most)
+
     def _tell_note(self, note: str) -> None:
         self._say(note)
         self._log.write("recovery_note", note=note)
 
     def _recover(self, for_writing: bool = True) -> tuple[State, Journal]:
         journal = self._journal
-        found = recover(self._layout, journal, limits_of(self._config))
+        found = recover(self._layout, journal, limits_from(self._config))
         for note in found.notes:
             self._tell_note(note)
         if for_writing:
@@ -179,7 +201,7 @@ class Tree:
             lambda for_writing: waiting.pop() if waiting else self._recover(for_writing),
             FileSnapshots(self._layout, self._config.journal.keep_segments), hub, gate, clock,
             [*self._edits, *(task_event(task) for task in self._config.tasks)], watch, self._log.write,
-            DiskReserve(self._layout.reserve), limits_of(self._config),
+            DiskReserve(self._layout.reserve), limits_from(self._config), task_event,
         )  # fmt: skip
         spec = self._config.supervisor
         services = Services(
@@ -187,6 +209,7 @@ class Tree:
             coordinator=self._core.tell_coordinator, log=self._log.write,
             draw=lambda: random.uniform(-1, 1), make_spec=self._process_spec,
             tree_budget=TreeBudget(spec.intensity, spec.period), strategy=spec.strategy,
+            recorder=CrashRecorder(self._crashes, self._latest_events, self._core.held_by, self._log.write),
         )  # fmt: skip
         ref: Any = SupervisorActor.start(
             self._config, self._core, services, self._route, self._log_and_tell,
@@ -239,7 +262,11 @@ class Tree:
     def _serve(self) -> int:
         """The main thread's loop: signals, a launcher to start anew, the end."""
         while True:
-            order, value = self._orders.get()
+            try:
+                order, value = self._orders.get(timeout=self._notifier.watchdog_s)
+            except queue.Empty:
+                self._pet_watchdog()
+                continue
             if order == "finished":
                 return value
             if order == "signal":
@@ -249,11 +276,20 @@ class Tree:
                     return 1
                 name = signal.Signals(value).name
                 self._say(f"{name}: stopping the workers; once more kills them")
+                self._notifier.tell("STOPPING=1", f"STATUS={name}: stopping the workers")
                 self._supervisor.tell(ShutDown(name, 0))
             elif order == "launcher":
                 self._reopen_launcher()
             else:
                 _reap()
+
+    def _pet_watchdog(self) -> None:
+        """A sign of life, if the supervisor actor answers."""
+        try:
+            self._supervisor.ask(Inspect(), timeout=self._notifier.watchdog_s)
+        except (pykka.Timeout, pykka.ActorDeadError):
+            return
+        self._notifier.tell("WATCHDOG=1")
 
     def _reopen_launcher(self) -> None:
         folder = cgroup.own_folder()

@@ -56,6 +56,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     """The canonical state but for tasks, where a checkpoint is due."""
 
 
+class Crashes(Protocol):
+    """The records of deaths."""
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Seals a record. Raises OSError."""
+
+
 class Snapshots(Protocol):
     """Readable and recoverable copies of the state."""
 
@@ -85,6 +92,23 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     pids: int | None = None
 
 
+class OutputLine(msgspec.Struct, frozen=True, array_like=True):
+    at: str
+    stream: str
+    """`o` or `e`."""
+    text: str
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """What one process used at a moment."""
+
+    at_s: float
+    """Seconds since its start."""
+    rss_bytes: int
+    cpu_s: float
+    open_files: int
+
+
 class ProcessExit(msgspec.Struct, frozen=True):
     """How an incarnation ended; sent once its whole process tree is gone."""
 
@@ -97,8 +121,15 @@ class ProcessExit(msgspec.Struct, frozen=True):
     max_rss_bytes: int
     swept: int
     """Processes of its tree that had to be killed after it."""
-    last_lines: list[str]
-    """The end of its output, at most 20 lines."""
+    output: list[OutputLine] = []
+    """The end of its output, at most 100 lines."""
+    report: str = ""
+    """What a Python worker sent on its crash pipe: exceptions as JSON lines, stacks as faulthandler writes them."""
+    oom_kills: int = 0
+    oom_evidence: str = ""
+    """The kernel's counter, as it was read."""
+    samples: list[Sample] = []
+    """Its first process over time, oldest first."""
 
 
 class Launcher(Protocol):
@@ -109,6 +140,9 @@ class Launcher(Protocol):
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         """Sends a signal to its first process and that one's process group."""
+
+    def ask_stacks(self, worker: str, incarnation: int) -> None:
+        """Asks a Python worker for the stacks of its threads; they come with its exit."""
 
     def kill_tree(self, worker: str, incarnation: int) -> None:
         """Kills everything that it ever started."""

@@ -5,7 +5,7 @@ import time
 from typing import Any
 from zlib import crc32
 
-from kortana.config.spec import Config, TaskSpec, WorkerSpec
+from kortana.config.spec import TaskSpec, WorkerSpec
 from kortana.core.commands import Boot, Submit
 from kortana.core.decide import decide
 from kortana.core.state import Limits, State
@@ -27,19 +27,6 @@ class SystemClock:
 
     def wall_ms(self) -> int:
         return time.time_ns() // 1_000_000
-
-
-def limits_of(config: Config) -> Limits:
-    """The core's settings from the configuration's."""
-    spec = config.coordinator
-    return Limits(
-        lease_ttl_s=spec.lease_ttl,
-        max_lease_ttl_s=spec.max_lease_ttl,
-        max_attempts=spec.max_attempts,
-        max_leases_per_agent=spec.max_leases_per_agent,
-        adhoc_tasks=spec.adhoc_tasks,
-        mailbox_limit=spec.mailbox_limit,
-    )
 
 
 def task_event(task: TaskSpec) -> Event:
@@ -102,4 +89,5 @@ def process_spec(spec: WorkerSpec, name: str, incarnation: int, env: dict[str, s
         cwd=spec.cwd, env=env, log_path=log_path,
         log_rotate_bytes=spec.logs.rotate_size, log_keep=spec.logs.keep,
         ready_pattern=spec.ready.pattern, open_files=spec.limits.open_files,
+        memory_bytes=spec.limits.memory, pids=spec.limits.pids,
     )  # fmt: skip

@@ -26,7 +26,10 @@ class Gate:
         self._tokens: dict[str, tuple[str, int]] = {}
         self._declared: dict[str, None] = {}
         self._seen: dict[str, float] = {}
+        self._progressed: dict[str, float] = {}
         self.is_waiting: Callable[[str], bool] = lambda agent: False
+        self.is_busy: Callable[[str], bool] = lambda agent: False
+        """Whether an agent holds a task."""
 
     def declare(self, worker: str) -> None:
         """No guest may carry this name."""
@@ -35,6 +38,7 @@ class Gate:
     def hand_out(self, worker: str, token: str, incarnation: int) -> None:
         """From now on only this incarnation speaks for the worker."""
         self._seen.pop(worker, None)
+        self._progressed.pop(worker, None)
         self._tokens[worker] = (token, incarnation)
 
     def withdraw(self, worker: str) -> None:
@@ -46,8 +50,22 @@ class Gate:
         known = self._tokens.get(worker)
         return known is not None and known[1] == incarnation
 
-    def saw(self, agent: str) -> None:
+    def undeclare(self, worker: str) -> None:
+        """It is no worker any more."""
+        self._declared.pop(worker, None)
+        self.withdraw(worker)
+
+    def saw(self, agent: str, progressed: bool = False) -> None:
+        """It has spoken; with something that shows progress, or only a sign of life."""
         self._seen[agent] = time.monotonic()
+        if progressed:
+            self._progressed[agent] = self._seen[agent]
+
+    def last_progress(self, agent: str) -> float | None:
+        """When an agent that holds a task last showed progress (monotonic); now, where it has nothing to do."""
+        if agent not in self._seen:
+            return None
+        return self._progressed.get(agent, self._seen[agent]) if self.is_busy(agent) else time.monotonic()
 
     def last_seen(self, agent: str) -> float | None:
         """When the agent last spoke (monotonic); now, while it waits for a claim; None before its HELLO."""

@@ -19,6 +19,10 @@ class TreeBudget:
         with self._lock:
             return self._window.admit(now)
 
+    def used(self, now: float) -> int:
+        with self._lock:
+            return self._window.used(now)
+
     def clear(self) -> None:
         with self._lock:
             self._window.clear()

@@ -1,13 +1,19 @@
-"""The operator's commands that the supervisor carries out: ps, start, stop, restart, down, wait."""
+"""The operator's commands that the supervisor carries out: ps, start, stop, restart, apply, scale, down, wait."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pykka
 
+from kortana.actors import applying
 from kortana.actors.messages import Control, Inspect, RestartWorker, StartWorker, StopWorker
 from kortana.actors.worker_process import RESTING
+from kortana.config.limits import limits_from
+from kortana.config.load import load_config
+from kortana.config.nodes import ConfigError
+from kortana.config.spec import Config
 from kortana.processes.posix import rss_bytes
 from kortana.protocol import reasons
 from kortana.protocol.codec import encode_json
@@ -27,6 +33,10 @@ class Pending(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     wanted: str
     """`ready`, or `rest`."""
+    gone: frozenset[str] = frozenset()
+    """Workers that must be no more."""
+    result: Any = None
+    """What is told besides, when all is well."""
 
 
 def _reply(actor: "SupervisorActor", message: Control, accepted: bool, reason: str = "", result: Any = None) -> None:
@@ -108,6 +118,59 @@ def _wait(actor: "SupervisorActor", message: Control) -> None:
         settle(actor)
 
 
+def _apply(actor: "SupervisorActor", message: Control) -> None:
+    """Re-reads kortana.yaml; args: `dry_run`. Result: `{"plan": [...]}`, answered when the workers are settled."""
+    try:
+        new = load_config(Path(actor.config.path))
+    except ConfigError as error:
+        return _reply(actor, message, False, "config", {"detail": str(error)})
+    return _go_to(actor, message, new)
+
+
+def _scale(actor: "SupervisorActor", message: Control) -> None:
+    """args: `counts`: worker → replicas."""
+    new = applying.scaled(actor.config, {str(k): int(v) for k, v in message.args.get("counts", {}).items()})
+    if isinstance(new, str):
+        return _reply(actor, message, False, "unknown_worker", {"detail": new})
+    return _go_to(actor, message, new)
+
+
+def _go_to(actor: "SupervisorActor", message: Control, new: Config) -> None:
+    if actor.down is not None:
+        return _reply(actor, message, False, reasons.SHUTTING_DOWN)
+    known = frozenset(task.id for task in new.tasks if actor.core.has_task(task.id))
+    steps = applying.plan(actor.config, new, known)
+    shown = {"plan": msgspec.to_builtins(steps)}
+    if message.args.get("dry_run"):
+        return _reply(actor, message, True, result=shown)
+    if new.coordinator != actor.config.coordinator:
+        actor.core.configure(limits_from(new))
+    actor.core.add_tasks([task for task in new.tasks if task.id not in known])
+    resting = {name for name, worker in actor.workers.items() if worker.view.state in RESTING}
+    applying.carry_out(actor, new, steps)
+    changed = [s.name for s in steps if s.kind == "worker" and s.action in (applying.ADD, applying.CHANGE)]
+    names = tuple(name for name in changed if name not in resting)
+    gone = frozenset(s.name for s in steps if s.kind == "worker" and s.action == applying.REMOVE)
+    actor.pending_controls.append(Pending(message, names, "ready", gone, shown))
+    return settle(actor)
+
+
+def _explain(actor: "SupervisorActor", message: Control) -> None:
+    """Why a worker was restarted or not, what its budget says, and when it starts next."""
+    worker = actor.workers.get(str(message.args.get("name")))
+    if worker is None:
+        detail = {"detail": f"there is no worker {message.args.get('name')!r}; there are: {', '.join(actor.workers)}"}
+        return _reply(actor, message, False, "unknown_worker", detail)
+    view, spec, now = worker.view, worker.spec, actor.services.clock.monotonic()
+    due = view.next_at if view.state in ("backoff", "parked") else None
+    return _reply(actor, message, True, result={
+        **view.row(now), "restart": spec.restart, "intensity": spec.intensity, "period_s": spec.period,
+        "window_used": worker.window_used(now), "tree_intensity": actor.config.supervisor.intensity,
+        "tree_period_s": actor.config.supervisor.period, "tree_window_used": actor.services.tree_budget.used(now),
+        "next_in_s": None if due is None else round(max(due - now, 0.0), 3),
+    })  # fmt: skip
+
+
 def _down(actor: "SupervisorActor", message: Control) -> None:
     actor.pending_controls.append(Pending(message, (), "down"))
     actor.shut_down("down", 0)
@@ -124,11 +187,13 @@ def settle(actor: "SupervisorActor") -> None:
     for pending in list(actor.pending_controls):
         if pending.wanted == "down":
             continue
-        views = [actor.workers[name].view for name in pending.names]
-        if all(_is_settled(view, pending.wanted) for view in views):
+        views = [actor.workers[name].view for name in pending.names if name in actor.workers]
+        if pending.gone.isdisjoint(actor.workers) and all(_is_settled(view, pending.wanted) for view in views):
             actor.pending_controls.remove(pending)
             unwell = [v for v in views if pending.wanted == "ready" and v.state in ("failed", "parked", "stopped")]
             result = {"workers": [{"name": v.name, "state": v.state, "last_exit": v.last_exit} for v in unwell]}
+            if pending.result is not None:
+                result = {**result, **pending.result}
             _reply(actor, pending.control, not unwell, "" if not unwell else "not_ready", result)
 
 
@@ -146,5 +211,8 @@ _HANDLERS: dict[str, Callable[["SupervisorActor", Control], None]] = {
     "stop": _order(StopWorker("user"), "rest"),
     "restart": _order(RestartWorker("user"), "ready"),
     "wait": _wait,
+    "apply": _apply,
+    "scale": _scale,
+    "explain": _explain,
     "down": _down,
 }

@@ -35,6 +35,9 @@ from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
 from kortana.transport.hub import BadFrame, Connection, Frame, Gone, Hub
 
+_SIGNS_OF_LIFE = frozenset({ev.HEARTBEAT, ev.ACK})
+"""Events that show that an agent lives, and not that it gets anywhere."""
+
 
 class Stats:
     """What the summary at the end tells, counted since this process began."""
@@ -86,6 +89,11 @@ class CoordinatorActor(pykka.ThreadingActor):
         self._draining = False
         self._done_told = -1
         gate.is_waiting = state.waiters.is_waiting
+        gate.is_busy = self._is_busy
+
+    def _is_busy(self, agent: str) -> bool:
+        found = self._state.agents.get(agent)
+        return found is not None and bool(found.tasks)
 
     def begin(self, seeds: list[Event]) -> None:
         """Called through its proxy: boots the state, adds the seed tasks that it lacks, and begins to listen."""
@@ -145,7 +153,7 @@ class CoordinatorActor(pykka.ThreadingActor):
             return turn.reply_only(connection.id, event, reasons.UNAVAILABLE, self._unavailable)
         if self._draining and event.event_type == ev.TASK_CLAIM:
             return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
-        self._gate.saw(connection.agent)
+        self._gate.saw(connection.agent, event.event_type not in _SIGNS_OF_LIFE)
         decide(turn, Submit(event, body, connection.id, connection.tied))
         return None
 

@@ -8,11 +8,13 @@ import pykka
 from kortana.actors.admission import Gate
 from kortana.actors.coordinator import CoordinatorActor, Stats
 from kortana.actors.inboxes import HubInbox
-from kortana.actors.messages import Flush, FlushSnapshots
+from kortana.actors.messages import Decide, Flush, FlushSnapshots
 from kortana.actors.persistence import PersistenceActor, SnapshotActor
+from kortana.core.commands import Configure, Submit
 from kortana.core.limits import Limits
 from kortana.core.state import State
 from kortana.ports import Clock, Journal, Reserve, Snapshots
+from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event, Record
 from kortana.transport.hub import Hub
 
@@ -27,7 +29,8 @@ class CoreActors:
     """Starts over from the journal whenever one of the two has died; the hub and its connections live on.
 
     recover: gives the state in the journal, and a journal to append to, or only to read. seeds: the tasks of
-    kortana.yaml. limits: the coordinator's settings. reserve: the room on the disk that is kept for worse times.
+    kortana.yaml. limits: the coordinator's settings. task_event: the TASK_ADD of a declared task. reserve: the room
+    on the disk that is kept for worse times.
     """
 
     def __init__(
@@ -42,8 +45,10 @@ class CoreActors:
         log: Callable[..., None],
         reserve: Reserve,
         limits: Limits,
+        task_event: Callable[[Any], Event],
     ) -> None:
         self.limits = limits
+        self._task_event = task_event
         self._recover, self._hub, self._gate, self._clock = recover, hub, gate, clock
         self._seeds, self._watch = seeds, watch
         self._reserve = reserve
@@ -58,6 +63,7 @@ class CoreActors:
         self._persistence: Any = None
         self._journal: Journal | None = None
         self._counts: dict[str, int] = {}
+        self._state: State | None = None
         self._writer = SnapshotActor.start(snapshots, lambda error: log("snapshot_failed", error=str(error)))
 
     def start(self, fresh: bool, unavailable: str = "") -> dict[str, tuple[bool, int]]:
@@ -85,7 +91,33 @@ class CoreActors:
         coordinator.proxy().begin(self._seeds).get(timeout=START_TIMEOUT_S)
         self._coordinator = coordinator
         self._counts = state.counts
+        self._state = state
         return agents
+
+    def held_by(self, agent: str) -> list[dict[str, Any]]:
+        """The tasks and tokens that an agent has leases on. Any thread."""
+        state = self._state
+        found = state.agents.get(agent) if state is not None else None
+        if state is None or found is None:
+            return []
+        tasks = [state.tasks[name] for name in list(found.tasks) if name in state.tasks]
+        return [{"task": task.id, "token": task.lease_token, "attempts": task.attempts} for task in tasks]
+
+    def configure(self, limits: Limits) -> None:
+        """Other settings, from now on and after a restart of the two."""
+        self.limits = limits
+        self.tell_coordinator(Decide(Configure(limits)))
+
+    def add_tasks(self, tasks: list[Any]) -> None:
+        """Declared tasks that are not there yet."""
+        events = [self._task_event(task) for task in tasks]
+        self._seeds += events
+        for event in events:
+            self.tell_coordinator(Decide(Submit(event, encode_json(event), 0)))
+
+    def has_task(self, name: str) -> bool:
+        """Any thread."""
+        return self._state is not None and name in self._state.tasks
 
     def has_room(self) -> bool:
         """Whether it is worth while to try the journal again."""

@@ -105,6 +105,18 @@ class TakeOver(Message, frozen=True):
     error: str
 
 
+class ProbeSucceeded(Message, frozen=True):
+    """A readiness probe had its answer."""
+
+    incarnation: int
+
+
+class Reconfigure(Message, frozen=True):
+    """The worker is declared differently from now on; it restarts if it runs."""
+
+    spec: Any
+
+
 class AgentSaidHello(Message, frozen=True):
     agent: str
     incarnation: int

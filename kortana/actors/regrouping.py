@@ -38,5 +38,11 @@ class Regrouping:
         for name, worker in self._workers.items():
             if name == crashed:
                 worker.ref.tell(ScheduleRestart())
-            elif name in siblings:
+            elif worker.spec.restart != "temporary" and (name in siblings or self._rests_by_itself(name, crashed)):
                 worker.ref.tell(StartWorker("sibling"))
+
+    def _rests_by_itself(self, name: str, crashed: str) -> bool:
+        """OTP starts the whole group again, who had exited normally among them; whoever a person stopped, rests."""
+        names = list(self._workers)
+        concerned = self._strategy == "one_for_all" or names.index(name) > names.index(crashed)
+        return concerned and self._workers[name].view.state == "exited"

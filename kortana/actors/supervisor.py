@@ -19,6 +19,7 @@ from kortana.actors.messages import (
     LauncherGone,
     LauncherReported,
     PeerChanged,
+    Reconfigure,
     RestartCore,
     SetTimer,
     ShutDown,
@@ -54,6 +55,10 @@ class Worker:
         self.ref: Any = None
         self.reached: set[str] = set()
 
+    def window_used(self, now: float) -> int:
+        """Restarts that count against its budget."""
+        return sum(now - at <= self.spec.period for at in self.view.restarted_at)
+
 
 class SupervisorActor(pykka.ThreadingActor):
     """The root. Everything below it is started by `begin`, and ends before `finished` is called.
@@ -83,6 +88,8 @@ class SupervisorActor(pykka.ThreadingActor):
         self.workers = workers
         self.down: ShutDown | None = None
         self.pending_controls: list[control.Pending] = []
+        self.leaving: set[str] = set()
+        """Workers that are no longer declared, and not yet at rest."""
         self._route = route
         self._log = log
         self._finished = finished
@@ -107,6 +114,45 @@ class SupervisorActor(pykka.ThreadingActor):
                 self._log("declared", worker=name)
         for worker in self.workers.values():
             worker.ref.tell(StartWorker("boot"))
+
+    def hire(self, spec: WorkerSpec, name: str) -> None:
+        """A worker that was not there before."""
+        self.leaving.discard(name)
+        if name in self.workers:
+            self.change(spec, name)
+            self.workers[name].ref.tell(StartWorker("config"))
+            return
+        self.workers[name] = worker = Worker(spec, name)
+        self._employ(worker)
+        self._log("declared", worker=name)
+        for other in self.workers.values():
+            worker.ref.tell(PeerChanged(other.name, frozenset(other.reached)))
+        worker.ref.tell(StartWorker("boot"))
+
+    def change(self, spec: WorkerSpec, name: str) -> None:
+        """Another declaration of a worker."""
+        worker = self.workers[name]
+        worker.spec = spec
+        self._log("config_applied", worker=name)
+        worker.ref.ask(Reconfigure(self._with_replicas(spec)), timeout=control.INSPECT_TIMEOUT_S)
+
+    def dismiss(self, name: str) -> None:
+        """Stops a worker, and forgets it once it is at rest."""
+        self.leaving.add(name)
+        self.workers[name].ref.tell(StopWorker("config"))
+        self._see_off()
+
+    def _see_off(self) -> None:
+        for name in list(self.leaving):
+            worker = self.workers[name]
+            if worker.view.state in RESTING:
+                self.leaving.discard(name)
+                del self.workers[name]
+                self._route.pop(name, None)
+                worker.ref.stop(block=False)
+                self.services.gate.undeclare(name)
+                self._log("removed", worker=name, caused_by="config")
+        control.settle(self)
 
     def _with_replicas(self, spec: WorkerSpec) -> WorkerSpec:
         """`start_after: {flash: ready}` waits for every replica of flash."""
@@ -156,13 +202,16 @@ class SupervisorActor(pykka.ThreadingActor):
     # workers
 
     def _on_changed(self, message: WorkerChanged) -> None:
-        worker = self.workers[message.name]
+        worker = self.workers.get(message.name)
+        if worker is None:
+            return
         worker.reached |= message.reached
         if message.reached:
             for other in self.workers.values():
                 if other.spec.start_after:
                     other.ref.tell(PeerChanged(message.name, message.reached))
         control.settle(self)
+        self._see_off()
         self._regrouping.advance()
         if self.down is not None:
             self._stop_next()

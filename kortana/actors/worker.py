@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kortana.actors.budget import Restarts
 from kortana.actors.messages import (
     AgentSaidHello,
     Alarm,
@@ -13,6 +14,8 @@ from kortana.actors.messages import (
     LauncherBack,
     LauncherGone,
     PeerChanged,
+    ProbeSucceeded,
+    Reconfigure,
     Report,
     RestartWorker,
     ScheduleRestart,
@@ -22,9 +25,11 @@ from kortana.actors.messages import (
     WorkerActorDied,
     WorkerCrashed,
 )
-from kortana.actors.worker_process import LIVE, RESTING, UNKNOWN_EXIT, ProcessOwner
+from kortana.actors.worker_process import ACTOR_DIED, LIVE, RESTING, UNKNOWN_EXIT, ProcessOwner
+from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown
 from kortana.core.restart import classify, verdict
+from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
 
 
@@ -47,6 +52,10 @@ class WorkerActor(ProcessOwner):
                 self._on_restart(cause)
             case AgentSaidHello(incarnation=incarnation):
                 self._on_hello(incarnation)
+            case ProbeSucceeded(incarnation=incarnation):
+                self._on_probe(incarnation)
+            case Reconfigure(spec=spec):
+                self._on_reconfigured(spec)
             case PeerChanged(name=name, reached=reached):
                 self._on_peer(name, reached)
             case Alarm(name=name):
@@ -72,7 +81,7 @@ class WorkerActor(ProcessOwner):
         """The actor before this one died: a process that may live is ended as a failure, a pending start comes."""
         view = self.view
         if view.state in LIVE:
-            view.failing = f"its actor died: {error}"
+            view.failing = f"{ACTOR_DIED}{error}"
             if view.state == "stopping":
                 self._intent = "user"
             self._is.launcher.kill_tree(self._name, view.incarnation)
@@ -125,7 +134,7 @@ class WorkerActor(ProcessOwner):
     def _after_exit(self, how: ProcessExit, intended: bool) -> None:
         spec, view = self._spec, self.view
         self._alarms.cancel_all()
-        view.ended(how, (self._intent if intended else view.failing) or "")
+        view.ended(how, (self._intent if intended else view.failing) or "", self._crash_id)
         if intended:
             self._after_stop()
             return
@@ -136,6 +145,8 @@ class WorkerActor(ProcessOwner):
             case "restart":
                 self._want_restart()
             case "park":
+                self._restart_facts = {"retry_in_s": spec.quota_delay}
+                self.view.next_at = self._is.clock.monotonic() + spec.quota_delay
                 self._enter("parked", cause="quota", retry_in_s=spec.quota_delay)
                 self._alarms.set("backoff", spec.quota_delay)
             case _:
@@ -163,8 +174,15 @@ class WorkerActor(ProcessOwner):
         """Backs off; the start comes back through the mailbox, so that a stop can come between."""
         delay = self._restarts.next_delay_s(self._is.draw())
         self.view.restarts += 1
+        self.view.restarted_at.append(self._is.clock.monotonic())
         used = self._restarts.used(self._is.clock.monotonic())
-        self._enter("backoff", delay_s=round(delay, 6), window_used=used, intensity=self._spec.intensity)
+        self._restart_facts = {
+            "delay_s": round(delay, 6), "window_used": used, "intensity": self._spec.intensity,
+            "period_s": self._spec.period,
+        }  # fmt: skip
+        self.view.next_at = self._is.clock.monotonic() + delay
+        self._log("restarting", **self._restart_facts)
+        self._enter("backoff", **self._restart_facts)
         if delay <= 0:
             self.actor_ref.tell(StartWorker("restart"))
         else:
@@ -172,6 +190,7 @@ class WorkerActor(ProcessOwner):
 
     def _give_up(self, scope: str) -> None:
         self._enter("failed", cause=f"restart budget of the {scope} is used up", reached=frozenset({"exited"}))
+        self._restart_facts = {"gave_up": scope, "intensity": self._spec.intensity, "period_s": self._spec.period}
         self._log("gave_up", scope=scope, intensity=self._spec.intensity, period_s=self._spec.period)
         self._is.supervisor.tell(GaveUp(self._name, scope))
 
@@ -185,22 +204,45 @@ class WorkerActor(ProcessOwner):
             return
         was_stopping = self.view.state == "stopping"
         self._alarms.cancel_all()
+        self._stop_probe()
+        draft = None if was_stopping else self._is.recorder.begin(self._name, self.view.incarnation)
         self._is.gate.withdraw(self._name)
-        down = AgentDown(self._name, self.view.incarnation, True, "the launcher died")
+        crash_id = draft.id if draft else None
+        down = AgentDown(self._name, self.view.incarnation, True, "the launcher died", crash_id=crash_id)
         self._is.tell_coordinator(Decide(down))
-        self._log("crashed", cause="the launcher died", caused_by="parent")
-        self.view.ended(msgspec.structs.replace(UNKNOWN_EXIT, signal="SIGKILL"), "the launcher died")
-        if was_stopping:
+        self._log("crashed", cause="the launcher died", caused_by="parent", crash_id=crash_id)
+        how = msgspec.structs.replace(UNKNOWN_EXIT, signal="SIGKILL")
+        facts = {
+            "pid": self.view.pid, "uptime_s": self.view.uptime_s(self._is.clock.monotonic()), "ready": self.view.ready
+        }  # fmt: skip
+        self.view.ended(how, "the launcher died", crash_id)
+        if draft is None:
             self._after_stop()
-        else:
-            self.view.restarts += 1
-            self._enter("backoff", cause="launcher")
+            return
+        self.view.restarts += 1
+        self._enter("backoff", cause="launcher")
+        death = Death(None, "SIGKILL", launcher_died=True)
+        self._is.recorder.seal(draft, self._spec, self._env, how, death, {**facts, "restart": {"state": "backoff"}})
+
+    def _on_reconfigured(self, spec: WorkerSpec) -> None:
+        """A new declaration: a worker that runs restarts with it, one at rest keeps resting."""
+        self._spec = spec
+        self._restarts = Restarts(spec, self._is.tree_budget)
+        if self.view.state in ("starting", "running"):
+            self._on_restart("config")
+        elif self.view.state == "stopping":
+            self._then_start = self._then_start or None
+        elif self.view.state == "backoff":
+            self._alarms.cancel("backoff")
+            self.actor_ref.tell(StartWorker("config"))
 
 
 _ALARMS: dict[str, Callable[[WorkerActor], None]] = {
     "ready": WorkerActor._on_ready_late,
     "healthy": WorkerActor._on_healthy,
     "liveness": WorkerActor._on_liveness,
+    "progress": WorkerActor._on_progress,
+    "stacks": WorkerActor._on_stacks_over,
     "grace": WorkerActor._on_grace_over,
     "backoff": WorkerActor._on_backoff_over,
 }

@@ -9,19 +9,25 @@ import pykka
 
 from kortana.actors.alarms import Alarms
 from kortana.actors.budget import Restarts
+from kortana.actors.crash_recorder import Draft, split_report
 from kortana.actors.environment import EnvFileError
-from kortana.actors.messages import Decide, WorkerChanged
+from kortana.actors.messages import Decide, ProbeSucceeded, WorkerChanged
+from kortana.actors.probes import PROBED, Probe
 from kortana.actors.services import Services
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.core.restart import classify
+from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
 
+STACKS_GRACE_S = 0.2
+"""How long a hung Python worker has to write its stacks."""
+ACTOR_DIED = "its actor died: "
 LIVE = frozenset({"starting", "running", "stopping"})
 RESTING = frozenset({"stopped", "exited", "failed", "parked"})
-UNKNOWN_EXIT = ProcessExit(None, None, False, 0.0, 0.0, 0, 0, [])
+UNKNOWN_EXIT = ProcessExit(None, None, False, 0.0, 0.0, 0, 0)
 
 
 class ProcessOwner(pykka.ThreadingActor):
@@ -38,6 +44,11 @@ class ProcessOwner(pykka.ThreadingActor):
         """Why its process is being ended, written down before the first signal."""
         self._then_start: str | None = None
         self._awaited = dict(spec.start_after)
+        self._probe: Probe | None = None
+        self._env: dict[str, str] = {}
+        self._crash_id: str | None = None
+        self._restart_facts: dict[str, Any] = {}
+        """What was decided about the last death, for its record."""
         self.view = view
         services.gate.declare(name)
 
@@ -56,9 +67,11 @@ class ProcessOwner(pykka.ThreadingActor):
         try:
             spec = self._is.make_spec(self._spec, self._name, view.incarnation, token)
         except EnvFileError as error:
-            self._enter("failed", error=str(error))
+            self._enter("failed", error=str(error), reached=frozenset({"exited"}))
             return
         self._is.gate.hand_out(self._name, token, view.incarnation)
+        self._env = dict(spec.env)
+        self._is.recorder.versions.refresh(self._spec.cwd)
         self._enter("starting", cause=cause)
         self._is.launcher.start(spec)
 
@@ -79,10 +92,11 @@ class ProcessOwner(pykka.ThreadingActor):
                 self._on_exited(UNKNOWN_EXIT)
 
     def _on_start_failed(self, error: str) -> None:
+        draft = self._is.recorder.begin(self._name, self.view.incarnation)
         self._is.gate.withdraw(self._name)
-        self._log("start_failed", error=error)
+        self._log("start_failed", error=error, crash_id=draft.id)
         self.view.failing = error
-        self._after_exit(UNKNOWN_EXIT, self._intent is not None)
+        self._conclude(UNKNOWN_EXIT, self._intent is not None, draft, Death(start_error=error))
 
     def _on_started(self, report: Started) -> None:
         view = self.view
@@ -96,14 +110,31 @@ class ProcessOwner(pykka.ThreadingActor):
         self._tell_state(frozenset({"started"}))
         if self._spec.ready.type == "started":
             self._become_ready()
-        else:
-            self._alarms.set("ready", self._spec.ready.timeout)
+            return
+        self._alarms.set("ready", self._spec.ready.timeout)
+        if self._spec.ready.type in PROBED:
+            incarnation = view.incarnation
+            self._probe = Probe(
+                self._spec.ready, self._spec.cwd, self._env, lambda: self.actor_ref.tell(ProbeSucceeded(incarnation))
+            )
+            self._probe.start()
+
+    def _on_probe(self, incarnation: int) -> None:
+        if incarnation == self.view.incarnation and self._spec.ready.type in PROBED:
+            self._become_ready(caused_by="probe")
+
+    def _stop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.stop()
+            self._probe = None
 
     def _become_ready(self, **evidence: Any) -> None:
         if self.view.state != "starting":
             return
         self._alarms.cancel("ready")
+        self._stop_probe()
         self.view.ready = True
+        self._log("ready", **evidence)
         self._enter("running", reached=frozenset({"started", "ready"}), **evidence)
         if self._spec.backoff.reset_after > 0:
             self._alarms.set("healthy", self._spec.backoff.reset_after)
@@ -113,12 +144,16 @@ class ProcessOwner(pykka.ThreadingActor):
             return
         if self._spec.ready.type == "hello":
             self._become_ready()
-        if self._spec.liveness.heartbeat_timeout > 0 and not self._alarms.is_set("liveness"):
-            self._alarms.set("liveness", self._spec.liveness.heartbeat_timeout)
+        liveness = self._spec.liveness
+        if liveness.heartbeat_timeout > 0 and not self._alarms.is_set("liveness"):
+            self._alarms.set("liveness", liveness.heartbeat_timeout)
+        if liveness.progress_timeout > 0 and not self._alarms.is_set("progress"):
+            self._alarms.set("progress", liveness.progress_timeout)
 
     def _on_ready_late(self) -> None:
         if self.view.state == "starting":
-            self._log("unhealthy", cause="readiness timeout", timeout_s=self._spec.ready.timeout)
+            self._stop_probe()
+            self._log("unhealthy", cause="readiness timeout", timeout_s=self._spec.ready.timeout, caused_by="probe")
             self._fail_process("readiness timeout")
 
     def _on_healthy(self) -> None:
@@ -128,18 +163,25 @@ class ProcessOwner(pykka.ThreadingActor):
     def _on_liveness(self) -> None:
         """Looks when the agent was last heard; one look in each timeout."""
         timeout = self._spec.liveness.heartbeat_timeout
-        seen = self._is.gate.last_seen(self._name)
-        if seen is None or self.view.state not in ("starting", "running"):
+        self._check_clock("liveness", "heartbeat timeout", timeout, self._is.gate.last_seen(self._name))
+
+    def _on_progress(self) -> None:
+        """Looks when the agent last got anywhere with what it holds."""
+        timeout = self._spec.liveness.progress_timeout
+        self._check_clock("progress", "progress timeout", timeout, self._is.gate.last_progress(self._name))
+
+    def _check_clock(self, alarm: str, what: str, timeout: float, last: float | None) -> None:
+        if last is None or self.view.state not in ("starting", "running"):
             return
-        silent = self._is.clock.monotonic() - seen
+        silent = self._is.clock.monotonic() - last
         if silent < timeout:
-            self._alarms.set("liveness", timeout - silent)
+            self._alarms.set(alarm, timeout - silent)
             return
-        self._log("unhealthy", cause="heartbeat timeout", silent_s=round(silent, 3), timeout_s=timeout)
+        self._log("unhealthy", cause=what, silent_s=round(silent, 3), timeout_s=timeout, caused_by="probe")
         if self._spec.liveness.action == "restart":
-            self._fail_process("heartbeat timeout")
+            self._fail_process(what)
         else:
-            self._alarms.set("liveness", timeout)
+            self._alarms.set(alarm, timeout)
 
     # ending
 
@@ -147,37 +189,83 @@ class ProcessOwner(pykka.ThreadingActor):
         """A wanted end: the intent is written first, then the stop signal, and after the grace the whole tree."""
         self._intent = cause
         self.view.ready = False
+        self._stop_probe()
         stop = self._spec.stop
-        self._log("intent", action="stop", cause=cause, signal=stop.signal)
+        self._log("intent", action="stop", cause=cause, signal=stop.signal, caused_by=cause)
         self._enter("stopping", cause=cause)
         self._is.launcher.signal(self._name, self.view.incarnation, signal.Signals[stop.signal])
+        self._log("signalled", signal=stop.signal, caused_by=cause)
         self._alarms.set("grace", stop.grace)
 
     def _fail_process(self, why: str) -> None:
-        """An unwanted end of a worker that is unwell: counts as a crash."""
+        """An unwanted end of a worker that is unwell: counts as a crash.
+
+        A Python worker is first asked for its stacks.
+        """
         self.view.failing = why
-        self._log("intent", action="kill", cause=why, signal="SIGKILL")
+        self._log("intent", action="kill", cause=why, signal="SIGKILL", caused_by="probe")
+        if self._spec.command is None:
+            self._is.launcher.ask_stacks(self._name, self.view.incarnation)
+            self._alarms.set("stacks", STACKS_GRACE_S)
+        else:
+            self._on_stacks_over()
+
+    def _on_stacks_over(self) -> None:
         self._is.launcher.kill_tree(self._name, self.view.incarnation)
+        self._log("signalled", signal="SIGKILL", caused_by="probe")
 
     def _on_grace_over(self) -> None:
-        self._log("intent", action="kill", cause="grace is over", signal="SIGKILL")
+        self._log("intent", action="kill", cause="grace is over", signal="SIGKILL", caused_by=self._intent)
         self._is.launcher.kill_tree(self._name, self.view.incarnation)
+        self._log("signalled", signal="SIGKILL", caused_by=self._intent)
 
     def _on_exited(self, how: ProcessExit) -> None:
         if self.view.state not in LIVE:
             return
         intended = self._intent is not None
         kind = classify(how.code, how.signal, self._spec.success_exit_codes, self._spec.quota_exit_codes, intended)
+        if self.view.failing and not intended:
+            kind = "crash"
         clean = kind in ("normal", "intended")
         detail = self._intent or self.view.failing or (how.signal or f"exit code {how.code}")
+        draft = None if clean else self._is.recorder.begin(self._name, self.view.incarnation)
+        crash_id = draft.id if draft else None
         self._is.gate.withdraw(self._name)
-        self._is.tell_coordinator(Decide(AgentDown(self._name, self.view.incarnation, clean, detail)))
+        self._is.tell_coordinator(
+            Decide(AgentDown(self._name, self.view.incarnation, clean, detail, crash_id=crash_id))
+        )
         self._log(
             "exited" if clean else "crashed", code=how.code, signal=how.signal, core_dumped=how.core_dumped,
             user_s=how.user_s, system_s=how.system_s, max_rss_bytes=how.max_rss_bytes, swept=how.swept,
             uptime_s=self.view.uptime_s(self._is.clock.monotonic()), cause=detail, intent=self._intent,
+            crash_id=crash_id, caused_by=self._intent or ("OOM" if how.oom_kills else None),
         )  # fmt: skip
+        self._conclude(how, intended, draft, self._death(how, kind == "quota"))
+
+    def _death(self, how: ProcessExit, is_quota: bool) -> Death:
+        exception, stacks = split_report(how.report)
+        failing = self.view.failing or ""
+        by_actor = failing if failing.startswith(ACTOR_DIED) else ""
+        return Death(
+            how.code, how.signal, "" if by_actor else failing, "", exception, stacks, how.oom_kills, how.oom_evidence,
+            is_quota, False, by_actor,
+        )  # fmt: skip
+
+    def _conclude(self, how: ProcessExit, intended: bool, draft: Draft | None, death: Death) -> None:
+        """Decides what comes next, and seals the record; a successor starts by a message that comes after."""
+        view = self.view
+        facts: dict[str, Any] = {
+            "pid": view.pid, "uptime_s": view.uptime_s(self._is.clock.monotonic()), "ready": view.ready,
+        }  # fmt: skip
+        self._stop_probe()
+        self._crash_id = draft.id if draft and not intended else None
+        self._restart_facts = {}
         self._after_exit(how, intended)
+        if draft is None or intended:
+            return
+        facts["restart"] = {"state": view.state, **self._restart_facts}
+        verdict = self._is.recorder.seal(draft, self._spec, self._env, how, death, facts)
+        view.last_exit = {**(view.last_exit or {}), "reason": verdict.summary}
 
     # telling
 

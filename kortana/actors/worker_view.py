@@ -1,6 +1,7 @@
 """What is known of a worker: read by `ps`, written by its actor alone."""
 
 import time
+from collections import deque
 from typing import Any
 
 from kortana.ports import ProcessExit
@@ -20,19 +21,23 @@ class WorkerView:
         self.failing: str | None = None
         """Why Kortana itself is ending it as a failure."""
         self.last_exit: dict[str, Any] | None = None
+        self.restarted_at: deque[float] = deque(maxlen=1000)
+        """Its restarts (monotonic)."""
+        self.next_at: float | None = None
+        """When its next start is due (monotonic), while it backs off or is parked."""
         self._had_failed = False
 
     def uptime_s(self, now: float) -> float | None:
         return None if self.started_at is None else round(now - self.started_at, 3)
 
-    def ended(self, how: ProcessExit, reason: str) -> None:
+    def ended(self, how: ProcessExit, reason: str, crash_id: str | None = None) -> None:
         """Its process is gone."""
         self.last_exit = {
             "code": how.code,
             "signal": how.signal,
             "reason": reason,
             "at": iso_from_ms(time.time_ns() // 1_000_000),
-            "crash_id": None,
+            "crash_id": crash_id,
         }
         self._had_failed = self.failing is not None
         self.pid = self.start_ticks = self.started_at = self.failing = None

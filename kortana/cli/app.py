@@ -12,7 +12,8 @@ from kortana.cli.errors import USAGE, CliError
 
 _COMMANDS = {
     "up": "up", "down": "down", "ps": "ps", "status": "ps", "logs": "logs",
-    "start": "workers", "stop": "workers", "restart": "workers",
+    "start": "workers", "stop": "workers", "restart": "workers", "scale": "apply", "apply": "apply",
+    "crashes": "crashes", "doctor": "doctor",
     "tasks": "tasks", "why": "why", "events": "events", "replay": "replay", "fsck": "fsck",
     "config": "config", "init": "init", "completion": "completion",
 }  # fmt: skip

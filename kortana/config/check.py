@@ -1,4 +1,4 @@
-"""Rules that span several keys: budgets against backoff, references, cycles, and what is not built yet."""
+"""Rules that span several keys: budgets against backoff, references, cycles."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +18,16 @@ def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.No
     def problem(key: str, what: str) -> None:
         reader.problem(pairs[key][1] if key in pairs else node, f"{path}.{key}", what)
 
-    if worker.ready.type == "log" and worker.ready.pattern is None:
-        problem("ready", "type log needs a pattern")
-    if worker.ready.type != "log" and worker.ready.pattern is not None:
-        problem("ready", f"pattern means nothing with type {worker.ready.type}")
+    for kind, key in (("log", "pattern"), ("tcp", "port"), ("http", "url"), ("exec", "command")):
+        given = getattr(worker.ready, key) is not None
+        if worker.ready.type == kind and not given:
+            problem("ready", f"type {kind} needs a {key}")
+        elif worker.ready.type != kind and given:
+            problem("ready", f"{key} means nothing with type {worker.ready.type}")
+    if worker.ready.url is not None and not worker.ready.url.startswith(("http://", "https://")):
+        problem("ready", "url: http:// or https:// is needed")
     if worker.entrypoint is not None and not _is_entrypoint(worker.entrypoint):
         problem("entrypoint", "module:callable is needed")
-    if worker.liveness.progress_timeout > 0:
-        problem("liveness", "progress_timeout is not built yet; only 0s (off) is accepted")
-    for key in ("memory", "pids"):
-        if getattr(worker.limits, key) is not None:
-            problem("limits", f"{key} is not built yet; remove this key")
     if worker.backoff.max < worker.backoff.initial:
         problem("backoff", "max is less than initial")
     elif worker.restart != "temporary" and not _can_exhaust(worker):

@@ -54,7 +54,18 @@ BACKOFF = Fields(
         "reset_after": DURATION,
     }
 )
-READY = Fields({"type": choice(["started", "hello", "log"]), "timeout": positive_duration(), "pattern": pattern_text()})
+READY = Fields(
+    {
+        "type": choice(["started", "hello", "log", "tcp", "http", "exec"]),
+        "timeout": positive_duration(),
+        "pattern": pattern_text(),
+        "host": TEXT,
+        "port": whole(1, 65535),
+        "url": TEXT,
+        "command": Command(),
+        "interval": positive_duration(),
+    }
+)
 LIVENESS = Fields(
     {"heartbeat_timeout": DURATION, "progress_timeout": DURATION, "action": choice(["restart", "report"])}
 )

@@ -44,9 +44,19 @@ class BackoffSpec(msgspec.Struct, frozen=True):
 
 
 class ReadySpec(msgspec.Struct, frozen=True):
-    type: Literal["started", "hello", "log"] = "started"
+    type: Literal["started", "hello", "log", "tcp", "http", "exec"] = "started"
     timeout: float = 30.0
     pattern: str | None = None
+    """Of type log."""
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """Of type tcp."""
+    url: str | None = None
+    """Of type http."""
+    command: tuple[str, ...] | None = None
+    """Of type exec."""
+    interval: float = 0.2
+    """Between two questions of tcp, http and exec."""
 
 
 class LivenessSpec(msgspec.Struct, frozen=True):

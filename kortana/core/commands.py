@@ -93,8 +93,14 @@ class Boot(msgspec.Struct, frozen=True):
     """The coordinator's settings from now on; journaled, so that a replay needs no configuration."""
 
 
+class Configure(msgspec.Struct, frozen=True):
+    """Other settings from now on."""
+
+    limits: Limits
+
+
 class Drain(msgspec.Struct, frozen=True):
     """The tree is going down: no new claims."""
 
 
-Command = Submit | AgentUp | AgentDown | Disconnect | Disconnected | Tick | Expire | EndWait | Boot | Drain
+Command = Submit | AgentUp | AgentDown | Disconnect | Disconnected | Tick | Expire | EndWait | Boot | Configure | Drain

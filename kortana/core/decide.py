@@ -11,6 +11,7 @@ from kortana.core.commands import (
     AgentUp,
     Boot,
     Command,
+    Configure,
     Disconnect,
     Disconnected,
     Drain,
@@ -214,6 +215,10 @@ def _boot(turn: Turn, command: Boot) -> None:
     finish_torn(turn, last_task)
 
 
+def _configure(turn: Turn, command: Configure) -> None:
+    turn.note("limits", limits=msgspec.to_builtins(command.limits))
+
+
 def _drain(turn: Turn, command: Drain) -> None:
     turn.note("drain")
     for agent in list(turn.state.agents):
@@ -232,5 +237,6 @@ _COMMANDS: dict[type, Callable[[Turn, Any], None]] = {
     Expire: _expire,
     EndWait: _end_wait,
     Boot: _boot,
+    Configure: _configure,
     Drain: _drain,
 }

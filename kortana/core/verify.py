@@ -10,7 +10,18 @@ from typing import Any
 
 import msgspec
 
-from kortana.core.commands import AgentDown, AgentUp, Boot, Command, Disconnected, Drain, EndWait, Expire, Submit
+from kortana.core.commands import (
+    AgentDown,
+    AgentUp,
+    Boot,
+    Command,
+    Configure,
+    Disconnected,
+    Drain,
+    EndWait,
+    Expire,
+    Submit,
+)
 from kortana.core.decide import decide
 from kortana.core.evolve import evolve
 from kortana.core.invariants import LeaseAudit, violations
@@ -188,6 +199,8 @@ def _noted(state: State, instruction: Any, note: dict[str, Any]) -> Command | No
     """The cause that the coordinator has noted for itself."""
     if instruction == "boot":
         return Boot(note["fresh"], msgspec.convert(note["limits"], Limits))
+    if instruction == "limits":
+        return Configure(msgspec.convert(note["limits"], Limits))
     if instruction == "drain":
         return Drain()
     if instruction == "disconnected":

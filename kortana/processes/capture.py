@@ -7,12 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from kortana.ports import OutputLine
 from kortana.protocol.timestamps import iso_from_ms
 
 READ_BYTES = 64 * 1024
 MAX_LINE = 16 * 1024
 """A longer line is cut into several."""
-KEPT_LINES = 20
+KEPT_LINES = 100
 KEPT_LINE_CHARS = 500
 DRAIN_READS = 64
 """How much is still read, in reads, from the pipe of a worker that is gone: 4 MiB."""
@@ -65,7 +66,7 @@ class Capture:
         self._log, self._echo = log, echo
         self._pattern = re.compile(pattern) if pattern else None
         self._partial: dict[int, bytes] = {}
-        self.kept: deque[str] = deque(maxlen=KEPT_LINES)
+        self.kept: deque[OutputLine] = deque(maxlen=KEPT_LINES)
         self.matched: str | None = None
 
     def read(self, fd: int, stream: bytes) -> bool:
@@ -112,10 +113,11 @@ class Capture:
         return any(mask & select.POLLIN for _, mask in poll.poll(0))
 
     def _take(self, lines: list[bytes], stream: bytes) -> None:
-        head = iso_from_ms(time.time_ns() // 1_000_000).encode() + b" " + stream + b" "
+        at = iso_from_ms(time.time_ns() // 1_000_000)
+        head = at.encode() + b" " + stream + b" "
         self._log.write(b"".join([head + line + b"\n" for line in lines]))
         for line in lines[-KEPT_LINES:]:
-            self.kept.append(line[:KEPT_LINE_CHARS].decode("utf-8", "replace"))
+            self.kept.append(OutputLine(at, stream.decode(), line[:KEPT_LINE_CHARS].decode("utf-8", "replace")))
         if self._echo is not None:
             for line in lines:
                 self._echo(line)

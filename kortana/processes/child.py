@@ -6,8 +6,10 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from kortana.ports import ProcessSpec
+from kortana.processes import cgroup, evidence
 from kortana.processes.posix import die_with_parent
 
 CANNOT_EXECUTE = 126
@@ -27,12 +29,19 @@ def run_child(
     stdout: int,
     stderr: int,
     status: int,
+    crash: int,
+    folders: list[Path],
     runner: Runner,
 ) -> None:
-    """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes."""
+    """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes.
+
+    folders: cgroups with limits that it enters before anything else.
+    """
     os.setsid()
     die_with_parent(launcher_pid)
-    _take_streams(stdout, stderr, status)
+    for folder in folders:
+        cgroup.enter(folder)
+    _take_streams(stdout, stderr, status, crash)
     _close_inherited()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
@@ -51,20 +60,22 @@ def run_child(
         _call(runner, spec.entrypoint or "", spec.env)
 
 
-def _take_streams(stdout: int, stderr: int, status: int) -> None:
+def _take_streams(stdout: int, stderr: int, status: int, crash: int) -> None:
     """None of the pipes may have a number that another one is moved to: all of them are moved up first."""
     null = os.open(os.devnull, os.O_RDONLY)
-    stdout, stderr, status = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in (stdout, stderr, status))
+    ours = (stdout, stderr, status, crash)
+    stdout, stderr, status, crash = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in ours)
     os.dup2(null, 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.dup2(status, STATUS_FD, inheritable=False)
+    os.dup2(crash, evidence.CRASH_FD, inheritable=False)
 
 
 def _close_inherited() -> None:
     """Everything but the standard streams: a worker must not hold the launcher's or another worker's pipes."""
     highest = max((int(name) for name in os.listdir("/proc/self/fd")), default=2)
-    os.closerange(STATUS_FD + 1, highest + 1)
+    os.closerange(evidence.CRASH_FD + 1, highest + 1)
 
 
 def _fail(code: int, text: str) -> None:
@@ -101,4 +112,9 @@ def _call(runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
     sys.stdin = open(0)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    runner(entrypoint)
+    evidence.watch_over()
+    try:
+        runner(entrypoint)
+    except BaseException as error:
+        evidence.report(error)
+        raise

@@ -9,35 +9,50 @@ import os
 import select
 import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from kortana.ports import ProcessExit, ProcessSpec
-from kortana.processes import cgroup, messages, tree
+from kortana.ports import ProcessExit, ProcessSpec, Sample
+from kortana.processes import cgroup, evidence, messages, tree
 from kortana.processes.capture import Capture, LogFile
 from kortana.processes.child import Runner, run_child
 from kortana.processes.echo import Echo
 from kortana.processes.forking import WorkerProcess
-from kortana.processes.posix import become_subreaper, signal_name, start_ticks
+from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
+from kortana.processes.posix import become_subreaper, signal_name, start_ticks, usage_of
 
-PIPE_BYTES = 256 * 1024
+SAMPLE_INTERVAL_S = 15.0
+SAMPLES = 40
+"""What a process used is looked at this often, and so many looks are kept: its last ten minutes."""
+MAX_REPORT = 256 * 1024
 _STREAMS = (b"o", b"e")
 
 
 class Child:
     """One incarnation, from its fork to the end of its tree."""
 
-    def __init__(self, spec: ProcessSpec, process: WorkerProcess, group: Path | None, capture: Capture) -> None:
+    def __init__(
+        self, spec: ProcessSpec, process: WorkerProcess, group: Path | None, capture: Capture, limits: LimitedGroup
+    ) -> None:
         self.spec = spec
         self.process = process
         self.pid: int = process.pid or 0
         self.group = group
         self.capture = capture
         self.pipes: dict[int, bytes] = {}
+        self.limits = limits
+        self.crash_fd = -1
+        self.report = bytearray()
+        """What came on the crash pipe."""
+        self.began = time.monotonic()
+        self.samples: deque[Sample] = deque(maxlen=SAMPLES)
         self.status: int | None = None
         self.rusage: object = None
         self.swept = 0
+        self.oom = (0, "")
         self.events_fd = -1
         self.status_fd = -1
         """Open until the worker's own program runs, or could not be started."""
@@ -56,6 +71,8 @@ class Launcher:
         self._runner = runner
         self._options = options
         self._groups = cgroup.CgroupTree.create(options.run_id)
+        if self._groups is not None:
+            prepare_v2(self._groups.folder)
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._children: dict[tuple[str, int], Child] = {}
@@ -63,6 +80,7 @@ class Launcher:
         self._logs: dict[str, LogFile] = {}
         self._echo = Echo(options) if options.echo else None
         self._running = True
+        self._sample_at = 0.0
 
     def run(self) -> None:
         """Serves until the supervisor says Exit or its end of the pipe closes; then ends every tree."""
@@ -74,11 +92,22 @@ class Launcher:
         gc.collect()
         gc.freeze()
         while self._running:
-            for fd, _ in self._epoll.poll():
+            ready = self._epoll.poll(SAMPLE_INTERVAL_S if self._children else None)
+            for fd, _ in ready:
                 handler = self._handlers.get(fd)
                 if handler is not None:
                     handler()
+            if self._children and time.monotonic() >= self._sample_at:
+                self._sample()
         self._end_all()
+
+    def _sample(self) -> None:
+        """A look at every worker's first process, for the record of its crash."""
+        self._sample_at = time.monotonic() + SAMPLE_INTERVAL_S
+        for child in self._children.values():
+            used = usage_of(child.pid)
+            if used is not None:
+                child.samples.append(Sample(round(time.monotonic() - child.began, 1), *used))
 
     def _watch(self, fd: int, handler: Callable[[], None], mask: int = select.EPOLLIN) -> None:
         self._handlers[fd] = handler
@@ -119,6 +148,10 @@ class Launcher:
                 self._start(spec)
             case messages.Signal(worker=worker, incarnation=incarnation, number=number):
                 self._signal((worker, incarnation), number)
+            case messages.AskStacks(worker=worker, incarnation=incarnation):
+                child = self._children.get((worker, incarnation))
+                if child is not None and child.spec.argv is None:
+                    self._signal(child.key, evidence.STACKS_SIGNAL, alone=True)
             case messages.KillTree(worker=worker, incarnation=incarnation):
                 self._kill((worker, incarnation))
             case messages.Exit():
@@ -141,23 +174,34 @@ class Launcher:
 
     def _fork(self, spec: ProcessSpec) -> Child:
         group = self._groups.add(spec.worker, spec.incarnation) if self._groups else None
+        name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
+        limits = LimitedGroup(group, name, spec.memory_bytes, spec.pids)
+        crash_read, crash_write = os.pipe()
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
         status_read, status_write = os.pipe()
-        arguments = (spec, os.getpid(), out_write, err_write, status_write, self._runner)
+        arguments = (
+            spec, os.getpid(), out_write, err_write, status_write, crash_write, limits.folders, self._runner
+        )  # fmt: skip
         process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
         process.group = group
         process.is_command = spec.argv is not None
         try:
             process.start()
         except OSError:
-            for fd in (out_read, err_read, status_read):
+            for fd in (out_read, err_read, status_read, crash_read):
                 os.close(fd)
             raise
         finally:
-            for fd in (out_write, err_write, status_write):
+            for fd in (out_write, err_write, status_write, crash_write):
                 os.close(fd)
-        child = Child(spec, process, group, self._capture(spec))
+        child = Child(spec, process, group, self._capture(spec), limits)
+        if spec.argv is None:
+            os.set_blocking(crash_read, False)
+            child.crash_fd = crash_read
+            self._watch(crash_read, lambda: self._on_crash_report(child))
+        else:
+            os.close(crash_read)
         for fd, stream in zip((out_read, err_read), _STREAMS, strict=True):
             os.set_blocking(fd, False)
             child.pipes[fd] = stream
@@ -198,12 +242,26 @@ class Launcher:
         if child.pipes.pop(fd, None) is not None:
             self._unwatch(fd)
 
-    def _signal(self, key: tuple[str, int], number: int) -> None:
+    def _on_crash_report(self, child: Child) -> None:
+        """Reads what is there; what is too much is dropped."""
+        if child.crash_fd < 0:
+            return
+        try:
+            while data := os.read(child.crash_fd, 65536):
+                child.report += data[: MAX_REPORT - len(child.report)]
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._unwatch(child.crash_fd)
+        child.crash_fd = -1
+
+    def _signal(self, key: tuple[str, int], number: int, alone: bool = False) -> None:
         child = self._children.get(key)
         if child is None or child.status is not None:
             return
         try:
-            os.killpg(child.pid, number)
+            os.kill(child.pid, number) if alone else os.killpg(child.pid, number)
         except ProcessLookupError:
             try:
                 os.kill(child.pid, number)
@@ -265,6 +323,12 @@ class Launcher:
         for fd, stream in list(child.pipes.items()):
             child.capture.drain(fd, stream)
             self._close_pipe(child, fd)
+        self._on_crash_report(child)
+        if child.crash_fd >= 0:
+            self._unwatch(child.crash_fd)
+            child.crash_fd = -1
+        child.oom = child.limits.oom_kills()
+        child.limits.remove()
         if child.group is not None:
             cgroup.remove(child.group)
         del self._children[child.key]
@@ -286,6 +350,7 @@ class Launcher:
                 select.select([], [], [], 0.005)
             self._groups.destroy()
         self._reap()
+        remove_run(self._options.run_id)
         if self._echo is not None:
             self._echo.finish()
 
@@ -301,7 +366,11 @@ def _exit_of(child: Child) -> ProcessExit:
         system_s=getattr(usage, "ru_stime", 0.0),
         max_rss_bytes=getattr(usage, "ru_maxrss", 0) * 1024,
         swept=child.swept,
-        last_lines=list(child.capture.kept),
+        output=list(child.capture.kept),
+        report=child.report.decode("utf-8", "replace"),
+        oom_kills=child.oom[0],
+        oom_evidence=child.oom[1],
+        samples=list(child.samples),
     )
 
 

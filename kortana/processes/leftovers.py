@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from kortana.processes import cgroup, tree
+from kortana.processes import cgroup, limits, tree
 from kortana.processes.posix import start_ticks
 
 
@@ -27,6 +27,14 @@ def remember(path: Path, run_id: str, launcher: tuple[int, int | None]) -> None:
     os.replace(temp, path)
 
 
+def remembered_run(path: Path) -> str | None:
+    """The id of a run that has not ended cleanly, or None."""
+    try:
+        return str(json.loads(path.read_bytes())["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def end_leftovers(path: Path) -> int:
     """Ends every process of the run that `path` remembers; gives their number."""
     try:
@@ -45,6 +53,7 @@ def end_leftovers(path: Path) -> int:
         os.kill(pid, signal.SIGKILL)
         killed += 1
     killed += tree.kill_marked([f"KORTANA_RUN={run_id}".encode()], but=frozenset({os.getpid()}))
+    limits.remove_run(run_id)
     path.unlink(missing_ok=True)
     return killed
 
@@ -55,3 +64,4 @@ def end_run(run_id: str, folder: Path | None) -> None:
         cgroup.CgroupTree(folder).destroy()
     else:
         tree.kill_marked([f"KORTANA_RUN={run_id}".encode()], but=frozenset({os.getpid()}))
+    limits.remove_run(run_id)

@@ -57,6 +57,9 @@ class LauncherLink:
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         self._send(messages.Signal(worker, incarnation, number))
 
+    def ask_stacks(self, worker: str, incarnation: int) -> None:
+        self._send(messages.AskStacks(worker, incarnation))
+
     def kill_tree(self, worker: str, incarnation: int) -> None:
         self._send(messages.KillTree(worker, incarnation))
 

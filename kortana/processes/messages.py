@@ -19,6 +19,13 @@ class Signal(_Message, frozen=True):
     number: int
 
 
+class AskStacks(_Message, frozen=True):
+    """Have a Python worker write the stacks of its threads to its crash pipe."""
+
+    worker: str
+    incarnation: int
+
+
 class KillTree(_Message, frozen=True):
     worker: str
     incarnation: int
@@ -75,7 +82,7 @@ class LauncherOptions(msgspec.Struct, frozen=True):
     """`module:callable` that runs a Python worker; loaded once, before any is forked."""
 
 
-ToLauncher = Start | Signal | KillTree | Exit
+ToLauncher = Start | Signal | AskStacks | KillTree | Exit
 FromLauncher = Started | StartFailed | LogMatched | Exited | NotRunning
 
 encode = msgspec.json.encode

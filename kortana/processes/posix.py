@@ -44,6 +44,18 @@ def signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
+def usage_of(pid: int) -> tuple[int, float, int] | None:
+    """Resident bytes, CPU seconds and the number of open files of a process; None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        files = len(os.listdir(f"/proc/{pid}/fd"))
+    except (OSError, IndexError):
+        return None
+    cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), cpu_s, files
+
+
 def rss_bytes(pid: int) -> int | None:
     """The resident memory of a process; None where it is gone."""
     try:

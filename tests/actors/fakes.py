@@ -3,6 +3,7 @@
 from typing import Any
 
 from kortana.actors.budget import TreeBudget
+from kortana.actors.crash_recorder import CrashRecorder
 from kortana.actors.messages import Alarm, CancelTimer, Report, SetTimer
 from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
@@ -58,6 +59,9 @@ class FakeLauncher:
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         self.calls.append(("signal", incarnation, int(number)))
 
+    def ask_stacks(self, worker: str, incarnation: int) -> None:
+        self.calls.append(("stacks", incarnation))
+
     def kill_tree(self, worker: str, incarnation: int) -> None:
         self.calls.append(("kill", incarnation))
 
@@ -73,6 +77,14 @@ class FakeGate:
         return self.seen
 
 
+class FakeCrashes:
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    def write(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+
+
 class Stage:
     """One worker actor, and hands on everything around it. `ask` makes each step finish before the next."""
 
@@ -82,9 +94,11 @@ class Stage:
         self.supervisor = Told()
         self.coordinator: list[Any] = []
         self.events: list[dict[str, Any]] = []
+        self.crashes = FakeCrashes()
+        self.recorder = CrashRecorder(self.crashes, lambda agent, most: [], lambda agent: [], self._log)
         self.services = Services(
             self.launcher, self.gate, self.clock, self.timer, self.supervisor, self.coordinator.append, self._log,
-            lambda: 0.0, self._process, TreeBudget(100, 60.0), "one_for_one",
+            lambda: 0.0, self._process, TreeBudget(100, 60.0), "one_for_one", self.recorder,
         )  # fmt: skip
         self.spec = WorkerSpec(name="w", command=("true",), **spec)
         self.view = WorkerView("w")
@@ -107,7 +121,7 @@ class Stage:
         self.say(Report(Started("w", self.view.incarnation, 4711, 99)))
 
     def died(self, code: int | None = None, signal: str | None = None) -> None:
-        how = ProcessExit(code, signal, False, 0.0, 0.0, 0, 0, [])
+        how = ProcessExit(code, signal, False, 0.0, 0.0, 0, 0)
         self.say(Report(Exited("w", self.view.incarnation, 4711, how)))
         self.settle()
 

@@ -18,6 +18,7 @@ class DataLayout:
         self.checkpoint = root / "checkpoint.json"
         self.supervision = root / "supervision.jsonl"
         self.logs = root / "logs"
+        self.crashes = root / "crashes"
         self.run = root / "run"
         self.endpoint = self.run / "endpoint.json"
         self.lock = self.run / "lock"

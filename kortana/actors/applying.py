@@ -1,0 +1,93 @@
+"""`kortana apply` and `scale`: from the configuration in force to another one, worker by worker."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kortana.config.spec import Config, WorkerSpec
+
+if TYPE_CHECKING:
+    from kortana.actors.supervisor import SupervisorActor
+
+ADD, REMOVE, CHANGE, KEEP = "add", "remove", "change", "keep"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One line of a plan."""
+
+    action: str
+    kind: str
+    """`worker`, `task` or `section`."""
+    name: str
+    what: str = ""
+
+
+def _replicas(config: Config) -> dict[str, WorkerSpec]:
+    return {name: worker for worker in config.workers for name in worker.replica_names()}
+
+
+def _differing(old: Any, new: Any) -> str:
+    names = [field.name for field in msgspec.structs.fields(type(old))]
+    return ", ".join(name for name in names if getattr(old, name) != getattr(new, name) and name != "replicas")
+
+
+_AT_RESTART = ("supervisor", "journal", "relay", "project", "data_dir")
+"""What a running tree cannot change."""
+
+
+def plan(old: Config, new: Config, known_tasks: frozenset[str]) -> list[Step]:
+    """What leads from the old configuration to the new one, in the order in which it is done."""
+    before, after = _replicas(old), _replicas(new)
+    steps = [Step(REMOVE, "worker", name) for name in reversed(before) if name not in after]
+    for name, spec in after.items():
+        if name not in before:
+            steps.append(Step(ADD, "worker", name))
+        else:
+            what = _differing(before[name], spec)
+            steps.append(Step(CHANGE if what else KEEP, "worker", name, what))
+    steps += [Step(ADD, "task", task.id) for task in new.tasks if task.id not in known_tasks]
+    if old.coordinator != new.coordinator:
+        steps.append(Step(CHANGE, "section", "coordinator", _differing(old.coordinator, new.coordinator)))
+    for name in _AT_RESTART:
+        if getattr(old, name) != getattr(new, name):
+            what = "takes effect at the next `kortana up`"
+            steps.append(Step(KEEP, "section", name, what))
+    return steps
+
+
+def scaled(config: Config, counts: dict[str, int]) -> Config | str:
+    """The configuration with other numbers of replicas, or what is wrong with them."""
+    known = {worker.name: worker for worker in config.workers}
+    for name, count in counts.items():
+        if name not in known:
+            return f"there is no worker {name!r}; there are: {', '.join(known)}"
+        if not 1 <= count <= 1000:
+            return f"{name}: 1 to 1000 replicas, not {count} (`kortana stop {name}` stops it)"
+    workers = tuple(
+        msgspec.structs.replace(worker, replicas=counts.get(worker.name, worker.replicas)) for worker in config.workers
+    )
+    found = msgspec.structs.replace(config, workers=workers)
+    names = [name for worker in workers for name in worker.replica_names()]
+    doubled = {name for name in names if names.count(name) > 1}
+    return f"two workers would be named {', '.join(sorted(doubled))}" if doubled else found
+
+
+def carry_out(actor: "SupervisorActor", new: Config, steps: list[Step]) -> None:
+    """Tells workers; what takes time goes on by itself."""
+    specs = _replicas(new)
+    actor.config = msgspec.structs.replace(
+        new, **{name: getattr(actor.config, name) for name in _AT_RESTART}
+    )  # fmt: skip
+    for step in steps:
+        if step.kind != "worker":
+            continue
+        if step.action == REMOVE:
+            actor.dismiss(step.name)
+        elif step.action == ADD:
+            actor.hire(specs[step.name], step.name)
+        elif step.action == CHANGE:
+            actor.change(specs[step.name], step.name)
+    order = {name: index for index, name in enumerate(specs)}
+    kept = sorted(actor.workers.items(), key=lambda item: order.get(item[0], -1))
+    actor.workers.clear()
+    actor.workers.update(kept)

@@ -1,0 +1,173 @@
+"""`kortana doctor`: checks the machine and the data folder; one line a check, a remedy for each failure."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.errors import FAILED, CliError
+
+MIN_FREE_BYTES = 256 << 20
+
+
+class Check(msgspec.Struct, frozen=True):
+    name: str
+    ok: bool
+    what: str
+    remedy: str = ""
+
+
+@click.command()
+@file_option
+@json_option
+def doctor(file: Path | None, as_json: bool) -> int:
+    """Check this machine and the data folder."""
+    checks = list(_checks(file))
+    if as_json:
+        print_json({"ok": all(check.ok for check in checks), "checks": msgspec.to_builtins(checks)})
+    else:
+        for check in checks:
+            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.what}")
+            if check.remedy:
+                print(f"      {check.remedy}")
+    return 0 if all(check.ok for check in checks) else FAILED
+
+
+def _checks(file: Path | None) -> Iterator[Check]:
+    yield Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "" if sys.version_info >= (3, 11)
+                else "Python 3.11 or newer is needed")  # fmt: skip
+    yield _trees()
+    yield _limits()
+    yield _pidfd()
+    try:
+        project = Project(file)
+    except CliError as error:
+        yield Check("kortana.yaml", False, error.message, error.hint)
+        return
+    yield Check("kortana.yaml", True, project.config.path)
+    for check in (_data_folder, _room, _socket, _leftovers, _data, _commands):
+        yield check(project)
+
+
+def _trees() -> Check:
+    from kortana.processes import cgroup
+
+    own = cgroup.own_folder()
+    if own is not None and os.access(own, os.W_OK) and (own / "cgroup.procs").exists():
+        tree = cgroup.CgroupTree.create(f"doctor-{os.getpid()}")
+        if tree is not None:
+            tree.destroy()
+            return Check("process trees", True, f"cgroup v2 at {own}: a tree is ended as one, by cgroup.kill")
+    return Check(
+        "process trees", True, "no writable cgroup v2: trees are found by /proc and by marks, which is weaker",
+        "a process that clears its environment and leaves its session can escape; under systemd use Delegate=yes",
+    )  # fmt: skip
+
+
+def _limits() -> Check:
+    from kortana.processes.limits import CONTROLLERS, available
+
+    found = {name: available(name) for name in CONTROLLERS}
+    told = ", ".join(f"{name} by cgroup {how}" if how else f"{name} not available" for name, how in found.items())
+    missing = [name for name, how in found.items() if not how]
+    return Check("limits", True, told, f"workers with limits.{missing[0]} will not start here" if missing else "")
+
+
+def _pidfd() -> Check:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (OSError, AttributeError):
+        return Check("pidfd", False, "the kernel has no pidfd_open", "Linux 5.3 or newer is needed")
+    return Check("pidfd", True, "there")
+
+
+def _data_folder(project: Project) -> Check:
+    root = project.layout.root
+    parent = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not os.access(parent, os.W_OK):
+        return Check(
+            "data folder",
+            False,
+            f"{parent} cannot be written",
+            f"chown it to you, or set data_dir in {project.config.path}",
+        )
+    if (
+        root.exists()
+        and root.stat().st_mode & 0o077
+        and (root / "run").exists()
+        and (root / "run").stat().st_mode & 0o077
+    ):
+        return Check("data folder", False, f"{root}/run is open to others", f"chmod 700 {root}/run")
+    return Check("data folder", True, str(root))
+
+
+def _room(project: Project) -> Check:
+    root = project.layout.root
+    parent = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(parent).free
+    ok = free >= MIN_FREE_BYTES
+    return Check(
+        "disk", ok, f"{free >> 20} MiB free", "" if ok else "make room: below 256 MiB a journal soon stands still"
+    )
+
+
+def _socket(project: Project) -> Check:
+    from kortana.transport.endpoint import _MAX_SOCKET_PATH
+
+    path = project.layout.run / "kortana.sock"
+    fits = len(os.fsencode(path)) <= _MAX_SOCKET_PATH
+    return Check("socket", True, str(path) if fits else "the path is too long: endpoint.json says where the socket is")
+
+
+def _leftovers(project: Project) -> Check:
+    from kortana.processes.leftovers import remembered_run
+
+    holder = project.holder()
+    if holder is not None:
+        return Check("running", True, f"pid {holder}")
+    run = remembered_run(project.layout.processes)
+    if run is not None:
+        return Check(
+            "last run", True, f"{run} did not end cleanly", "`kortana up` ends what it has left, and records it"
+        )
+    return Check("running", True, "no")
+
+
+def _data(project: Project) -> Check:
+    from kortana.adapters.files.fsck import examine
+    from kortana.cli.offline import limits_for
+
+    if not project.layout.journal.exists():
+        return Check("journal", True, "none yet")
+    if project.holder() is not None:
+        return Check("journal", True, "in use; `kortana fsck` checks it")
+    damaged = [f for f in examine(project.layout, limits_for(project)) if f.level == "damage"]
+    if damaged:
+        first = damaged[0]
+        return Check("journal", False, f"{first.file}: {first.what}", "kortana fsck, then kortana fsck --repair")
+    return Check("journal", True, "whole")
+
+
+def _commands(project: Project) -> Check:
+    missing = []
+    for worker in project.config.workers:
+        if worker.command and not _is_there(worker.command[0], worker.cwd, worker.env.get("PATH")):
+            missing.append(f"{worker.name}: {worker.command[0]}")
+    if missing:
+        return Check("commands", False, "not found: " + "; ".join(missing), "install them, or give their whole path")
+    return Check("commands", True, f"{sum(bool(w.command) for w in project.config.workers)} found")
+
+
+def _is_there(name: str, cwd: str, path: str | None) -> bool:
+    if "/" in name:
+        return os.access(os.path.join(cwd, name), os.X_OK)
+    return shutil.which(name, path=path) is not None
+
+
+Checker = Callable[[Project], Check]
+COMMANDS = {"doctor": doctor}

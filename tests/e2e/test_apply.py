@@ -1,0 +1,198 @@
+"""apply and scale while everything else runs; readiness by asking; strategies; doctor; systemd's protocol; PID 1."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.project import Project, eventually
+
+SLEEPER = {"command": ["sleep", "1000"]}
+
+
+def pids(project: Project) -> dict[str, int]:
+    return {row["name"]: row["pid"] for row in project.json("ps")["workers"]}
+
+
+def test_apply_changes_what_has_changed_and_nothing_else(project: Project) -> None:
+    project.write({"workers": {"keep": SLEEPER, "change": SLEEPER, "go": SLEEPER, "rest": SLEEPER}})
+    project.up()
+    project.call("stop", "rest")
+    before = pids(project)
+    project.write(
+        {"workers": {"keep": SLEEPER, "change": {"command": ["sleep", "1001"]}, "new": SLEEPER,
+                     "rest": {"command": ["sleep", "1002"]}},
+         "tasks": [{"id": "added"}], "coordinator": {"lease_ttl": "33s"}},
+    )  # fmt: skip
+    plan = project.json("apply", "--dry-run")["plan"]
+    told = {(step["kind"], step["name"]): step["action"] for step in plan}
+    assert told == {
+        ("worker", "keep"): "keep", ("worker", "change"): "change", ("worker", "go"): "remove",
+        ("worker", "new"): "add",
+        ("worker", "rest"): "change", ("task", "added"): "add", ("section", "coordinator"): "change",
+    }  # fmt: skip
+    assert pids(project) == before, "a dry run changes nothing"
+    assert "+ add    worker new" in project.call("apply").stdout
+    after = pids(project)
+    assert list(after) == ["keep", "change", "new", "rest"]
+    assert after["keep"] == before["keep"] and after["change"] != before["change"] and after["new"]
+    assert project.worker("rest")["state"] == "stopped", "what the user stopped stays stopped"
+    assert project.task("added")["status"] == "pending"
+    assert project.call("agent", "claim", "added", "--as", "me", "--json").stdout.count('"ttl_s": 33.0') == 1
+    assert {s["action"] for s in project.json("apply")["plan"]} == {"keep"}
+    project.down()
+    project.call("replay", "--verify")
+
+
+def test_apply_of_a_broken_file_changes_nothing(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER}})
+    project.up()
+    before = pids(project)
+    (project.folder / "kortana.yaml").write_text("version: 1\nworkers: {a: {comand: [x]}}\n")
+    refused = project.call("apply", expect=2)
+    assert "did you mean command" in refused.stderr
+    project.write({"workers": {"a": SLEEPER}})
+    assert pids(project) == before
+
+
+def test_scale_up_and_down_keeps_the_others(project: Project) -> None:
+    project.write({"workers": {"w": {**SLEEPER, "replicas": 2}, "other": SLEEPER}})
+    project.up()
+    before = pids(project)
+    project.call("scale", "w=4")
+    after = pids(project)
+    assert set(after) == {"w-1", "w-2", "w-3", "w-4", "other"}
+    assert {name: after[name] for name in before} == before
+    project.call("scale", "w=2")
+    assert pids(project) == before
+    assert "no worker 'x'" in project.call("scale", "x=2", expect=2).stderr
+
+
+@pytest.mark.parametrize("kind", ["tcp", "http", "exec"])
+def test_ready_by_asking(project: Project, kind: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = (
+        "import http.server as h, sys, time; time.sleep(0.4); open('up', 'w'); "
+        "h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler).serve_forever()"
+    )
+    ready = {
+        "tcp": {"type": "tcp", "port": port},
+        "http": {"type": "http", "url": f"http://127.0.0.1:{port}/"},
+        "exec": {"type": "exec", "command": ["test", "-e", "up"]},
+    }[kind]
+    project.write(
+        {"workers": {"s": {"command": [sys.executable, "-c", server, str(port)], "ready": ready, "cwd": "."},
+                     "after": {**SLEEPER, "start_after": {"s": "ready"}}}}
+    )  # fmt: skip
+    project.up()
+    order = [item["worker"] for item in project.supervision("running")]
+    assert order == ["s", "after"]
+    assert (project.folder / "up").exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "again"),
+    [("one_for_one", {"b"}), ("rest_for_one", {"b", "c"}), ("one_for_all", {"a", "b", "c"})],
+)
+def test_a_crash_restarts_whom_the_strategy_names(project: Project, strategy: str, again: set[str]) -> None:
+    fast = {"backoff": {"initial": "0s", "max": "0s"}}
+    workers = {name: {**SLEEPER, **fast} for name in "abc"}
+    workers["t"] = {**SLEEPER, **fast, "restart": "temporary"}
+    project.write({"supervisor": {"strategy": strategy}, "workers": workers})
+    project.up()
+    before = pids(project)
+    os.kill(before["b"], 9)
+    eventually(lambda: project.running("b", 2), "b is back")
+    eventually(lambda: all(project.running(name, 2 if name in again else 1) for name in "abc"), "the group is back")
+    after = pids(project)
+    assert {name for name in "abc" if after[name] != before[name]} == again
+    assert project.worker("t")["state"] == ("running" if strategy == "one_for_one" else "stopped")
+    records = list((project.folder / "data" / "crashes").glob("*.json"))
+    assert len(records) == 1, "a sibling that was stopped is no crash"
+
+
+def test_giving_up_can_end_the_tree(project: Project) -> None:
+    crash = {"command": ["false"], "intensity": 1, "backoff": {"initial": "0s", "max": "0s"}}
+    project.write({"supervisor": {"on_give_up": "exit"}, "workers": {"c": crash, "a": SLEEPER}})
+    done = project.call("up", expect=1)
+    assert "restart budget of the worker is used up" in done.stdout
+    assert project.all_gone()
+
+
+def test_a_progress_timeout_is_another_clock_than_the_heartbeat(project: Project) -> None:
+    stuck = """
+import time
+def run(agent):
+    agent.claim_task("job")
+    while True:
+        agent.heartbeat()
+        time.sleep(0.05)
+"""
+    worker = {"entrypoint": "stuck:run", "restart": "never", "liveness": {"progress_timeout": "500ms"}}
+    project.write({"workers": {"w": worker}}, stuck__py=stuck)
+    project.call("up", "-d", expect=None)
+    eventually(lambda: project.supervision("unhealthy", cause="progress timeout"), "it gets nowhere")
+    eventually(lambda: project.worker("w")["state"] == "failed", "it is ended")
+    assert project.json("crashes")["groups"][0]["verdict"] == "hung"
+
+
+def test_doctor_has_a_line_for_each_check_and_a_remedy_for_each_failure(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER}})
+    assert "process trees" in project.call("doctor").stdout
+    project.write({"workers": {"a": {"command": ["no-such-agent"]}}})
+    failed = project.call("doctor", expect=1)
+    assert "FAIL  commands: not found: a: no-such-agent" in failed.stdout
+    found = json.loads(project.call("doctor", "--json", expect=1).stdout)
+    assert all(check["remedy"] for check in found["checks"] if not check["ok"])
+
+
+def test_a_service_manager_is_told(project: Project) -> None:
+    path = project.folder / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(60)
+        project.write({"workers": {"a": SLEEPER}})
+        project.env.update(NOTIFY_SOCKET=str(path), WATCHDOG_USEC="400000")
+        process = project.start_foreground()
+        assert b"READY=1" in manager.recv(4096)
+        assert manager.recv(4096) == b"WATCHDOG=1"
+        process.terminate()
+        while b"STOPPING=1" not in manager.recv(4096):
+            pass
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def test_a_hangup_is_a_graceful_down(project: Project) -> None:
+    project.write({"workers": {"a": SLEEPER}})
+    process = project.start_foreground()
+    eventually(lambda: (project.folder / "data/run/endpoint.json").exists(), "it is up")
+    eventually(lambda: project.worker("a")["state"] == "running", "a runs")
+    process.send_signal(1)
+    process.communicate(timeout=60)
+    assert process.returncode == 0 and project.all_gone()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="SKIPPED: a PID namespace needs root")
+def test_as_pid_1_it_reaps_what_is_left_to_it_and_forwards_the_end(project: Project) -> None:
+    orphaner = (
+        "(setsid sh -c 'sleep 0.2; exit 0' &) ; trap 'echo bye; exit 0' TERM; echo on; while :; do sleep 0.1; done"
+    )
+    project.write({"workers": {"o": {"command": ["sh", "-c", orphaner]}}})
+    process = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "kortana", "up"],
+        cwd=project.folder, env=project.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    eventually(lambda: "on" in project.log("o"), "the worker runs")
+    eventually(lambda: project.supervision("ready", worker="o"), "it is ready")
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(children[0]), 15)
+    out, err = process.communicate(timeout=60)
+    assert "SIGTERM" in err and "bye" in out, (out, err)
+    assert process.returncode == 0
