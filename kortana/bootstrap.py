@@ -42,7 +42,7 @@ from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
 from kortana.processes.notify import Notifier
 from kortana.processes.posix import become_subreaper
-from kortana.processes.tree import is_inside
+from kortana.processes.tree import Mark, is_inside
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
@@ -85,7 +85,7 @@ class Tree:
         """What a person has changed in task_graph.json while nothing ran."""
         spec = config.journal
         self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size)
-        self._mark = f"KORTANA_RUN={self._run_id}".encode()
+        self._mark = Mark(self._run_id)
 
     def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
         """Starts everything, tells `ready` the supervisor, and serves until the end. The lock must be held.

@@ -31,7 +31,7 @@ class CgroupTree:
             return None
         folder = own / f"kortana-{run_id}"
         try:
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)  # a launcher that was killed may have left it
             if not (folder / "cgroup.kill").exists():
                 folder.rmdir()
                 return None

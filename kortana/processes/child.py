@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kortana.ports import ProcessSpec
 from kortana.processes import cgroup, evidence
-from kortana.processes.posix import die_with_parent
+from kortana.processes.posix import die_with_parent, set_name
 
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
@@ -31,16 +31,20 @@ def run_child(
     status: int,
     crash: int,
     folders: list[Path],
+    name: bytes | None,
     runner: Runner,
 ) -> None:
     """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes.
 
-    folders: cgroups with limits that it enters before anything else.
+    folders: cgroups with limits that it enters before anything else. name: by which its forks are found where it has
+    no cgroup of its own.
     """
     os.setsid()
     die_with_parent(launcher_pid)
     for folder in folders:
         cgroup.enter(folder)
+    if name is not None:
+        set_name(name)
     _take_streams(stdout, stderr, status, crash)
     _close_inherited()
     signal.set_wakeup_fd(-1)

@@ -181,7 +181,8 @@ class Launcher:
         err_read, err_write = os.pipe()
         status_read, status_write = os.pipe()
         arguments = (
-            spec, os.getpid(), out_write, err_write, status_write, crash_write, limits.folders, self._runner
+            spec, os.getpid(), out_write, err_write, status_write, crash_write, limits.folders,
+            self._mark(spec).name if group is None else None, self._runner,
         )  # fmt: skip
         process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
         process.group = group
@@ -275,11 +276,10 @@ class Launcher:
         elif child.group is not None:
             cgroup.kill_all(child.group)
         else:
-            tree.kill_marked(self._marks(child), frozenset({child.pid}))
+            tree.kill_marked(self._mark(child.spec), frozenset({child.pid}))
 
-    def _marks(self, child: Child) -> list[bytes]:
-        env = child.spec.env
-        return [f"{name}={env[name]}".encode() for name in ("KORTANA_RUN", "KORTANA_TOKEN")]
+    def _mark(self, spec: ProcessSpec) -> tree.Mark:
+        return tree.Mark(self._options.run_id, spec.env.get("KORTANA_TOKEN"))
 
     def _reap(self) -> None:
         """Takes every exit there is: workers', and orphans' that were left to this subreaper."""
@@ -301,7 +301,7 @@ class Launcher:
         if child.status_fd >= 0:
             self._on_start_status(child)
         if child.group is None:
-            child.swept = tree.kill_marked(self._marks(child), frozenset({child.pid}))
+            child.swept = tree.kill_marked(self._mark(child.spec), frozenset({child.pid}))
             self._report(child)
         elif cgroup.is_populated(child.group):
             child.swept = cgroup.count(child.group)

@@ -52,7 +52,7 @@ def end_leftovers(path: Path) -> int:
     if pid and ticks is not None and start_ticks(pid) == ticks:
         os.kill(pid, signal.SIGKILL)
         killed += 1
-    killed += tree.kill_marked([f"KORTANA_RUN={run_id}".encode()], but=frozenset({os.getpid()}))
+    killed += tree.kill_marked(tree.Mark(run_id), but=frozenset({os.getpid()}))
     limits.remove_run(run_id)
     path.unlink(missing_ok=True)
     return killed
@@ -63,5 +63,5 @@ def end_run(run_id: str, folder: Path | None) -> None:
     if folder is not None and folder.is_dir():
         cgroup.CgroupTree(folder).destroy()
     else:
-        tree.kill_marked([f"KORTANA_RUN={run_id}".encode()], but=frozenset({os.getpid()}))
+        tree.kill_marked(tree.Mark(run_id), but=frozenset({os.getpid()}))
     limits.remove_run(run_id)

@@ -6,6 +6,7 @@ import signal
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NAME = 15
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -25,6 +26,12 @@ def die_with_parent(parent_pid: int) -> None:
 def become_subreaper() -> None:
     """Orphans among this process's descendants become its children."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_name(name: bytes) -> None:
+    """The name of this process in /proc, at most 15 bytes; what it forks has it too, what it execs has not."""
+    if _libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def start_ticks(pid: int) -> int | None:

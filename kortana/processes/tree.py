@@ -7,6 +7,7 @@ cgroup is writable, and for what an earlier run has left.
 import os
 import signal
 from collections.abc import Callable, Iterator
+from zlib import crc32
 
 MAX_ROUNDS = 50
 
@@ -35,13 +36,34 @@ def all_processes() -> dict[int, ProcessInfo]:
     return found
 
 
-def has_mark(pid: int, mark: bytes) -> bool:
-    """Whether a process was started with `NAME=value` in its environment."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return mark in file.read().split(b"\0")
-    except OSError:
-        return False
+class Mark:
+    """How processes of one run, or of one incarnation in it, are known: by their environment, their cgroup, and,
+    where they were forked without an exec, by their name."""
+
+    def __init__(self, run_id: str, token: str | None = None) -> None:
+        self._run = f"KORTANA_RUN={run_id}".encode()
+        self._token = f"KORTANA_TOKEN={token}".encode() if token else None
+        self._cgroup = f"/kortana-{run_id}/".encode()
+        prefix = b"k%05x-" % (crc32(run_id.encode()) & 0xFFFFF)
+        self.name = prefix + (b"%08x" % crc32(token.encode()) if token else b"")
+        """At most 15 bytes, as the kernel takes."""
+
+    def is_on(self, pid: int) -> bool:
+        """Whether the process carries the mark."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                found = file.read().split(b"\0")
+            if self._run in found and (self._token is None or self._token in found):
+                return True
+            with open(f"/proc/{pid}/comm", "rb") as file:
+                if file.read().startswith(self.name):
+                    return True
+            if self._token is not None:
+                return False
+            with open(f"/proc/{pid}/cgroup", "rb") as file:
+                return self._cgroup in file.read()
+        except OSError:
+            return False
 
 
 def tree_of(processes: dict[int, ProcessInfo], is_root: Callable[[ProcessInfo], bool]) -> Iterator[int]:
@@ -59,8 +81,8 @@ def tree_of(processes: dict[int, ProcessInfo], is_root: Callable[[ProcessInfo], 
             todo += children.get(pid, ())
 
 
-def kill_marked(marks: list[bytes], sessions: frozenset[int] = frozenset(), but: frozenset[int] = frozenset()) -> int:
-    """Kills every process that carries all marks or belongs to a session, and what descends from it, until none
+def kill_marked(mark: Mark, sessions: frozenset[int] = frozenset(), but: frozenset[int] = frozenset()) -> int:
+    """Kills every process that carries the mark or belongs to a session, and what descends from it, until none
     is found. Gives the number of processes killed.
 
     New ones may be forked while the old are being killed, so it looks again until nothing is left.
@@ -70,7 +92,7 @@ def kill_marked(marks: list[bytes], sessions: frozenset[int] = frozenset(), but:
         processes = all_processes()
 
         def is_root(info: ProcessInfo) -> bool:
-            return info.session in sessions or all(has_mark(info.pid, mark) for mark in marks)
+            return info.session in sessions or mark.is_on(info.pid)
 
         victims = [pid for pid in tree_of(processes, is_root) if pid not in but]
         if not victims:
@@ -90,13 +112,13 @@ def reap_orphans() -> None:
     os.sched_yield()
 
 
-def is_inside(pid: int, mark: bytes) -> bool:
+def is_inside(pid: int, mark: Mark) -> bool:
     """Whether a process, or one it descends from, carries a mark. Bounded by the depth of the tree."""
     processes = all_processes()
     for _ in range(256):
         if pid <= 1 or pid not in processes:
             return False
-        if has_mark(pid, mark):
+        if mark.is_on(pid):
             return True
         pid = processes[pid].ppid
     return False

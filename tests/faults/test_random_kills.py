@@ -10,7 +10,7 @@ from tests.e2e.project import Project, eventually
 
 KILLS = 500 if os.environ.get("KORTANA_LONG") else 15
 SEED = int(os.environ.get("KORTANA_SEED", "1"))
-TREE = "trap '' TERM; (setsid sh -c 'trap \"\" TERM; sleep 3000' &) ; (sh -c 'sleep 3000' &) ; echo up; sleep 3000 & wait"
+TREE = "trap '' TERM; (setsid sh -c 'sleep 3000' &) ; (sh -c 'sleep 3000' &) ; echo up; sleep 3000 & wait"
 PYTHON = """
 import os, subprocess, time
 def run(agent):
