@@ -192,7 +192,7 @@ class Tree:
     def _build(self, hub: Hub, link: LauncherLink, first: tuple[State, Journal]) -> Any:
         waiting = [first]
         clock = SystemClock()
-        gate = Gate(self._config.project, lambda pid: is_inside(pid, self._mark))
+        gate = Gate(self._config.project, lambda pid: is_inside(pid, self._mark), str(self._layout.root))
         watch = None
         if self._options.foreground:
             self._console = Console(self._name_width(), self._options.live, self._progress)

@@ -88,6 +88,15 @@ class AgentInterface:
         """The TTL of a claim that asks for none."""
         return float(self._client.welcome.get("lease_ttl_s", 120.0))
 
+    @property
+    def data_dir(self) -> str:
+        """The data folder of the running Kortana; empty before the first connection."""
+        return str(self._client.welcome.get("data_dir", ""))
+
+    def request(self, event: Event, timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, Any]:
+        """Sends an event that was made elsewhere, and gives the payload of its ACK."""
+        return self._client.request(event, timeout_s)
+
     def claim_task(
         self, task_id: str | None = None, details: str = "", *, ttl: float | None = None, wait: float = 0
     ) -> Answer:
@@ -178,6 +187,11 @@ class AgentInterface:
                     return event
                 self._send_confirm(event)
         return None
+
+    def confirm(self) -> None:
+        """What `receive` gave last counts as received from now on."""
+        with self._lock:
+            self._confirm()
 
     def check_for_directives(self) -> list[Event]:
         """The directives that are waiting in the mailbox, without waiting; other events stay for `receive`."""

@@ -23,11 +23,11 @@ class LazyGroup(click.Group):
     """Imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS, "agent"]
+        return [*_COMMANDS, "agent", "mcp"]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name == "agent":
-            return _agent_placeholder
+        if name in _SHORT_CUTS:
+            return _SHORT_CUTS[name]
         if name not in _COMMANDS:
             return None
         module = importlib.import_module(f"kortana.cli.{_COMMANDS[name]}")
@@ -42,6 +42,18 @@ def _agent_placeholder(words: tuple[str, ...]) -> None:
     from kortana.cli.agent import agent_main
 
     sys.exit(agent_main(list(words)))
+
+
+@click.command("mcp", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1)
+def _mcp_placeholder(words: tuple[str, ...]) -> None:
+    """An MCP server on stdio; `mcp install CLIENT` registers it."""
+    from kortana.mcp.server import main
+
+    sys.exit(main(list(words)))
+
+
+_SHORT_CUTS: dict[str, click.Command] = {"agent": _agent_placeholder, "mcp": _mcp_placeholder}
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,4 +1,4 @@
-"""Where the `kortana` command begins. `kortana agent` takes a short cut that loads next to nothing."""
+"""Where the `kortana` command begins. `kortana agent` and `kortana mcp` take short cuts that load next to nothing."""
 
 import sys
 
@@ -9,6 +9,10 @@ def main() -> None:
         from kortana.cli.agent import agent_main
 
         sys.exit(agent_main(sys.argv[2:]))
+    if len(sys.argv) > 1 and sys.argv[1] == "mcp":
+        from kortana.mcp.server import main as mcp_main
+
+        sys.exit(mcp_main(sys.argv[2:]))
     from kortana.cli.app import run
 
     sys.exit(run())

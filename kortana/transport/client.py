@@ -202,12 +202,17 @@ class Client:
                 self._reconnect(time.monotonic() + self._patience_s)
 
     def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
-        """Waits until `ready`, reading for all where nobody does. False when the deadline has passed."""
+        """Waits until `ready`, reading for all where nobody does. False when the deadline has passed; even then what
+        has come already is looked at once."""
+        has_looked = False
         with self._cond:
             while not ready():
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    return False
+                    if has_looked:
+                        return False
+                    left = 0.0
+                has_looked = True
                 if self._reading:
                     self._cond.wait(left)
                     continue

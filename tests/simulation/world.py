@@ -80,12 +80,13 @@ class Inbox:
 
 class Gate:
     project = "sim"
+    data_dir = ""
     is_waiting = staticmethod(lambda agent: False)
 
     def __init__(self, agents: "dict[str, Agent]") -> None:
         self._agents = agents
 
-    def saw(self, agent: str) -> None: ...
+    def saw(self, agent: str, progressed: bool = False) -> None: ...
 
     def is_current(self, agent: str, incarnation: int | None) -> bool:
         return self._agents[agent].incarnation == incarnation

@@ -1,0 +1,261 @@
+"""`kortana mcp`: MCP over stdio. Loads next to nothing before it has answered `initialize`.
+
+Source: the Model Context Protocol's specifications of 2024-11-05 to 2025-11-25. A line is a JSON-RPC message.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+
+from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, wrong_arguments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kortana.mcp.session import Session
+
+VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+STRUCTURED_SINCE = "2025-06-18"
+MAX_LINE = 1 << 20
+MAX_RUNNING = 32
+PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
+RESOURCE_NOT_FOUND = -32002
+RESOURCES = {
+    "kortana://tasks": ("tasks", "Every task and where it stands."),
+    "kortana://agents": ("agents", "Every agent: its status, and what it holds."),
+    "kortana://events": ("events", "The last events of the journal."),
+}
+_CALL_KEYS = ("toolUseId", "toolCallId", "callId", "call_id", "idempotencyKey")
+"""How clients name a call in `_meta`, perhaps with a prefix: the same name is the same call."""
+
+
+class RpcError(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Server:
+    """One client on stdin and stdout. Calls run beside each other; answers are written whole."""
+
+    def __init__(self, name: str | None, root: str | None) -> None:
+        self._name, self._root = name, root
+        self._client = "mcp"
+        self._version = VERSIONS[0]
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+        self._running: dict[Any, threading.Event] = {}
+        """Request id → set when the client has cancelled it."""
+        self._out = sys.stdout.buffer
+
+    def serve(self) -> int:
+        """Until stdin closes; then everything that the client held is let go."""
+        try:
+            while line := sys.stdin.buffer.readline(MAX_LINE + 1):
+                if len(line) > MAX_LINE:
+                    self._fail(None, PARSE_ERROR, f"a line of more than {MAX_LINE} bytes")
+                    return 1
+                if line.strip():
+                    self._take(line)
+        except (KeyboardInterrupt, BrokenPipeError):
+            pass
+        finally:
+            if self._session is not None:
+                self._session.close()
+        return 0
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            self._fail(None, PARSE_ERROR, "not JSON")
+            return
+        for each in message if isinstance(message, list) else [message]:
+            if not isinstance(each, dict) or each.get("jsonrpc") != "2.0":
+                self._fail(None, INVALID_REQUEST, "not a JSON-RPC 2.0 message")
+            elif "method" not in each:
+                continue  # an answer to a request that this server has not made
+            elif "id" in each:
+                self._request(each["id"], str(each["method"]), each.get("params") or {})
+            else:
+                self._notification(str(each["method"]), each.get("params") or {})
+
+    def _notification(self, method: str, params: dict[str, Any]) -> None:
+        if method == "notifications/cancelled":
+            cancelled = self._running.get(params.get("requestId"))
+            if cancelled is not None:
+                cancelled.set()
+
+    def _request(self, request_id: Any, method: str, params: dict[str, Any]) -> None:
+        if method in ("tools/call", "resources/read"):
+            if len(self._running) >= MAX_RUNNING:
+                self._fail(request_id, INTERNAL, f"more than {MAX_RUNNING} calls at once")
+                return
+            cancelled = self._running[request_id] = threading.Event()
+            threading.Thread(
+                target=self._answer, args=(request_id, method, params, cancelled), name="call", daemon=True
+            ).start()
+        else:
+            self._answer(request_id, method, params, threading.Event())
+
+    def _answer(self, request_id: Any, method: str, params: dict[str, Any], cancelled: threading.Event) -> None:
+        try:
+            handler = _METHODS.get(method)
+            if handler is None:
+                raise RpcError(NO_METHOD, f"no method {method}")
+            if not isinstance(params, dict):
+                raise RpcError(BAD_PARAMS, "params: an object is needed")
+            result = handler(self, params, cancelled)
+        except RpcError as error:
+            self._running.pop(request_id, None)
+            self._fail(request_id, error.code, str(error))
+            return
+        except Exception as error:
+            self._running.pop(request_id, None)
+            self._fail(request_id, INTERNAL, f"{type(error).__name__}: {error}")
+            return
+        self._running.pop(request_id, None)
+        if not cancelled.is_set():
+            self._send({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+    def _fail(self, request_id: Any, code: int, message: str) -> None:
+        self._send({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message}})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            try:
+                self._out.write(data)
+                self._out.flush()
+            except (BrokenPipeError, ValueError):
+                pass
+
+    # methods
+
+    def _initialize(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+        from kortana import __version__
+
+        wanted = params.get("protocolVersion")
+        self._version = wanted if wanted in VERSIONS else VERSIONS[0]
+        client = params.get("clientInfo")
+        self._client = str(client.get("name", "mcp")) if isinstance(client, dict) else "mcp"
+        return {
+            "protocolVersion": self._version,
+            "capabilities": {"tools": {"listChanged": False}, "resources": {"listChanged": False, "subscribe": False}},
+            "serverInfo": {"name": "kortana", "title": "Kortana", "version": __version__},
+            "instructions": INSTRUCTIONS,
+        }
+
+    def _session_now(self) -> Session:
+        with self._lock:
+            if self._session is None:
+                from kortana.mcp.session import Session, agent_name
+
+                self._session = Session(agent_name(self._client, self._name), self._root)
+            return self._session
+
+    def _call(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+        name, args = params.get("name"), params.get("arguments") or {}
+        tool = next((tool for tool in TOOLS if tool["name"] == name), None)
+        if tool is None:
+            raise RpcError(BAD_PARAMS, f"no tool {name!r}")
+        wrong = wrong_arguments(tool, args) if isinstance(args, dict) else "arguments: an object is needed"
+        if wrong:
+            return _tool_error(f"{wrong}. Next: mend the arguments and call again.")
+        session = self._session_now()
+        try:
+            found = CALLS[str(name)](session, args, _call_key(params.get("_meta")))
+        except ToolError as error:
+            return _tool_error(str(error))
+        if cancelled.is_set() and name == "claim_task":
+            self._undo_claim(session, found["task"]["id"])
+        text = json.dumps(found, ensure_ascii=False)
+        result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": False}
+        if self._version >= STRUCTURED_SINCE:
+            result["structuredContent"] = found
+        return result
+
+    def _undo_claim(self, session: Session, task: str) -> None:
+        """The client gave the call up while it waited: nobody knows of this lease. A later word changes nothing."""
+        try:
+            CALLS["release_task"](session, {"task_id": task}, None)
+        except ToolError:
+            pass
+
+    def _read(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+        uri = params.get("uri")
+        if uri not in RESOURCES:
+            raise RpcError(RESOURCE_NOT_FOUND, f"no resource {uri!r}; there are: {', '.join(RESOURCES)}")
+        session = self._session_now()
+        try:
+            match RESOURCES[uri][0]:
+                case "tasks":
+                    found: Any = {"tasks": list(session.all_tasks(None))}
+                case "agents":
+                    found = {"agents": session.query("agents")}
+                case _:
+                    found = {"events": session.events()}
+        except ToolError as error:
+            raise RpcError(INTERNAL, str(error)) from None
+        text = json.dumps(found, ensure_ascii=False)
+        return {"contents": [{"uri": uri, "mimeType": "application/json", "text": text}]}
+
+
+def _tool_error(text: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+def _call_key(meta: Any) -> str | None:
+    """The client's own name for this call."""
+    if isinstance(meta, dict):
+        for key, value in meta.items():
+            if str(key).rpartition("/")[2] in _CALL_KEYS and isinstance(value, str) and value:
+                return value
+    return None
+
+
+def _resource_list() -> list[dict[str, Any]]:
+    return [
+        {"uri": uri, "name": name, "description": text, "mimeType": "application/json"}
+        for uri, (name, text) in RESOURCES.items()
+    ]
+
+
+_METHODS: dict[str, Any] = {
+    "initialize": Server._initialize,
+    "ping": lambda server, params, cancelled: {},
+    "tools/list": lambda server, params, cancelled: {"tools": TOOLS},
+    "tools/call": Server._call,
+    "resources/list": lambda server, params, cancelled: {"resources": _resource_list()},
+    "resources/templates/list": lambda server, params, cancelled: {"resourceTemplates": []},
+    "resources/read": Server._read,
+}
+USAGE = """\
+usage: kortana mcp [--as NAME] [--root FOLDER]
+       kortana mcp install claude|codex|gemini|opencode [--uninstall] [--dry-run] [--root FOLDER]
+
+Serves the Model Context Protocol on stdin and stdout, for the project at FOLDER (default: here). Speaks as NAME, as
+the worker that it runs in, or under the client's own name."""
+
+
+def main(words: list[str]) -> int:
+    """The command line of `kortana mcp`."""
+    if words[:1] == ["install"]:
+        from kortana.mcp.install import install_main
+
+        return install_main(words[1:])
+    options: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        if word in ("-h", "--help"):
+            print(USAGE)
+            return 0
+        value = next(rest, None) if word in ("--as", "--root") else None
+        if value is None:
+            print(USAGE, file=sys.stderr)
+            return 2
+        options[word] = value
+    return Server(options.get("--as"), options.get("--root")).serve()

@@ -1,0 +1,168 @@
+"""One client's session with the running Kortana: connects at the first need, keeps leases alive, retries in bounds."""
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
+from kortana.mcp.tools import NEXT_STEPS, ToolError
+from kortana.protocol import event as ev
+from kortana.protocol.codec import encode_json
+from kortana.transport.client import make_event
+
+PATIENCE_S = 15.0
+"""How long a call waits while Kortana restarts, or is not up yet."""
+RENEW_LEAST_S = 0.2
+EVENTS_SHOWN = 100
+EVENTS_BYTES = 256 * 1024
+
+
+def agent_name(client: str, wanted: str | None) -> str:
+    """The name this client speaks under: as told, as the worker it runs in, or its own name and this process's id."""
+    if wanted or os.environ.get("KORTANA_AGENT"):
+        return wanted or os.environ["KORTANA_AGENT"]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", client).strip("-._")[:40] or "mcp"
+    return f"{plain}-{os.getpid()}"
+
+
+class Session:
+    """Raises ToolError with what a model can act on."""
+
+    def __init__(self, name: str, root: str | None) -> None:
+        self.name = name
+        self._root = root
+        self._agent: AgentInterface | None = None
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[int, float]] = {}
+        """Task → (token, TTL in seconds)."""
+        self._changed = threading.Event()
+        self._closed = False
+        self._renewer: threading.Thread | None = None
+
+    def agent(self) -> AgentInterface:
+        with self._lock:
+            if self._agent is None:
+                inside = bool(os.environ.get("KORTANA_SOCKET")) and self._root is None
+                self._agent = AgentInterface(
+                    self.name, None if inside else self._root or os.getcwd(), tie_leases=True, patience_s=PATIENCE_S
+                )
+            return self._agent
+
+    def close(self) -> None:
+        """The client is gone: what it held is released with the connection."""
+        self._closed = True
+        self._changed.set()
+        if self._agent is not None:
+            self._agent.close()
+
+    def submit(
+        self, kind: str, task: str | None, payload: dict[str, Any], key: str | None = None, wait_s: float = 0.0,
+        target: str = ev.COORDINATOR,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The accepted answer's payload. The same key is the same event, however often it is sent."""
+        event_id = f"mcp-{self.name}-{key}"[:128] if key else None
+        event = make_event(self.name, kind, target=target, task_id=task, payload=payload, event_id=event_id)
+        answer: dict[str, Any] = self._reach(lambda: self.agent().request(event, wait_s + 30.0))
+        if not answer["accepted"]:
+            raise ToolError(_refusal(answer))
+        return answer
+
+    def query(self, command: str, **args: Any) -> Any:
+        return self.submit(ev.COMMAND, None, {"command": command, "args": args})["result"]
+
+    def all_tasks(self, status: str | None) -> Iterator[dict[str, Any]]:
+        following: int | None = 0
+        while following is not None:
+            page = self.query("tasks", **{"from": following}, **({"status": status} if status else {}))
+            yield from page["tasks"]
+            following = page["next"]
+
+    def inbox(self, wait_s: float) -> list[dict[str, Any]]:
+        """What has come, oldest first; waits only for the first. What is given out counts as read."""
+        agent = self.agent()
+        found: list[dict[str, Any]] = []
+        event = self._reach(lambda: agent.receive(wait_s))
+        while event is not None and len(found) < 100:
+            found.append(json.loads(encode_json(event)))
+            event = self._reach(lambda: agent.receive(0))
+        agent.confirm()
+        return found
+
+    def events(self) -> list[dict[str, Any]]:
+        """The last records of the journal."""
+        self._reach(self.agent().connect)
+        path = os.path.join(self.agent().data_dir, "coordination_events.jsonl")
+        try:
+            with open(path, "rb") as file:
+                begin = max(file.seek(0, os.SEEK_END) - EVENTS_BYTES, 0)
+                file.seek(begin)
+                lines = file.read().split(b"\n")[1 if begin else 0 : -1]
+        except OSError as error:
+            raise ToolError(f"the journal cannot be read: {error.strerror}") from None
+        return [json.loads(line) for line in lines[-EVENTS_SHOWN:]]
+
+    def _reach(self, call: Any) -> Any:
+        try:
+            return call()
+        except KortanaUnavailable:
+            what = "Kortana is not running here. Next: ask the person to start it with `kortana up`, then call again."
+            raise ToolError(what) from None
+        except Refused as error:
+            raise ToolError(f"Kortana refuses this client: {error}") from None
+        except TimeoutError as error:
+            raise ToolError(f"{error}. Next: call again; a call with the same id has no second effect.") from None
+        except ValueError as error:
+            raise ToolError(str(error)) from None
+
+    # leases
+
+    def hold(self, task: str, lease: dict[str, Any]) -> None:
+        """Keeps a lease alive from now on."""
+        self._held[task] = (int(lease["token"]), float(lease["ttl_s"]))
+        self._changed.set()
+        with self._lock:
+            if self._renewer is None:
+                self._renewer = threading.Thread(target=self._renew, name="renew", daemon=True)
+                self._renewer.start()
+
+    def let_go(self, task: str) -> None:
+        self._held.pop(task, None)
+
+    def with_token(self, task: str | None, payload: dict[str, Any]) -> dict[str, Any]:
+        held = self._held.get(task or "")
+        return payload if held is None else {**payload, "token": held[0]}
+
+    def _renew(self) -> None:
+        while not self._closed:
+            held = dict(self._held)
+            pause = min((ttl for _, ttl in held.values()), default=None)
+            self._changed.wait(None if pause is None else max(pause / 3, RENEW_LEAST_S))
+            if self._changed.is_set():
+                self._changed.clear()
+                continue
+            for task, (token, _) in held.items():
+                if self._held.get(task, (0, 0.0))[0] == token:
+                    self._renew_one(task, token)
+
+    def _renew_one(self, task: str, token: int) -> None:
+        event = make_event(self.name, ev.HEARTBEAT, task_id=task, payload={"token": token})
+        try:
+            answer = self.agent().request(event, 30.0)
+        except (OSError, TimeoutError, Refused):
+            time.sleep(RENEW_LEAST_S)
+            return
+        if not answer["accepted"] and answer["reason"] not in ("unavailable", "shutting_down"):
+            self.let_go(task)
+
+
+def _refusal(answer: dict[str, Any]) -> str:
+    reason = answer["reason"]
+    result = answer.get("result")
+    detail = result.get("detail", "") if isinstance(result, dict) else ""
+    following = NEXT_STEPS.get(reason) or (NEXT_STEPS["not_owner"] if reason.startswith("task_owned_by_") else "")
+    text = f"refused: {reason}" + (f" ({detail})" if detail else "")
+    return text + (f". Next: {following}." if following else ".")

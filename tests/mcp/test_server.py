@@ -1,0 +1,220 @@
+"""`kortana mcp` against the official SDK's client: every tool, errors, versions, a restart of Kortana in between."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from tests.e2e.project import PATIENCE_S, Project, eventually
+
+TASKS = [
+    {"id": "lint", "title": "Lint", "prompt": "Run the linter.", "paths": ["src/**"], "priority": 90},
+    {"id": "docs", "prompt": "Write.", "depends_on": ["lint"]},
+    {"id": "clash", "paths": ["src/main.py"]},
+]
+
+
+@pytest.fixture
+def up(project: Project) -> Project:
+    project.write({"workers": {"idle": {"command": ["sleep", "1000"]}}, "tasks": TASKS})
+    project.up()
+    return project
+
+
+def _words(name: str | None) -> list[str]:
+    return ["-m", "kortana", "mcp", *(["--as", name] if name else [])]
+
+
+@asynccontextmanager
+async def client(project: Project, name: str | None = "me") -> AsyncIterator[ClientSession]:
+    server = StdioServerParameters(command=sys.executable, args=_words(name), cwd=str(project.folder), env=project.env)
+    async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
+        await session.initialize()
+        yield session
+
+
+async def call(session: ClientSession, tool: str, **args: Any) -> Any:
+    """What the tool gave; a refusal as its text."""
+    result = await session.call_tool(tool, args)
+    text = result.content[0].text  # type: ignore[union-attr]
+    failed = getattr(result, "isError", None) or getattr(result, "is_error", None)
+    return text if failed else json.loads(text)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        await asyncio.wait_for(test(), PATIENCE_S * 2)
+
+    asyncio.run(bounded())
+
+
+def test_every_tool_from_claim_to_completion(up: Project) -> None:
+    async def scenario() -> None:
+        async with client(up) as me, client(up, "you") as you:
+            names = {tool.name for tool in (await me.list_tools()).tools}
+            assert names == {
+                "claim_task", "heartbeat", "update_task_status", "report_blocker", "release_task", "list_tasks",
+                "get_task", "add_task", "send_message", "read_inbox", "why",
+            }  # fmt: skip
+            claimed = await call(me, "claim_task")
+            assert claimed["task"]["id"] == "lint" and claimed["task"]["prompt"] == "Run the linter."
+            denied = await call(you, "claim_task", task_id="lint")
+            assert "task_already_leased" in denied and "Next:" in denied
+            assert "path_conflict" in await call(you, "claim_task", task_id="clash")
+            assert "me holds it" in json.dumps(await call(you, "why", task_id="lint"))
+            assert "not_owner" in (await call(you, "release_task", task_id="docs"))
+            assert (await call(me, "heartbeat", task_id="lint"))["renewed"].keys() == {"lint"}
+            await call(me, "update_task_status", task_id="lint", status="in_progress", progress=40)
+            assert (await call(you, "get_task", task_id="lint"))["task"]["progress"] == 40
+            await call(me, "report_blocker", task_id="lint", reason="stuck", needs=["clash"])
+            told = (await call(you, "read_inbox", wait_s=5))["events"]
+            assert any(event["payload"].get("instruction") == "replan" for event in told)
+            await call(me, "update_task_status", task_id="lint", status="in_progress")
+            await call(me, "update_task_status", task_id="lint", status="completed", result="clean")
+            assert (await call(me, "add_task", task_id="extra", title="More", depends_on=["docs"]))["task"][
+                "id"
+            ] == "extra"
+            await call(me, "send_message", to="you", text="look at docs")
+            inbox = (await call(you, "read_inbox", wait_s=5))["events"]
+            assert any(event["payload"].get("text") == "look at docs" for event in inbox)
+            listed = (await call(you, "list_tasks", status="pending"))["tasks"]
+            assert {task["id"] for task in listed} == {"docs", "clash", "extra"}
+            assert "status: one of" in await call(you, "list_tasks", status="odd")
+            assert "task_id is missing" in await call(you, "why")
+            for uri in ("kortana://tasks", "kortana://agents", "kortana://events"):
+                found = json.loads((await you.read_resource(uri)).contents[0].text)  # type: ignore[arg-type, union-attr]
+                assert found[uri.rpartition("/")[2]]
+
+    run(scenario)
+    up.down()
+    up.call("replay", "--verify")
+
+
+def test_a_lease_is_renewed_while_the_client_lives_and_released_when_it_goes(up: Project) -> None:
+    async def scenario() -> None:
+        async with client(up) as me:
+            await call(me, "add_task", task_id="short", title="x")
+            up.call("tasks", "cancel", "lint")
+            await call(me, "claim_task", task_id="short")
+            token = up.task("short")["lease_token"]
+            await call(me, "claim_task", task_id="short", wait_s=0)
+            assert up.task("short")["lease_token"] == token
+        eventually(lambda: up.task("short")["owner"] is None, "released with the client")
+
+    run(scenario)
+
+
+def test_short_leases_are_renewed_by_the_server_itself(project: Project) -> None:
+    project.write({"workers": {"i": {"command": ["sleep", "1000"]}}, "coordinator": {"lease_ttl": "600ms"},
+                   "tasks": [{"id": "t"}]})  # fmt: skip
+    project.up()
+
+    async def scenario() -> None:
+        async with client(project) as me:
+            await call(me, "claim_task")
+            renewals = 0
+            while renewals < 6:
+                await asyncio.sleep(0.05)
+                renewals = sum(r["event_type"] == "HEARTBEAT" for r in project.journal())
+            assert project.task("t")["owner"] == "me"
+            assert not [r for r in project.journal() if r["event_type"] == "LEASE_EXPIRED"]
+
+    run(scenario)
+
+
+def test_a_restart_of_kortana_is_waited_out(up: Project) -> None:
+    async def scenario() -> None:
+        async with client(up) as me:
+            await call(me, "claim_task", task_id="lint")
+            os.kill(up.pids()["supervisor"], signal.SIGKILL)
+            eventually(lambda: not [p for p in up.processes().values() if "mcp" not in p], "the tree is gone")
+            waiting = asyncio.create_task(call(me, "heartbeat", task_id="lint"))
+            await asyncio.to_thread(up.up)
+            assert "lint" in (await waiting)["renewed"], "a guest's lease lives on over the restart"
+
+    run(scenario)
+
+
+def test_without_a_kortana_a_call_says_what_to_do(project: Project) -> None:
+    project.write({"workers": {"i": {"command": ["sleep", "1000"]}}})
+
+    async def scenario() -> None:
+        async with client(project) as me:
+            assert (await me.list_tools()).tools
+            assert "kortana up" in await call(me, "claim_task")
+
+    run(scenario)
+
+
+class Raw:
+    """A server and its pipes, without an SDK."""
+
+    def __init__(self, project: Project, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *_words("raw"), *words], cwd=project.folder, env=project.env, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def say(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, number: int, method: str, **params: Any) -> Any:
+        self.say(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+        return self.answer()
+
+    def answer(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.communicate(timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2099-01-01"])
+def test_it_speaks_every_version(project: Project, version: str) -> None:
+    project.write({"workers": {"i": {"command": ["sleep", "1000"]}}})
+    raw = Raw(project)
+    answer = raw.ask(
+        1, "initialize", protocolVersion=version, capabilities={}, clientInfo={"name": "x", "version": "1"}
+    )
+    assert answer["result"]["protocolVersion"] == (version if version < "2026" else "2025-11-25")
+    assert raw.ask(2, "ping")["result"] == {}
+    assert raw.ask(3, "nonsense")["error"]["code"] == -32601
+    raw.say("this is not JSON")
+    assert raw.answer()["error"]["code"] == -32700
+    raw.end()
+    assert raw.process.returncode == 0
+
+
+def test_the_same_call_id_is_the_same_call_and_a_cancelled_wait_holds_nothing(up: Project) -> None:
+    raw = Raw(up)
+    raw.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+    meta = {"claudecode/toolUseId": "toolu_1"}
+    first = raw.ask(2, "tools/call", name="claim_task", arguments={"task_id": "lint"}, _meta=meta)
+    up.call("tasks", "release", "lint")
+    again = raw.ask(3, "tools/call", name="claim_task", arguments={"task_id": "lint"}, _meta=meta)
+    assert again["result"]["content"] == first["result"]["content"], "the same answer"
+    assert up.task("lint")["owner"] is None, "and no second effect"
+    up.call("agent", "claim", "clash", "--as", "other")
+    raw.say(json.dumps({"jsonrpc": "2.0", "id": 4, "method": "tools/call",
+                        "params": {"name": "claim_task", "arguments": {"task_id": "clash", "wait_s": 20}}}))  # fmt: skip
+    eventually(lambda: any(r["source"] == "raw" and r["task_id"] == "clash" for r in up.journal()), "it waits")
+    raw.say(json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}}))
+    raw.ask(5, "ping")
+    up.call("agent", "release", "clash", "--as", "other")
+    eventually(lambda: [r["event_type"] for r in up.journal() if r["source"] == "raw"].count("TASK_RELEASE"), "let go")
+    eventually(lambda: up.task("clash")["owner"] is None, "nobody holds it")
+    raw.say(json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}))
+    assert raw.ask(6, "ping")["result"] == {}
+    raw.end()
