@@ -5,6 +5,9 @@ import time
 from typing import Any
 from zlib import crc32
 
+import msgspec
+
+from kortana.agent.cli_agent import SETTINGS_VARIABLE, Settings
 from kortana.config.spec import TaskSpec, WorkerSpec
 from kortana.core.commands import Boot, Submit
 from kortana.core.decide import decide
@@ -17,6 +20,7 @@ from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
 
 SHELL_ADAPTER = "kortana.agent.shell:run"
+CLI_ADAPTER = "kortana.agent.cli_agent:run"
 
 
 class SystemClock:
@@ -80,13 +84,27 @@ def refused_edit(state: State, limits: Limits, edits: list[Event]) -> tuple[str,
     return None
 
 
+def _entrypoint(spec: WorkerSpec) -> str | None:
+    if spec.agent is None:
+        return spec.entrypoint
+    return SHELL_ADAPTER if spec.agent == "shell" else CLI_ADAPTER
+
+
+def _adapter_settings(spec: WorkerSpec) -> dict[str, str]:
+    """What the adapter of a command-line agent finds in its environment."""
+    if spec.agent in (None, "shell"):
+        return {}
+    settings = Settings(spec.agent or "", **msgspec.structs.asdict(spec.cli))
+    return {SETTINGS_VARIABLE: msgspec.json.encode(settings).decode()}
+
+
 def process_spec(spec: WorkerSpec, name: str, incarnation: int, env: dict[str, str], log_path: str) -> ProcessSpec:
     """One incarnation of a declared worker, as the launcher starts it."""
     return ProcessSpec(
         worker=name, incarnation=incarnation,
         argv=list(spec.command) if spec.command is not None else None,
-        entrypoint=SHELL_ADAPTER if spec.agent == "shell" else spec.entrypoint,
-        cwd=spec.cwd, env=env, log_path=log_path,
+        entrypoint=_entrypoint(spec),
+        cwd=spec.cwd, env={**env, **_adapter_settings(spec)}, log_path=log_path,
         log_rotate_bytes=spec.logs.rotate_size, log_keep=spec.logs.keep,
         ready_pattern=spec.ready.pattern, open_files=spec.limits.open_files,
         memory_bytes=spec.limits.memory, pids=spec.limits.pids,

@@ -1,5 +1,6 @@
 """`kortana config`: checks and shows the configuration, and prints its JSON Schema."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -19,8 +20,13 @@ def check(file: Path | None, as_json: bool) -> int:
     """Report every problem at once; exit 2 where there is one."""
     found = load(file)
     counts = {"workers": sum(worker.replicas for worker in found.workers), "tasks": len(found.tasks)}
+    from kortana.cli.doctor import missing_commands
+
+    missing = missing_commands(found)
+    for line in missing:
+        print(f"warning: not found: {line}", file=sys.stderr)
     if as_json:
-        print_json({"ok": True, **counts})
+        print_json({"ok": True, **counts, "missing": missing})
     else:
         print(f"{found.path}: ok, {counts['workers']} workers, {counts['tasks']} tasks")
     return 0

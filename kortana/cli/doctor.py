@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from kortana.agent.clis import KNOWN
 from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
+from kortana.config.spec import Config
 
 MIN_FREE_BYTES = 256 << 20
 
@@ -153,11 +155,22 @@ def _data(project: Project) -> Check:
     return Check("journal", True, "whole")
 
 
-def _commands(project: Project) -> Check:
+def missing_commands(config: Config) -> list[str]:
+    """Programs of workers that are not to be found, each with how to get it where that is known."""
     missing = []
-    for worker in project.config.workers:
+    for worker in config.workers:
+        known = KNOWN.get(worker.agent or "")
+        program = worker.cli.command[0] if worker.cli.command else known.command[0] if known else None
+        if program and not _is_there(program, worker.cwd, worker.env.get("PATH")):
+            how = f" ({known.install})" if known and not worker.cli.command else ""
+            missing.append(f"{worker.name}: {program}{how}")
         if worker.command and not _is_there(worker.command[0], worker.cwd, worker.env.get("PATH")):
             missing.append(f"{worker.name}: {worker.command[0]}")
+    return missing
+
+
+def _commands(project: Project) -> Check:
+    missing = missing_commands(project.config)
     if missing:
         return Check("commands", False, "not found: " + "; ".join(missing), "install them, or give their whole path")
     return Check("commands", True, f"{sum(bool(w.command) for w in project.config.workers)} found")

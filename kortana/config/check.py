@@ -26,6 +26,14 @@ def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.No
             problem("ready", f"{key} means nothing with type {worker.ready.type}")
     if worker.ready.url is not None and not worker.ready.url.startswith(("http://", "https://")):
         problem("ready", "url: http:// or https:// is needed")
+    if worker.agent == "cli" and worker.cli.command is None:
+        problem("cli", "agent cli needs a command")
+    if worker.agent in (None, "shell") and "cli" in pairs:
+        problem("cli", "means something only with agent claude, codex, gemini, opencode or cli")
+    if worker.cli.merge and not worker.cli.worktree:
+        problem("cli", "merge means something only with worktree: true")
+    if worker.cli.template is not None and not os.path.isfile(worker.cli.template):
+        problem("cli", f"there is no file {worker.cli.template}")
     if worker.entrypoint is not None and not _is_entrypoint(worker.entrypoint):
         problem("entrypoint", "module:callable is needed")
     if worker.backoff.max < worker.backoff.initial:

@@ -154,6 +154,9 @@ class _Loader:
         for key in ("cwd", "env_file"):
             if key in values or key == "cwd":
                 values[key] = str((self._folder / os.path.expanduser(values.get(key, "."))).resolve())
+        cli = values.get("cli")
+        if cli and "template" in cli:
+            cli["template"] = str((self._folder / os.path.expanduser(cli["template"])).resolve())
         return values
 
     def _profile(self, pair: tuple[yaml.Node, yaml.Node] | None, path: str) -> Pairs:

@@ -21,7 +21,7 @@ from kortana.config.kinds import (
 )
 from kortana.protocol.names import RESERVED_NAMES
 
-ADAPTERS = ("shell",)
+ADAPTERS = ("shell", "claude", "codex", "gemini", "opencode", "cli")
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGKILL")
 MAX_REPLICAS = 1000
 
@@ -74,6 +74,17 @@ WORKER = Fields(
         "command": Command(),
         "entrypoint": TEXT,
         "agent": choice(ADAPTERS),
+        "cli": Fields(
+            {
+                "command": Command(),
+                "stream": choice(["claude", "codex", "gemini", "opencode", "text"]),
+                "prompt": choice(["stdin", "argument"]),
+                "template": TEXT,
+                "worktree": FLAG,
+                "merge": FLAG,
+                "stall_timeout": DURATION,
+            }
+        ),
         "profile": TEXT,
         "replicas": whole(1, MAX_REPLICAS),
         "cwd": TEXT,

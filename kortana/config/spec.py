@@ -76,6 +76,18 @@ class LimitsSpec(msgspec.Struct, frozen=True):
     open_files: int | None = None
 
 
+class CliSpec(msgspec.Struct, frozen=True):
+    """How an agent adapter runs its command-line agent; what is not given is as the adapter knows it."""
+
+    command: tuple[str, ...] | None = None
+    stream: Literal["claude", "codex", "gemini", "opencode", "text"] | None = None
+    prompt: Literal["stdin", "argument"] | None = None
+    template: str | None = None
+    worktree: bool = False
+    merge: bool = False
+    stall_timeout: float = 900.0
+
+
 class LogsSpec(msgspec.Struct, frozen=True):
     rotate_size: int = 10 << 20
     keep: int = 5
@@ -88,6 +100,7 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     command: tuple[str, ...] | None = None
     entrypoint: str | None = None
     agent: str | None = None
+    cli: CliSpec = CliSpec()
     replicas: int = 1
     cwd: str = "."
     env: dict[str, str] = {}

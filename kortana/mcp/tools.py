@@ -217,13 +217,14 @@ def wrong_arguments(tool: dict[str, Any], args: dict[str, Any]) -> str:
             return f"{name} is missing"
     properties: dict[str, Any] = schema["properties"]
     for name, value in args.items():
-        known = properties.get(name)
+        known: dict[str, Any] | None = properties.get(name)
         if known is None:
             return f"{name} is not known; known: {', '.join(properties)}"
         if not isinstance(value, _TYPES[known["type"]]) or isinstance(value, bool):
             return f"{name}: {known['type']} is needed"
-        if "enum" in known and value not in known["enum"]:
-            return f"{name}: one of {', '.join(known['enum'])} is needed"
-        if known["type"] == "array" and not all(isinstance(item, str) for item in value):
+        choices: list[str] = known.get("enum") or []
+        if choices and value not in choices:
+            return f"{name}: one of {', '.join(choices)} is needed"
+        if known["type"] == "array" and not all(isinstance(item, str) for item in list(value)):
             return f"{name}: strings are needed"
     return ""

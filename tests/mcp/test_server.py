@@ -207,8 +207,8 @@ def test_the_same_call_id_is_the_same_call_and_a_cancelled_wait_holds_nothing(up
     assert again["result"]["content"] == first["result"]["content"], "the same answer"
     assert up.task("lint")["owner"] is None, "and no second effect"
     up.call("agent", "claim", "clash", "--as", "other")
-    raw.say(json.dumps({"jsonrpc": "2.0", "id": 4, "method": "tools/call",
-                        "params": {"name": "claim_task", "arguments": {"task_id": "clash", "wait_s": 20}}}))  # fmt: skip
+    params = {"name": "claim_task", "arguments": {"task_id": "clash", "wait_s": 20}}
+    raw.say(json.dumps({"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": params}))
     eventually(lambda: any(r["source"] == "raw" and r["task_id"] == "clash" for r in up.journal()), "it waits")
     raw.say(json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 4}}))
     raw.ask(5, "ping")

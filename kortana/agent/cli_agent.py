@@ -1,0 +1,319 @@
+"""The adapter for command-line agents: claims a task, runs the CLI headless on its prompt, reports what came of it."""
+
+import contextlib
+import json
+import os
+import signal
+import string
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kortana.agent.answers import Task
+from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
+from kortana.agent.interface import AgentInterface
+from kortana.agent.worktree import Worktree, WorktreeError
+from kortana.processes.posix import become_subreaper
+from kortana.processes.tree import all_processes, tree_of
+from kortana.protocol import event as ev
+
+SETTINGS_VARIABLE = "KORTANA_ADAPTER"
+CLAIM_WAIT_S = 600.0
+QUOTA_EXIT_CODE = 75
+STOP_GRACE_S = 5.0
+REPORT_INTERVAL_S = 2.0
+KEPT_LINES = 20
+MAX_TEXT = 8_000
+PROMPT = """\
+You are $agent, one of several agents in this repository. Your task is "$id": $title
+
+$prompt
+
+$paths$dependencies
+You hold this task; others work on other tasks at the same time. When you are done, say in a few sentences what you \
+did: your last message is kept as the task's result. If you cannot do it, say why."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What kortana.yaml says of this adapter; crosses as JSON in the environment."""
+
+    agent: str
+    command: tuple[str, ...] | None = None
+    stream: str | None = None
+    prompt: str | None = None
+    template: str | None = None
+    """A file with the prompt's template ($id $title $prompt $paths $dependencies $agent)."""
+    worktree: bool = False
+    merge: bool = False
+    stall_timeout: float = 900.0
+    """Seconds without a word from the CLI after which it is ended; 0: never."""
+
+    def cli(self) -> Cli:
+        known = KNOWN.get(self.agent) or Cli(())
+        return Cli(self.command or known.command, self.stream or known.stream, self.prompt or known.prompt)
+
+
+def run(agent: AgentInterface) -> None:
+    """The adapter's whole life."""
+    settings = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
+    become_subreaper()
+    _CliAgent(agent, settings).serve()
+
+
+def render(template: str, task: dict[str, Any], agent: str, results: dict[str, Any]) -> str:
+    """The prompt for a task. results: what the tasks that it depends on have left."""
+    paths = task.get("paths") or ()
+    told = f"Change only these paths: {', '.join(paths)}\n" if paths else ""
+    done = "".join(f"Result of {name}: {text}\n" for name, text in results.items())
+    prompt = task.get("prompt") or (f"Carry out: {task['run']}" if task.get("run") else "")
+    return string.Template(template).safe_substitute(
+        agent=agent, id=task["id"], title=task.get("title") or task["id"], prompt=prompt, paths=told, dependencies=done
+    )
+
+
+class _CliAgent:
+    def __init__(self, agent: AgentInterface, settings: Settings) -> None:
+        self._agent, self._settings, self._cli = agent, settings, settings.cli()
+        self._template = Path(settings.template).read_text(encoding="utf-8") if settings.template else PROMPT
+        self._process: subprocess.Popen[bytes] | None = None
+        self._task: Task | None = None
+
+    def serve(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_stop)
+        threading.Thread(target=self._read_mailbox, name="mailbox", daemon=True).start()
+        while True:
+            answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
+            if not answer:
+                continue
+            task = self._task = Task(answer, self._agent)
+            _say(f"claimed {task.id} (token {task.token}): {task.fields.get('title', '')}")
+            with self._agent.renewing(task):
+                quota = self._work(task)
+            self._task = None
+            if quota:
+                _say("quota used up: leaving until the quota delay has passed")
+                sys.exit(QUOTA_EXIT_CODE)
+
+    def _work(self, task: Task) -> bool:
+        """One task from its prompt to its report; whether the quota is used up."""
+        began = time.monotonic()
+        try:
+            tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
+        except WorktreeError as error:
+            self._agent.update_task_status(task.id, "failed", str(error))
+            return False
+        prompt = render(self._template, task.fields, self._agent.name, self._results(task))
+        code, outcome, lines = self._run(task, prompt, tree.folder if tree else Path.cwd())
+        if task.lost:
+            _say(f"{task.id}: the lease was lost; nothing is reported")
+            return False
+        result: dict[str, Any] = {
+            "exit_code": code, "text": outcome.text[-MAX_TEXT:], "duration_s": round(time.monotonic() - began, 1),
+            "cost_usd": outcome.cost_usd, "tokens": outcome.tokens,
+        }  # fmt: skip
+        if tree is not None:
+            result["branch"] = tree.branch
+        failed = code != 0 or bool(outcome.error)
+        told = outcome.error or "\n".join(lines)
+        if failed and (code == QUOTA_EXIT_CODE or is_quota(told)):
+            self._agent.release_task(task.id)
+            return True
+        if failed:
+            result["lines"] = lines
+            details = f"{outcome.error or f'exit code {code}'}"[:1000]
+            self._agent.update_task_status(task.id, "failed", details, result=result)
+            _say(f"{task.id} failed: {details}")
+            return False
+        self._complete(task, result, tree)
+        return False
+
+    def _complete(self, task: Task, result: dict[str, Any], tree: Worktree | None) -> None:
+        if tree is not None:
+            title = task.fields.get("title") or task.id
+            try:
+                result["changed"] = tree.commit(f"{task.id}: {title}")
+                if not result["changed"]:
+                    tree.remove(with_branch=True)
+                elif self._settings.merge:
+                    refused = tree.merge(f"Merge {tree.branch}: {title}")
+                    result["merged"] = not refused
+                    if refused:
+                        details = f"not merged: {refused}"[:1000]
+                        self._agent.update_task_status(task.id, "failed", details, result=result)
+                        _say(f"{task.id}: {details}")
+                        return
+            except WorktreeError as error:
+                self._agent.update_task_status(task.id, "failed", str(error)[:1000], result=result)
+                return
+        details = (result["text"].strip().splitlines() or ["done"])[-1][:500]
+        answer = self._agent.update_task_status(task.id, "completed", details, result=result)
+        _say(f"{task.id} completed" if answer else f"{task.id}: refused: {answer.reason}")
+
+    def _results(self, task: Task) -> dict[str, Any]:
+        found = {}
+        for name in task.fields.get("depends_on") or ():
+            other = self._agent.get_task(name) or {}
+            result = other.get("result")
+            text = result.get("text") or "\n".join(result.get("lines", ())) if isinstance(result, dict) else result
+            found[name] = str(text or other.get("details") or "done")[:2000]
+        return found
+
+    def _run(self, task: Task, prompt: str, folder: Path) -> tuple[int, Outcome, list[str]]:
+        """Runs the CLI; gives its exit code, what its stream told, and its last lines."""
+        by_argument = self._cli.prompt == "argument"
+        words = [*self._cli.command, *([prompt] if by_argument else [])]
+        environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
+        environment.pop(SETTINGS_VARIABLE, None)
+        try:
+            process = self._process = subprocess.Popen(
+                words, cwd=folder, stdin=subprocess.DEVNULL if by_argument else subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            known = KNOWN.get(self._settings.agent)
+            hint = f"; install it: {known.install}" if known else ""
+            return 127, Outcome(error=f"cannot run {words[0]}: {error.strerror}{hint}"), []
+        if process.stdin is not None:
+            threading.Thread(target=_feed, args=(process, prompt), daemon=True).start()
+        outcome, lines = Outcome(), deque[str](maxlen=KEPT_LINES)
+        self._follow(process, task, outcome, lines)
+        code = _end(process)
+        self._process = None
+        return code, outcome, list(lines)
+
+    def _follow(self, process: "subprocess.Popen[bytes]", task: Task, outcome: Outcome, lines: deque[str]) -> None:
+        """Reads until the CLI is through, its stream stalls, or the lease is lost."""
+        heard = [time.monotonic()]
+        stall = self._settings.stall_timeout
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(min(max(stall / 10, 0.05), 5.0) if stall else 5.0):
+                silent = stall and time.monotonic() - heard[0] > stall
+                if silent:
+                    outcome.error = f"stalled: no word for {stall:g}s"
+                if silent or task.lost or (process.poll() is not None and _tree_is_silent(heard[0])):
+                    _end(process)
+                    return
+
+        threading.Thread(target=watch, name="watch", daemon=True).start()
+        reported = 0.0
+        assert process.stdout is not None
+        for raw in process.stdout:
+            heard[0] = time.monotonic()
+            text = raw.decode("utf-8", "replace").rstrip("\n")
+            lines.append(text[:400])
+            _say(text[:2000])
+            if read_line(self._cli.stream, text, outcome) and heard[0] - reported > REPORT_INTERVAL_S:
+                reported = heard[0]
+                self._agent.update_task_status(task.id, "in_progress", outcome.note[:300])
+        done.set()
+
+    def _read_mailbox(self) -> None:
+        while True:
+            try:
+                event = self._agent.receive()
+            except OSError as error:
+                _say(f"mailbox: {error}")
+                os._exit(1)
+            if event is None:
+                continue
+            instruction = event.payload.get("instruction", event.event_type)
+            gone = event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction == "lease_released"
+            task, process = self._task, self._process
+            if gone and task is not None and task.id == event.task_id:
+                task.lose()
+                if process is not None:
+                    _end(process)
+            _say(f"heard {instruction} {event.task_id or ''}: {event.payload.get('reason', '')}")
+
+    def _on_stop(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.lose()
+        if self._process is not None:
+            _end(self._process)
+        sys.exit(0)
+
+
+def read_line(stream: str, text: str, outcome: Outcome) -> bool:
+    """Takes one line of output in; whether it showed progress."""
+    steps = outcome.steps
+    if stream == "text":
+        outcome.text = (outcome.text + text + "\n")[-MAX_TEXT:]
+        outcome.note = text
+        outcome.steps += 1
+    elif text.startswith("{"):
+        try:
+            event = json.loads(text)
+        except ValueError:
+            return False
+        if isinstance(event, dict):
+            with contextlib.suppress(TypeError, ValueError, AttributeError):
+                READERS[stream](event, outcome)
+    return outcome.steps > steps
+
+
+def _feed(process: "subprocess.Popen[bytes]", prompt: str) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):
+        process.stdin.write(prompt.encode())
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+
+
+def _tree_is_silent(heard: float) -> bool:
+    """The CLI itself is gone, and what it has left holds the pipe without a word."""
+    return time.monotonic() - heard > 1.0
+
+
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    """Ends the CLI with everything that it has started: its group, and whatever has left it; gives its exit code.
+
+    This process is the subreaper, so that a grandchild in a group of its own is found as a child of this one.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_GRACE_S)
+        os.killpg(process.pid, signal.SIGKILL)
+    me = os.getpid()
+    for _ in range(50):
+        found = [pid for pid in tree_of(all_processes(), lambda info: info.ppid == me) if pid != me]
+        if not found:
+            break
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+        _reap_others(process.pid)
+    return process.wait()
+
+
+def _reap_others(but: int) -> None:
+    """Takes the orphans that were left to this process."""
+    for pid in all_zombies(os.getpid()):
+        if pid != but:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+def all_zombies(parent: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+                if fields[0] == b"Z" and int(fields[1]) == parent:
+                    found.append(int(name))
+    return found
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  a worker's stdout is its log

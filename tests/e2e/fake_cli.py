@@ -1,0 +1,85 @@
+"""Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
+
+usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
+What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, or EDIT PATH.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+
+def say(**event: object) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def speak(kind: str, text: str) -> None:
+    if kind == "claude":
+        say(type="assistant", message={"content": [{"type": "text", "text": text}]})
+    elif kind == "codex":
+        say(type="item.completed", item={"type": "agent_message", "text": text})
+    elif kind == "gemini":
+        say(type="message", role="assistant", content=text, delta=True)
+    else:
+        say(type="text", part={"text": text})
+
+
+def finish(kind: str, text: str, error: str = "") -> int:
+    if kind == "claude":
+        say(type="result", subtype="success", is_error=bool(error), result=error or text, total_cost_usd=0.25,
+            usage={"input_tokens": 100, "output_tokens": 20})  # fmt: skip
+    elif kind == "codex":
+        if error:
+            say(type="turn.failed", error={"message": error})
+        else:
+            say(type="turn.completed", usage={"input_tokens": 100, "output_tokens": 20})
+    elif kind == "gemini":
+        say(type="result", status="error" if error else "success", stats={"total_tokens": 120},
+            **({"error": {"type": "x", "message": error}} if error else {}))  # fmt: skip
+    elif error:
+        say(type="error", error={"name": "APIError", "data": {"message": error}})
+    else:
+        say(type="step_finish", part={"cost": 0.25, "tokens": {"input": 100, "output": 20}})
+    return 1 if error else 0
+
+
+def edit(path: str, task: str) -> None:
+    """Marks its time at the path in a log beside the repository, and adds a line to the file."""
+    log = os.environ["EDIT_LOG"]
+    with open(log, "a") as out:
+        out.write(json.dumps({"task": task, "path": path, "what": "begin", "at": time.monotonic()}) + "\n")
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "a") as out:
+        out.write(f"{task}\n")
+    time.sleep(float(os.environ.get("EDIT_S", "0.05")))
+    with open(log, "a") as out:
+        out.write(json.dumps({"task": task, "path": path, "what": "end", "at": time.monotonic()}) + "\n")
+
+
+def main() -> int:
+    kind = sys.argv[1]
+    prompt = sys.argv[2] if len(sys.argv) > 2 else sys.stdin.read()
+    say(type="system", subtype="init")
+    speak(kind, "I begin.")
+    if "QUOTA" in prompt:
+        return finish(kind, "", "You have hit your usage limit. Try again later.")
+    if "FAIL" in prompt:
+        return finish(kind, "", "the tests do not pass")
+    if "CRASH" in prompt:
+        print("Traceback: something broke", file=sys.stderr, flush=True)
+        return 3
+    if "ORPHAN" in prompt:
+        subprocess.Popen(["setsid", "sh", "-c", "trap '' TERM; sleep 2999"])
+    if "HANG" in prompt:
+        time.sleep(3000)
+    for path in re.findall(r"EDIT (\S+)", prompt):
+        edit(path, os.environ["KORTANA_TASK"])
+    speak(kind, "All done.")
+    return finish(kind, "All done.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

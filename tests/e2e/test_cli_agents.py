@@ -1,0 +1,192 @@
+"""Adapters of command-line agents against a CLI that behaves as the real ones do."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kortana.agent.cli_agent import PROMPT, read_line, render
+from kortana.agent.clis import KNOWN, READERS, Outcome, is_quota
+from tests.e2e.project import Project, eventually
+
+FAKE = Path(__file__).with_name("fake_cli.py")
+KINDS = sorted(KNOWN)
+
+
+def worker(kind: str, **more: Any) -> dict[str, Any]:
+    cli = {"command": [sys.executable, str(FAKE), kind], **more.pop("cli", {})}
+    return {"agent": kind, "cli": cli, "backoff": {"initial": "0s", "max": "0s"}, **more}
+
+
+def settled(project: Project, *names: str) -> dict[str, dict[str, Any]]:
+    def found() -> dict[str, dict[str, Any]] | None:
+        tasks = {task["id"]: task for task in project.json("tasks", "list")["tasks"]}
+        done = all(tasks[name]["status"] in ("completed", "failed") for name in names)
+        return tasks if done else None
+
+    return eventually(found, "the tasks are settled")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_is_done_and_its_result_kept(project: Project, kind: str) -> None:
+    project.write(
+        {"workers": {"w": worker(kind)},
+         "tasks": [{"id": "one", "title": "First", "prompt": "Say it."}, {"id": "two", "prompt": "x", "depends_on": ["one"]},
+                   {"id": "bad", "prompt": "FAIL", "max_attempts": 1}, {"id": "odd", "prompt": "CRASH", "max_attempts": 1}]},
+    )  # fmt: skip
+    project.up()
+    tasks = settled(project, "one", "two", "bad", "odd")
+    result = tasks["one"]["result"]
+    assert tasks["one"]["status"] == tasks["two"]["status"] == "completed"
+    assert "All done." in result["text"] and result["exit_code"] == 0 and result["tokens"] == 120
+    assert result["cost_usd"] == (0.25 if kind in ("claude", "opencode") else None)
+    assert tasks["bad"]["status"] == "failed" and "tests do not pass" in json.dumps(tasks["bad"])
+    assert tasks["odd"]["result"]["exit_code"] == 3
+    project.down()
+    assert project.all_gone()
+
+
+def test_a_used_up_quota_parks_the_worker_and_costs_the_task_nothing(project: Project) -> None:
+    project.write({"workers": {"w": worker("claude", quota_delay="1h")}, "tasks": [{"id": "q", "prompt": "QUOTA"}]})
+    project.call("up", "-d", expect=None)
+    eventually(lambda: project.worker("w")["state"] == "parked", "it is parked")
+    task = project.task("q")
+    assert task["status"] == "pending" and task["attempts"] == 0
+
+
+def test_a_stalled_cli_is_ended_with_all_that_it_started(project: Project) -> None:
+    project.write(
+        {"workers": {"w": worker("codex", cli={"stall_timeout": "700ms"})},
+         "tasks": [{"id": "h", "prompt": "ORPHAN HANG", "max_attempts": 1}, {"id": "o", "prompt": "ORPHAN"}]}
+    )  # fmt: skip
+    project.up()
+    tasks = settled(project, "h", "o")
+    assert "stalled" in json.dumps(tasks["h"]) and tasks["o"]["status"] == "completed"
+    eventually(lambda: not any("sleep 2999" in line for line in project.processes().values()), "no grandchild is left")
+    assert project.worker("w")["restarts"] == 0
+
+
+def test_a_missing_cli_is_named_with_its_install_command(project: Project) -> None:
+    project.env["PATH"] = "/usr/bin:/bin"
+    project.write({"workers": {"w": {"agent": "codex"}}, "tasks": [{"id": "t", "prompt": "x", "max_attempts": 1}]})
+    assert "npm install -g @openai/codex" in project.call("config", "check").stderr
+    assert "npm install -g @openai/codex" in project.call("doctor", expect=1).stdout
+    project.up()
+    assert "install it: npm install -g @openai/codex" in json.dumps(settled(project, "t")["t"])
+
+
+def repository(project: Project) -> None:
+    project.env.update(GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@t", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@t")
+    for words in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
+        subprocess.run(["git", *words], cwd=project.folder, env=project.env, check=True)
+    (project.folder / ".git" / "info" / "exclude").write_text("data/\nkortana.yaml\n*.jsonl\n")
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["undisturbed", "one killed half-way"])
+def test_two_adapters_and_an_mcp_client_share_thirty_tasks(project: Project, kill: bool) -> None:
+    repository(project)
+    log = project.folder / "edits.jsonl"
+    env = {"EDIT_LOG": str(log), "EDIT_S": "0.05"}
+    tasks = [{"id": f"t{n}", "prompt": f"EDIT src/f{n % 5}.txt", "paths": [f"src/f{n % 5}.txt"]} for n in range(30)]
+    project.write(
+        {"workers": {"claude": worker("claude", env=env, cli={"worktree": True, "merge": True}),
+                     "codex": worker("codex", env=env, cli={"worktree": True, "merge": True})},
+         "tasks": tasks, "coordinator": {"max_attempts": 10}}
+    )  # fmt: skip
+    project.up()
+    mcp = subprocess.Popen(
+        [sys.executable, "-c", MCP_CLIENT, str(log)], cwd=project.folder, env=project.env, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if kill:
+        eventually(lambda: project.task_counts().get("completed", 0) >= 10, "half-way")
+        os.kill(project.worker("claude")["pid"], 9)
+    eventually(lambda: project.task_counts() == {"completed": 30}, "all are completed", 150)
+    mcp.communicate(timeout=60)
+    owners = {r["target"] for r in project.journal() if r["event_type"] == "ACK" and "lease" in r["payload"]}
+    assert {"claude", "codex", "desk"} <= owners
+    project.down()
+    open_at: dict[str, str] = {}
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        if entry["what"] == "begin":
+            before = open_at.get(entry["path"])
+            assert before in (None, entry["task"]) or kill, f"{entry['path']}: {entry['task']} while {before}"
+            open_at[entry["path"]] = entry["task"]
+        else:
+            open_at.pop(entry["path"], None)
+    files = {path.name: path.read_text().split() for path in (project.folder / "src").iterdir()}
+    merged = [task for lines in files.values() for task in lines]
+    assert sorted(set(merged)) == sorted(task["id"] for task in tasks), "every task's edit is in the history"
+    if not kill:
+        assert len(merged) == 30, "each once"
+    assert not project.audit().violations
+    project.call("replay", "--verify")
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=project.folder, capture_output=True, text=True)
+    assert status.stdout == ""
+
+
+MCP_CLIENT = """
+import fcntl, json, subprocess, sys, time
+p = subprocess.Popen([sys.executable, "-m", "kortana", "mcp", "--as", "desk"], stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE, text=True)
+number = 0
+def ask(method, **params):
+    global number
+    number += 1
+    p.stdin.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\\n")
+    p.stdin.flush()
+    return json.loads(p.stdout.readline())["result"]
+ask("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+def tool(name, **args):
+    result = ask("tools/call", name=name, arguments=args)
+    return None if result["isError"] else result["structuredContent"]
+def note(**entry):
+    with open(sys.argv[1], "a") as out:
+        out.write(json.dumps({**entry, "at": time.monotonic()}) + "\\n")
+lock = open(".git/kortana.lock", "w")
+while True:
+    found = tool("claim_task", wait_s=1)
+    if found is None:
+        if all(t["status"] == "completed" for t in tool("list_tasks")["tasks"]):
+            break
+        continue
+    task = found["task"]
+    path = task["paths"][0]
+    note(task=task["id"], path=path, what="begin")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    import os
+    os.makedirs("src", exist_ok=True)
+    with open(path, "a") as out:
+        out.write(task["id"] + "\\n")
+    subprocess.run(["git", "add", path], check=True)
+    subprocess.run(["git", "commit", "-q", "-m", task["id"]], check=True)
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    note(task=task["id"], path=path, what="end")
+    tool("update_task_status", task_id=task["id"], status="completed")
+p.stdin.close()
+p.wait()
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_stream_is_read_as_its_cli_writes_it(kind: str) -> None:
+    done = subprocess.run([sys.executable, str(FAKE), kind, "x"], capture_output=True, text=True, check=True)
+    outcome = Outcome()
+    for line in done.stdout.splitlines():
+        read_line(kind, line, outcome)
+    assert "All done." in outcome.text and outcome.steps >= 2 and not outcome.error
+    for noise in ("{", "[]", "{}", '{"type": 5}', '{"type":"assistant","message":7}', '{"type":"result","usage":[]}'):
+        for stream in READERS:
+            read_line(stream, noise, Outcome())
+
+
+def test_the_prompt_tells_paths_and_results() -> None:
+    task = {"id": "t", "title": "T", "prompt": "Do $5.", "paths": ("src/**",)}
+    text = render(PROMPT, task, "me", {"dep": "it is blue"})
+    assert "src/**" in text and "it is blue" in text and "Do $5." in text
+    assert is_quota("Error: 429 Too Many Requests") and not is_quota("tests failed")
