@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from kortana.actors.core_actors import CoreActors
 from kortana.actors.crash_recorder import CrashRecorder, record_own_death
 from kortana.actors.environment import worker_environment
 from kortana.actors.messages import Inspect, LauncherBack, LauncherReported, Report, ShutDown
+from kortana.actors.relay import RelayActor
 from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor, Worker
 from kortana.actors.timer import TimerActor
@@ -192,7 +194,10 @@ class Tree:
     def _build(self, hub: Hub, link: LauncherLink, first: tuple[State, Journal]) -> Any:
         waiting = [first]
         clock = SystemClock()
-        gate = Gate(self._config.project, lambda pid: is_inside(pid, self._mark), str(self._layout.root))
+        config = self._config
+        gate = Gate(
+            config.project, lambda pid: is_inside(pid, self._mark), str(self._layout.root), config.guard
+        )  # fmt: skip
         watch = None
         if self._options.foreground:
             self._console = Console(self._name_width(), self._options.live, self._progress)
@@ -214,9 +219,20 @@ class Tree:
         ref: Any = SupervisorActor.start(
             self._config, self._core, services, self._route, self._log_and_tell,
             lambda code: self._orders.put(("finished", code)), lambda: self._orders.put(("launcher", 0)),
-            self._options.exit_when_done, self._workers,
+            self._options.exit_when_done, self._workers, self._relay_maker(hub),
         )  # fmt: skip
         return ref
+
+    def _relay_maker(self, hub: Hub) -> Callable[[Any], Any] | None:
+        """Starts the relay actor, where the legacy file mailboxes are wanted."""
+        relay = self._config.relay
+        if not relay.enabled:
+            return None
+        root = (Path(self._config.path).parent / relay.root).resolve()
+        positions = self._layout.root / "relay_positions.json"
+        return lambda supervisor: RelayActor.start(
+            root, positions, hub.attach, self._core.tell_coordinator, self._log.write, supervisor
+        )
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)

@@ -20,8 +20,9 @@ class Gate:
     is_inside: whether a pid belongs to the tree of a worker.
     """
 
-    def __init__(self, project: str, is_inside: Callable[[int], bool], data_dir: str = "") -> None:
+    def __init__(self, project: str, is_inside: Callable[[int], bool], data_dir: str = "", guard: str = "warn") -> None:
         self.project = project
+        self.guard = guard
         self.data_dir = data_dir
         self._is_inside = is_inside
         self._tokens: dict[str, tuple[str, int]] = {}

@@ -31,7 +31,7 @@ def _differing(old: Any, new: Any) -> str:
     return ", ".join(name for name in names if getattr(old, name) != getattr(new, name) and name != "replicas")
 
 
-_AT_RESTART = ("supervisor", "journal", "relay", "project", "data_dir")
+_AT_RESTART = ("supervisor", "journal", "relay", "guard", "project", "data_dir")
 """What a running tree cannot change."""
 
 

@@ -17,6 +17,7 @@ from kortana.actors.messages import (
     FlushSnapshots,
     InboundReady,
     Inspect,
+    RelayInbound,
     SnapshotWritten,
     WriteSnapshot,
 )
@@ -112,6 +113,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             case Decide(command=command):
                 self._draining = self._draining or isinstance(command, Drain)
                 self._run([command])
+            case RelayInbound():
+                self._on_relay(message)
             case DeadlineDue():
                 self._run([])
             case SnapshotWritten(seconds=seconds):
@@ -157,6 +160,23 @@ class CoordinatorActor(pykka.ThreadingActor):
         decide(turn, Submit(event, body, connection.id, connection.tied))
         return None
 
+    def _on_relay(self, message: RelayInbound) -> None:
+        """Events out of the legacy files; what cannot be decided now is submitted again by the relay."""
+        if self._unavailable:
+            return
+        turn, agent = self._turn(), message.agent
+        fresh = not self._state.agent(agent).up
+        if fresh and not self._state.agent(agent).supervised:
+            decide(turn, AgentUp(agent, None, 0, supervised=False))
+        if not message.events:
+            turn.replies += [(message.conn, entry[2]) for entry in self._state.agents[agent].mailbox]
+        for event, body in message.events:
+            if self._draining and event.event_type == ev.TASK_CLAIM:
+                turn.reply_only(message.conn, event, reasons.SHUTTING_DOWN)
+            else:
+                decide(turn, Submit(event, body, message.conn))
+        self._finish(turn)
+
     def _on_hello(self, turn: Turn, connection: Connection, event: Event) -> None:
         admission = self._gate.admit(event, connection.peer)
         if isinstance(admission, str):
@@ -170,6 +190,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         welcome = {
             "protocol": 1, "project": self._gate.project, "lease_ttl_s": limits.lease_ttl_s,
             "max_lease_ttl_s": limits.max_lease_ttl_s, "data_dir": self._gate.data_dir,
+            "guard": self._gate.guard,
         }  # fmt: skip
         payload = {"ack_for_event_id": event.id, "accepted": True, "reason": "", "seq": self._state.seq}
         answer = refusal_event(event.id, event.source, turn.wall, {**payload, "result": welcome})

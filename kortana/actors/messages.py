@@ -39,6 +39,30 @@ class Inspect(Message, frozen=True):
     """Asked by the supervisor: agents' statuses and a summary of the tasks."""
 
 
+class RelayInbound(Message, frozen=True):
+    """What an agent has written into the legacy files, in order; also says that it is there."""
+
+    agent: str
+    conn: int
+    events: list[tuple[Event, bytes]]
+
+
+# to the relay
+class FilesChanged(Message, frozen=True):
+    """Something was written below a folder that it watches."""
+
+
+class RelayAnswer(Message, frozen=True):
+    """A body for an agent that reads files."""
+
+    agent: str
+    body: bytes
+
+
+class RelayResubmit(Message, frozen=True):
+    """The coordinator has started over."""
+
+
 # to persistence
 class Commit(Message, frozen=True):
     """Make these durable, and only then send."""
@@ -174,6 +198,12 @@ class ChildDied(Message, frozen=True):
     error: str
     journal: bool = False
     """The journal takes no records just now."""
+
+
+class RelayDied(Message, frozen=True):
+    """The relay actor has died."""
+
+    error: str
 
 
 class RestartCore(Message, frozen=True):

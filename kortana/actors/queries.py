@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from kortana.core.state import State
-from kortana.core.views import agents_view, summary, why
+from kortana.core.views import agents_view, coverage, summary, why
 from kortana.protocol import reasons
 
 PAGE_BYTES = 48 * 1024
+MAX_COVERED = 256
 
 
 def _tasks(state: State, args: dict[str, Any]) -> Any:
@@ -46,7 +47,12 @@ def _summary(state: State, args: dict[str, Any]) -> Any:
     return {**summary(state), "seq": state.seq}
 
 
-QUERIES = {"tasks": _tasks, "task": _task, "why": _why, "agents": _agents, "summary": _summary}
+def _coverage(state: State, args: dict[str, Any]) -> Any:
+    paths = [str(path) for path in args.get("paths", ())][:MAX_COVERED]
+    return coverage(state, str(args.get("agent")), paths)
+
+
+QUERIES = {"coverage": _coverage, "tasks": _tasks, "task": _task, "why": _why, "agents": _agents, "summary": _summary}
 
 
 def answer_query(state: State, command: str, args: dict[str, Any]) -> dict[str, Any]:

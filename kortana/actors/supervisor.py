@@ -20,6 +20,8 @@ from kortana.actors.messages import (
     LauncherReported,
     PeerChanged,
     Reconfigure,
+    RelayDied,
+    RelayResubmit,
     RestartCore,
     SetTimer,
     ShutDown,
@@ -80,6 +82,7 @@ class SupervisorActor(pykka.ThreadingActor):
         reopen_launcher: Callable[[], None],
         exit_when_done: bool,
         workers: dict[str, "Worker"],
+        make_relay: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -88,6 +91,8 @@ class SupervisorActor(pykka.ThreadingActor):
         self.workers = workers
         self.down: ShutDown | None = None
         self.pending_controls: list[control.Pending] = []
+        self._make_relay = make_relay
+        self.relay: Any = None
         self.leaving: set[str] = set()
         """Workers that are no longer declared, and not yet at rest."""
         self._route = route
@@ -107,6 +112,7 @@ class SupervisorActor(pykka.ThreadingActor):
     def begin(self) -> None:
         """Starts coordinator and persistence, then the workers in the order of the file."""
         self.core.start(fresh=True)
+        self._start_relay()
         for spec in self.config.workers:
             for name in spec.replica_names():
                 self.workers[name] = worker = Worker(spec, name)
@@ -114,6 +120,10 @@ class SupervisorActor(pykka.ThreadingActor):
                 self._log("declared", worker=name)
         for worker in self.workers.values():
             worker.ref.tell(StartWorker("boot"))
+
+    def _start_relay(self) -> None:
+        if self._make_relay is not None:
+            self.relay = self._make_relay(self.actor_ref)
 
     def hire(self, spec: WorkerSpec, name: str) -> None:
         """A worker that was not there before."""
@@ -184,6 +194,8 @@ class SupervisorActor(pykka.ThreadingActor):
                 self._on_child_died(message)
             case RestartCore():
                 self._on_retry_core()
+            case RelayDied(error=error):
+                self._on_relay_died(error)
             case AllTasksDone(completed=completed):
                 if self._exit_when_done:
                     self._shut_down(ShutDown("all tasks are done", 0 if completed else 1))
@@ -237,6 +249,12 @@ class SupervisorActor(pykka.ThreadingActor):
     def _on_gave_up(self, name: str, scope: str) -> None:
         if self.config.supervisor.on_give_up == "exit":
             self._shut_down(ShutDown(f"{name}: the restart budget of the {scope} is used up", 1))
+
+    def _on_relay_died(self, error: str) -> None:
+        """A new one reads on from the saved positions."""
+        self._log("actor_died", worker="relay", error=error)
+        if self.down is None and self._actor_deaths.admit(self.services.clock.monotonic()):
+            self._start_relay()
 
     def _on_launcher_gone(self) -> None:
         if self.down is not None and self._over:
@@ -304,6 +322,8 @@ class SupervisorActor(pykka.ThreadingActor):
                 down = AgentDown(worker.name, agent[1], False, "ended while the coordinator was down")
                 self.core.tell_coordinator(Decide(down))
         self._log("core_restarted", generation=self.core.generation)
+        if self.relay is not None:
+            self.relay.tell(RelayResubmit())
 
     # down
 

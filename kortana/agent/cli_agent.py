@@ -195,10 +195,11 @@ class _CliAgent:
 
         def watch() -> None:
             while not done.wait(min(max(stall / 10, 0.05), 5.0) if stall else 5.0):
-                silent = stall and time.monotonic() - heard[0] > stall
+                is_over = process.poll() is not None
+                silent = stall and not is_over and time.monotonic() - heard[0] > stall
                 if silent:
                     outcome.error = f"stalled: no word for {stall:g}s"
-                if silent or task.lost or (process.poll() is not None and _tree_is_silent(heard[0])):
+                if silent or task.lost or (is_over and _tree_is_silent(heard[0])):
                     _end(process)
                     return
 

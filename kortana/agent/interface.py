@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kortana.agent.answers import Answer, ClaimDenied, Task
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
@@ -193,8 +195,13 @@ class AgentInterface:
         with self._lock:
             self._confirm()
 
-    def check_for_directives(self) -> list[Event]:
-        """The directives that are waiting in the mailbox, without waiting; other events stay for `receive`."""
+    def check_for_directives(self, messages: Sequence[dict[str, Any]] | None = None) -> list[Any]:
+        """The directives that are waiting in the mailbox, without waiting; other events stay for `receive`.
+
+        messages: what `get_new_events` gave; then the directives among those.
+        """
+        if messages is not None:
+            return [message for message in messages if message.get("event_type") == ev.DIRECTIVE]
         found: list[Event] = []
         while (event := self._client.receive(0)) is not None:
             with self._lock:
@@ -204,6 +211,43 @@ class AgentInterface:
             with self._lock:
                 self._send_confirm(found[-1])
         return found
+
+    # the calls of agents that were written for files
+
+    def send_output(self, text: str, target: str = "all") -> None:
+        """Tells others what was done."""
+        self.send_event(ev.INFO, target, payload={"intent": "OUTPUT", "text": text})
+
+    def send_status(self, status: str, details: str = "", target: str = "all") -> None:
+        """Tells others how it stands."""
+        self.send_event(ev.INFO, target, payload={"intent": "STATUS", "text": status, "details": details})
+
+    def send_intent(self, text: str, target: str = "all") -> None:
+        """Tells others what is to come."""
+        self.send_event(ev.INFO, target, payload={"intent": "INTENT", "text": text})
+
+    def get_new_events(self) -> list[dict[str, Any]]:
+        """Everything in the mailbox, as JSON values, without waiting; it counts as received."""
+        found: list[dict[str, Any]] = []
+        self.connect()
+        while (event := self.receive(0)) is not None:
+            found.append(msgspec.to_builtins(event))
+        return found
+
+    def get_new_messages(self) -> list[str]:
+        """The mailbox as lines of text, `sender: text`."""
+        events = self.get_new_events()
+        return [f"{e['source']}: {e['payload'].get('text') or e['payload'].get('instruction')}" for e in events]
+
+    def clear_queue(self) -> int:
+        """Throws the mailbox away; gives how much there was."""
+        return len(self.get_new_events())
+
+    def get_queue_status(self) -> dict[str, Any]:
+        """`{"agent", "pending", "connected"}`: what has come and was not read."""
+        self.connect()
+        pending = self._client.waiting() + len(self._kept)
+        return {"agent": self.name, "pending": pending, "connected": True}
 
     @contextmanager
     def claim(self, task_id: str | None = None, *, ttl: float | None = None, wait: float = 0) -> Iterator[Task]:

@@ -30,6 +30,7 @@ usage: kortana agent COMMAND [--as NAME] [-f FILE] [--json]
   release TASK                            give a task back
   send TARGET TEXT [--type TYPE] [--task TASK]
                                           a message to an agent, or to all
+  run TASK -- COMMAND ...                 claim, run a command with heartbeats, complete or fail by its exit code
   inbox [--wait S]                        print the messages that wait, and confirm them
 
 Speaks as $KORTANA_AGENT, or --as NAME.
@@ -72,13 +73,15 @@ def _run(words: list[str], as_json: bool) -> int:
         print(USAGE_TEXT)
         return DONE if words else USAGE
     command = words[0]
+    if command == "run":
+        return _run_command(words[1:], as_json)
     if command not in _COMMANDS:
         raise CliError(USAGE, "usage", f"unknown command {command!r}; known: {', '.join(_COMMANDS)}")
     names, options = _parse(command, words[1:])
     name = options.get("as") or os.environ.get("KORTANA_AGENT")
     if not name:
         raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
-    with _Connection(name, options, receive=command == "inbox") as connection:
+    with Conversation(name, options, receive=command == "inbox") as connection:
         if command == "inbox":
             return _inbox(connection, _number(options, "wait") or 0.0)
         event_type, target, task, payload = _request(command, names, options)
@@ -163,6 +166,23 @@ def _update(status: str, options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _run_command(words: list[str], as_json: bool) -> int:
+    """`run TASK -- COMMAND`: gives the command's own exit code; 75 is quota: the task is given back."""
+    if "--" not in words:
+        raise CliError(USAGE, "usage", "run TASK -- COMMAND is needed", "see `kortana agent --help`")
+    at = words.index("--")
+    _COMMANDS["run"] = (1, 1, {"wait", "ttl"})
+    names, options = _parse("run", words[:at])
+    from kortana.cli.running import run_task
+
+    name = options.get("as") or os.environ.get("KORTANA_AGENT")
+    if not name:
+        raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
+    file = options.get("file")
+    root = os.path.dirname(os.path.abspath(file)) if file else None
+    return run_task(name, names[0], words[at + 1 :], _number(options, "wait") or 0.0, _number(options, "ttl"), root)
+
+
 def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
     if as_json:
         print(json.dumps(answer))
@@ -177,7 +197,7 @@ def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
     return DONE
 
 
-def _inbox(connection: _Connection, wait_s: float) -> int:
+def _inbox(connection: Conversation, wait_s: float) -> int:
     """Prints a JSON line for each event that waits, then confirms them; waits only for the first."""
     deadline = time.monotonic() + wait_s
     last = None
@@ -190,7 +210,7 @@ def _inbox(connection: _Connection, wait_s: float) -> int:
     return DONE
 
 
-class _Connection:
+class Conversation:
     """One short conversation with the hub."""
 
     def __init__(self, name: str, options: dict[str, Any], receive: bool) -> None:
@@ -209,8 +229,9 @@ class _Connection:
         if not answer["accepted"]:
             detail = (answer.get("result") or {}).get("detail", "")
             raise CliError(REFUSED, answer["reason"], f"refused: {answer['reason']} ({detail})")
+        self.welcome: dict[str, Any] = answer.get("result") or {}
 
-    def __enter__(self) -> _Connection:
+    def __enter__(self) -> Conversation:
         return self
 
     def __exit__(self, *_: object) -> None:

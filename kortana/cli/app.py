@@ -23,7 +23,7 @@ class LazyGroup(click.Group):
     """Imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS, "agent", "mcp"]
+        return [*_COMMANDS, *_SHORT_CUTS]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in _SHORT_CUTS:
@@ -53,7 +53,18 @@ def _mcp_placeholder(words: tuple[str, ...]) -> None:
     sys.exit(main(list(words)))
 
 
-_SHORT_CUTS: dict[str, click.Command] = {"agent": _agent_placeholder, "mcp": _mcp_placeholder}
+@click.command("guard", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("words", nargs=-1)
+def _guard_placeholder(words: tuple[str, ...]) -> None:
+    """Refuse edits that no lease covers: hooks for Claude Code and git."""
+    from kortana.cli.guard import guard_main
+
+    sys.exit(guard_main(list(words)))
+
+
+_SHORT_CUTS: dict[str, click.Command] = {
+    "agent": _agent_placeholder, "mcp": _mcp_placeholder, "guard": _guard_placeholder,
+}  # fmt: skip
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

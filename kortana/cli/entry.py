@@ -13,6 +13,10 @@ def main() -> None:
         from kortana.mcp.server import main as mcp_main
 
         sys.exit(mcp_main(sys.argv[2:]))
+    if len(sys.argv) > 1 and sys.argv[1] == "guard":
+        from kortana.cli.guard import guard_main
+
+        sys.exit(guard_main(sys.argv[2:]))
     from kortana.cli.app import run
 
     sys.exit(run())

@@ -93,10 +93,6 @@ class _Loader:
         if config.coordinator.lease_ttl > config.coordinator.max_lease_ttl:
             where = pairs["coordinator"][1]
             self._reader.problem(where, "coordinator.lease_ttl", "longer than max_lease_ttl")
-        if config.relay.enabled:
-            self._reader.problem(
-                pairs["relay"][1], "relay.enabled", "the legacy relay is not built yet; remove this key"
-            )
 
     def _pairs_of(self, pair: tuple[yaml.Node, yaml.Node] | None) -> Pairs:
         if pair is None or not isinstance(pair[1], yaml.MappingNode):

@@ -135,6 +135,7 @@ TOP = Fields(
         "supervisor": SUPERVISOR,
         "journal": JOURNAL,
         "relay": RELAY,
+        "guard": choice(["off", "warn", "enforce"]),
         "defaults": WORKER,
         "workers": WORKERS,
         "tasks": ListOf(TASK),

@@ -154,5 +154,7 @@ class Config(msgspec.Struct, frozen=True):
     supervisor: SupervisorSpec = SupervisorSpec()
     journal: JournalSpec = JournalSpec()
     relay: RelaySpec = RelaySpec()
+    guard: Literal["off", "warn", "enforce"] = "warn"
+    """What `kortana guard` does about an edit that no lease covers."""
     workers: tuple[WorkerSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()

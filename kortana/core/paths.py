@@ -1,5 +1,6 @@
 """Path reservations: whether two git-style globs can match a common path, and an index of those in force."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -180,6 +181,15 @@ class PathIndex:
                 if task != but and patterns_meet(pattern, reserved):
                     return task
         return None
+
+    def covering(self, path: str) -> list[str]:
+        """The tasks whose reservations cover a path (a plain one, not a pattern)."""
+        literal = re.sub(r"([*?\[\\])", r"\\\1", path)
+        prefix = tuple(part for part in path.split("/") if part not in ("", "."))
+        if len(prefix) == 1:
+            literal = f"./{literal}"
+        near = self._near(prefix)
+        return list(dict.fromkeys(task for task, reserved in near if patterns_meet(reserved, literal)))
 
     def _near(self, prefix: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         node = self._root

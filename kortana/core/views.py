@@ -24,6 +24,18 @@ def agents_view(state: State) -> dict[str, Any]:
     }
 
 
+def coverage(state: State, agent: str, paths: list[str]) -> dict[str, dict[str, Any]]:
+    """For each path: whether a live lease of `agent` covers it, and who else's does."""
+    found = {}
+    for path in paths:
+        holders = [(name, state.tasks[name].owner) for name in state.reserved.covering(path)]
+        found[path] = {
+            "mine": [name for name, owner in holders if owner == agent],
+            "others": [{"task": name, "owner": owner} for name, owner in holders if owner != agent],
+        }
+    return found
+
+
 def summary(state: State) -> dict[str, Any]:
     """How many tasks stand where."""
     counts = {status: n for status, n in state.counts.items() if n > 0}

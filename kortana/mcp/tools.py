@@ -225,6 +225,7 @@ def wrong_arguments(tool: dict[str, Any], args: dict[str, Any]) -> str:
         choices: list[str] = known.get("enum") or []
         if choices and value not in choices:
             return f"{name}: one of {', '.join(choices)} is needed"
-        if known["type"] == "array" and not all(isinstance(item, str) for item in list(value)):
+        elements: Any = value
+        if known["type"] == "array" and not all(isinstance(item, str) for item in elements):
             return f"{name}: strings are needed"
     return ""

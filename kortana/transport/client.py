@@ -179,6 +179,15 @@ class Client:
         with self._cond:
             return self._inbox.popleft() if self._inbox else None
 
+    def waiting(self) -> int:
+        """How many events of the mailbox have come and wait to be received."""
+        with self._cond:
+            if self._sock is not None and not self._reading and _readable(self._sock, 0.0):
+                data = self._sock.recv(1 << 16)
+                if data:
+                    self._take(data)
+            return len(self._inbox)
+
     def connect(self) -> None:
         """Makes sure that there is a connection. Raises KortanaUnavailable and Refused."""
         self._send(b"")

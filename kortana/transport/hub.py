@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -111,6 +111,9 @@ class Hub:
         """Connections with lines that have had no turn."""
         self._strangers: dict[int, Connection] = {}
         """Connections that have not said who they are, oldest first."""
+        self._sinks: dict[int, Callable[[bytes], None]] = {}
+        self._sinks_of: dict[str, list[int]] = {}
+        self._attached = 0
         self.looked_at = 0.0
         """Before this moment (monotonic) everything that had come in has been given out by `poll`."""
         for sock in (listener, self._wake_out, self._wake_in):
@@ -193,6 +196,15 @@ class Hub:
             if admission.receive:
                 self._receivers.setdefault(agent, {})[connection.id] = connection
 
+    def attach(self, agent: str, sink: Callable[[bytes], None]) -> int:
+        """A connection without a socket: what is sent on it, or delivered to the agent, goes to the sink."""
+        with self._lock:
+            self._attached -= 1
+            number = self._attached
+            self._sinks[number] = sink
+            self._sinks_of.setdefault(agent, []).append(number)
+        return number
+
     def connections_of(self, agent: str) -> int:
         return len(self._by_agent.get(agent, ()))
 
@@ -208,9 +220,14 @@ class Hub:
             for agent, body in deliveries:
                 for number in self._receivers.get(agent, ()):
                     outgoing.setdefault(number, []).append(body)
+                for number in self._sinks_of.get(agent, ()):
+                    outgoing.setdefault(number, []).append(body)
             for number, bodies in outgoing.items():
                 connection = self._connections.get(number)
                 if connection is None:
+                    sink = self._sinks.get(number)
+                    for body in bodies if sink is not None else ():
+                        sink(body)
                     continue
                 if bodies[-1] == b"":
                     connection.ended = True

@@ -33,19 +33,21 @@ def settled(project: Project, *names: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_task_is_done_and_its_result_kept(project: Project, kind: str) -> None:
-    project.write(
-        {"workers": {"w": worker(kind)},
-         "tasks": [{"id": "one", "title": "First", "prompt": "Say it."}, {"id": "two", "prompt": "x", "depends_on": ["one"]},
-                   {"id": "bad", "prompt": "FAIL", "max_attempts": 1}, {"id": "odd", "prompt": "CRASH", "max_attempts": 1}]},
-    )  # fmt: skip
+    tasks = [
+        {"id": "one", "title": "First", "prompt": "Say it."},
+        {"id": "two", "prompt": "x", "depends_on": ["one"]},
+        {"id": "bad", "prompt": "FAIL", "max_attempts": 1},
+        {"id": "odd", "prompt": "CRASH", "max_attempts": 1},
+    ]
+    project.write({"workers": {"w": worker(kind)}, "tasks": tasks})
     project.up()
-    tasks = settled(project, "one", "two", "bad", "odd")
-    result = tasks["one"]["result"]
-    assert tasks["one"]["status"] == tasks["two"]["status"] == "completed"
+    found = settled(project, "one", "two", "bad", "odd")
+    result = found["one"]["result"]
+    assert found["one"]["status"] == found["two"]["status"] == "completed"
     assert "All done." in result["text"] and result["exit_code"] == 0 and result["tokens"] == 120
     assert result["cost_usd"] == (0.25 if kind in ("claude", "opencode") else None)
-    assert tasks["bad"]["status"] == "failed" and "tests do not pass" in json.dumps(tasks["bad"])
-    assert tasks["odd"]["result"]["exit_code"] == 3
+    assert found["bad"]["status"] == "failed" and "tests do not pass" in json.dumps(found["bad"])
+    assert found["odd"]["result"]["exit_code"] == 3
     project.down()
     assert project.all_gone()
 

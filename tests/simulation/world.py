@@ -81,6 +81,7 @@ class Inbox:
 class Gate:
     project = "sim"
     data_dir = ""
+    guard = "off"
     is_waiting = staticmethod(lambda agent: False)
 
     def __init__(self, agents: "dict[str, Agent]") -> None:

@@ -1,0 +1,1 @@
+"""The legacy file mailboxes: agents that know only files take part."""

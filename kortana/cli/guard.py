@@ -1,0 +1,200 @@
+"""`kortana guard`: refuses edits that no lease covers, as a Claude Code PreToolUse hook and a git pre-commit hook.
+
+A hook stands before every edit, so this loads as little as `kortana agent` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from kortana.cli.agent import Conversation
+from kortana.cli.errors import CliError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = """\
+usage: kortana guard hook                       as a Claude Code PreToolUse hook: reads the call on stdin
+       kortana guard commit                     as a git pre-commit hook: looks at what is staged
+       kortana guard check PATH...              may I edit these?  [--as NAME]
+       kortana guard install [claude] [git] [--uninstall]
+
+Speaks as $KORTANA_AGENT, or --as NAME. kortana.yaml says `guard: off | warn | enforce`. Exit codes: 0 may be edited,
+2 refused."""
+REFUSED = 2
+"""What Claude Code takes as a refusal, with stderr as its reason."""
+BEGIN, END = "# >>> kortana guard >>>", "# <<< kortana guard <<<"
+_PRE_COMMIT = f"{BEGIN}\nkortana guard commit || exit 1\n{END}\n"
+_HOOK = {
+    "matcher": "Edit|MultiEdit|Write|NotebookEdit",
+    "hooks": [{"type": "command", "command": "kortana guard hook"}],
+}
+
+
+def guard_main(words: list[str]) -> int:
+    """Runs one command; gives its exit code."""
+    name = os.environ.get("KORTANA_AGENT", "")
+    if "--as" in words and words.index("--as") + 1 < len(words):
+        at = words.index("--as")
+        name = words[at + 1]
+        words = words[:at] + words[at + 2 :]
+    command, rest = (words[0] if words else ""), words[1:]
+    if command == "hook":
+        return _judge(_hook_paths(), name)
+    if command == "commit":
+        return _judge(_staged(), name or _git_name())
+    if command == "check" and rest:
+        return _judge(rest, name)
+    if command == "install":
+        return _install(rest)
+    print(USAGE)
+    return 0 if command in ("-h", "--help") else 2
+
+
+def _judge(paths: list[str], name: str) -> int:
+    """Asks the running Kortana; without one there is nobody to guard against."""
+    inside = [path for path in (_below_root(path) for path in paths) if path is not None]
+    if not inside:
+        return 0
+    try:
+        with Conversation(name or f"guard-{os.getpid()}", {}, receive=False) as asked:
+            mode = asked.welcome.get("guard", "warn")
+            payload = {"command": "coverage", "args": {"agent": name, "paths": inside}}
+            answer = asked.ask("COMMAND", "coordinator", None, payload, 5.0)
+    except CliError:
+        return 0
+    if mode == "off":
+        return 0
+    wrong = [text for path, found in answer["result"].items() if (text := _objection(path, found, name))]
+    for text in wrong:
+        print(f"kortana guard: {text}", file=sys.stderr)
+    return REFUSED if wrong and mode == "enforce" else 0
+
+
+def _objection(path: str, found: dict[str, Any], name: str) -> str:
+    """Why this path may not be edited. Who is no agent only keeps out of others' paths."""
+    if found["mine"] or (not name and not found["others"]):
+        return ""
+    if found["others"]:
+        other = found["others"][0]
+        return f"{path} is held by {other['owner']} (task {other['task']}); take another task, or wait for it"
+    return f"{path} is not covered by a task that {name} holds; claim a task whose paths cover it first"
+
+
+def _root() -> str:
+    folder = os.getcwd()
+    while not os.path.exists(os.path.join(folder, "kortana.yaml")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return os.getcwd()
+        folder = parent
+    return folder
+
+
+def _below_root(path: str) -> str | None:
+    """The path from the project's root, also out of a task's worktree; None where it lies elsewhere."""
+    root = os.path.realpath(_root())
+    full = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
+    if not full.startswith(root + os.sep):
+        return None
+    below = full[len(root) + 1 :].replace(os.sep, "/")
+    parts = below.split("/")
+    return "/".join(parts[3:]) if parts[:2] == [".kortana", "worktrees"] else below
+
+
+def _hook_paths() -> list[str]:
+    try:
+        call = json.loads(sys.stdin.read() or "{}")
+        args = call.get("tool_input") or {}
+        found = [args[key] for key in ("file_path", "notebook_path", "path") if isinstance(args.get(key), str)]
+        folder = call.get("cwd")
+    except (ValueError, AttributeError):
+        return []
+    return [os.path.join(folder, path) if isinstance(folder, str) else path for path in found]
+
+
+def _staged() -> list[str]:
+    done = subprocess.run(["git", "diff", "--cached", "--name-only", "-z"], capture_output=True, check=False)
+    top = (
+        subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, check=False)
+        .stdout.decode()
+        .strip()
+    )
+    return [os.path.join(top, os.fsdecode(path)) for path in done.stdout.split(b"\0") if path]
+
+
+def _git_name() -> str:
+    done = subprocess.run(["git", "config", "kortana.agent"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _install(words: list[str]) -> int:
+    away = "--uninstall" in words
+    kinds = [word for word in words if word != "--uninstall"] or ["claude", "git"]
+    for kind in kinds:
+        if kind not in ("claude", "git"):
+            print(USAGE, file=sys.stderr)
+            return 2
+    try:
+        for kind in kinds:
+            print((_install_claude if kind == "claude" else _install_git)(away))
+    except (OSError, ValueError) as error:
+        print(f"kortana guard install: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _install_claude(away: bool) -> str:
+    path = os.path.join(_root(), ".claude", "settings.json")
+    found: dict[str, Any] = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    hooks = found.setdefault("hooks", {}).setdefault("PreToolUse", [])
+    rest = [hook for hook in hooks if hook != _HOOK]
+    found["hooks"]["PreToolUse"] = rest if away else [*rest, _HOOK]
+    if not found["hooks"]["PreToolUse"]:
+        del found["hooks"]["PreToolUse"]
+    if not found["hooks"]:
+        del found["hooks"]
+    if not found:
+        if os.path.exists(path):
+            os.unlink(path)
+        return f"{path}: removed"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(found, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+    return f"{path}: {'taken out' if away else 'written'}"
+
+
+def _install_git(away: bool) -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--git-path", "hooks/pre-commit"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ValueError("there is no git repository here")
+    path = os.path.abspath(done.stdout.strip())
+    text = ""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    at = text.find(BEGIN)
+    plain = text if at < 0 else text[:at] + text[text.index(END) + len(END) + 1 :]
+    if away:
+        if plain.strip() in ("", "#!/bin/sh"):
+            if os.path.exists(path):
+                os.unlink(path)
+            return f"{path}: removed"
+        new = plain
+    else:
+        new = (plain or "#!/bin/sh\n") + ("" if not plain or plain.endswith("\n") else "\n") + _PRE_COMMIT
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(new)
+    os.chmod(path, 0o755)
+    return f"{path}: {'taken out' if away else 'written'}"

@@ -1,0 +1,66 @@
+"""`kortana agent run TASK -- COMMAND`: a command under a lease that is renewed while it lives."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from kortana.agent.answers import Task
+from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
+from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
+
+QUOTA_EXIT_CODE = 75
+CANNOT_RUN = 127
+
+
+def run_task(name: str, task_id: str, words: list[str], wait_s: float, ttl_s: float | None, root: str | None) -> int:
+    """Claims, runs, and completes or fails by the command's exit code, which it gives. Raises CliError."""
+    if not words:
+        raise CliError(USAGE, "usage", "which command? run TASK -- COMMAND")
+    inside = os.environ.get("KORTANA_SOCKET") and root is None
+    agent = AgentInterface(
+        name, None if inside else root or os.getcwd(), tie_leases=True, receive=False, patience_s=10.0
+    )
+    try:
+        with agent:
+            return _run(agent, task_id, words, wait_s, ttl_s)
+    except KortanaUnavailable:
+        raise not_running() from None
+    except Refused as error:
+        raise CliError(REFUSED, error.reason, f"refused: {error}") from None
+
+
+def _run(agent: AgentInterface, task_id: str, words: list[str], wait_s: float, ttl_s: float | None) -> int:
+    answer = agent.claim_task(task_id, ttl=ttl_s, wait=wait_s)
+    if not answer:
+        detail = f" ({answer.detail})" if answer.detail else ""
+        raise CliError(REFUSED, answer.reason, f"refused: {answer.reason}{detail}")
+    task = Task(answer, agent)
+    with agent.renewing(task):
+        code = _command(words, task)
+    if task.lost:
+        print("kortana agent run: the lease was lost; nothing is reported", file=sys.stderr)
+    elif code == QUOTA_EXIT_CODE:
+        agent.release_task(task.id)
+    else:
+        status = "completed" if code == 0 else "failed"
+        agent.update_task_status(task.id, status, f"exit code {code}", result={"exit_code": code, "command": words})
+    return code
+
+
+def _command(words: list[str], task: Task) -> int:
+    environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
+    try:
+        process = subprocess.Popen(words, env=environment)
+    except OSError as error:
+        print(f"kortana agent run: cannot run {words[0]}: {error.strerror}", file=sys.stderr)
+        return CANNOT_RUN
+
+    def forward(number: int, _frame: Any) -> None:
+        process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, forward)
+    code = process.wait()
+    return 128 - code if code < 0 else code

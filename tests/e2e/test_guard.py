@@ -1,0 +1,94 @@
+"""Guarded edits, and commands under a lease."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.project import Project, eventually
+
+
+@pytest.fixture
+def up(project: Project) -> Project:
+    tasks = [{"id": "mine", "paths": ["src/**", "README.md"]}, {"id": "theirs", "paths": ["docs/*.md"]}, {"id": "free"}]
+    project.write({"guard": "enforce", "workers": {"i": {"command": ["sleep", "1000"]}}, "tasks": tasks})
+    project.up()
+    project.call("agent", "claim", "mine", "--as", "me")
+    project.call("agent", "claim", "theirs", "--as", "you")
+    return project
+
+
+def hook(project: Project, path: str, expect: int, name: str = "me") -> str:
+    call = {"tool_name": "Edit", "tool_input": {"file_path": path}, "cwd": str(project.folder)}
+    return project.call("guard", "hook", "--as", name, expect=expect, input=json.dumps(call)).stderr
+
+
+def test_an_edit_without_a_lease_is_refused_and_names_who_holds_it(up: Project) -> None:
+    hook(up, "src/deep/file.py", 0)
+    hook(up, str(up.folder / "README.md"), 0)
+    assert "held by you (task theirs)" in hook(up, "docs/a.md", 2)
+    assert "not covered by a task that me holds" in hook(up, "setup.py", 2)
+    assert "held by me" in hook(up, "src/x.py", 2, "you")
+    hook(up, "/etc/passwd", 0)
+    hook(up, ".kortana/worktrees/mine/src/x.py", 0)
+    assert "held by you" in up.call("guard", "check", "docs/a.md", expect=2).stderr, (
+        "a person keeps out of others' paths"
+    )
+    up.call("guard", "check", "setup.py")
+
+
+@pytest.mark.parametrize(("mode", "code"), [("warn", 0), ("off", 0)])
+def test_it_may_only_warn_or_be_off(project: Project, mode: str, code: int) -> None:
+    project.write({"guard": mode, "workers": {"i": {"command": ["sleep", "1000"]}}})
+    project.up()
+    told = hook(project, "setup.py", code)
+    assert bool(told) == (mode == "warn")
+
+
+def test_without_a_kortana_nothing_is_refused(project: Project) -> None:
+    project.write({"workers": {"i": {"command": ["sleep", "1000"]}}})
+    hook(project, "x.py", 0)
+    project.call("guard", "hook", "--as", "me", input="not json")
+
+
+def test_the_hooks_are_installed_beside_what_is_there_and_taken_out_again(up: Project) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=up.folder, check=True)
+    settings = up.folder / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"model": "x", "hooks": {"Stop": []}}')
+    pre_commit = up.folder / ".git" / "hooks" / "pre-commit"
+    pre_commit.parent.mkdir(exist_ok=True)
+    pre_commit.write_text("#!/bin/sh\necho theirs\n")
+    up.call("guard", "install")
+    assert json.loads(settings.read_text())["hooks"]["PreToolUse"] and "echo theirs" in pre_commit.read_text()
+    up.call("guard", "install")
+    assert pre_commit.read_text().count("kortana guard commit") == 1
+    (up.folder / "docs").mkdir()
+    (up.folder / "docs" / "a.md").write_text("x")
+    subprocess.run(["git", "add", "docs/a.md"], cwd=up.folder, check=True)
+    assert "held by you" in up.call("guard", "commit", expect=2).stderr
+    up.call("guard", "install", "--uninstall")
+    assert json.loads(settings.read_text()) == {"model": "x", "hooks": {"Stop": []}}
+    assert pre_commit.read_text() == "#!/bin/sh\necho theirs\n"
+
+
+def test_a_command_runs_under_a_lease_and_its_end_is_reported(up: Project) -> None:
+    look = f"{sys.executable} -m kortana why free | grep -q 'job holds it' && echo held by $KORTANA_TASK"
+    done = up.call("agent", "run", "free", "--as", "job", "--", "sh", "-c", look)
+    assert "held by free" in done.stdout
+    assert up.task("free")["status"] == "completed" and up.task("free")["result"]["exit_code"] == 0
+    up.call("tasks", "add", "bad")
+    up.call("agent", "run", "bad", "--as", "job", "--", "sh", "-c", "exit 3", expect=3)
+    assert up.task("bad")["attempts"] == 1
+    refused = up.call("agent", "run", "theirs", "--as", "job", "--", "true", expect=4)
+    assert "task_already_leased" in refused.stderr
+    up.call("tasks", "add", "lost")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kortana", "agent", "run", "lost", "--as", "job", "--", "sleep", "1000"],
+        cwd=up.folder, env=up.env,
+    )  # fmt: skip
+    eventually(lambda: up.task("lost")["owner"] == "job", "it is held")
+    process.kill()
+    process.wait()
+    eventually(lambda: up.task("lost")["owner"] is None, "released with the process")
