@@ -226,8 +226,9 @@ class Hub:
                 connection = self._connections.get(number)
                 if connection is None:
                     sink = self._sinks.get(number)
-                    for body in bodies if sink is not None else ():
-                        sink(body)
+                    if sink is not None:
+                        for body in bodies:
+                            sink(body)
                     continue
                 if bodies[-1] == b"":
                     connection.ended = True
