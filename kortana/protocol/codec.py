@@ -69,7 +69,7 @@ def decode_strict(raw: bytes) -> Any:
     try:
         value = _decode_any(raw)
         keys = _count_keys(value, 1)
-        plain = b"\\" not in raw and b'" ' not in raw and b'"\t' not in raw and b'"\r' not in raw
+        plain = b"\\" not in raw and b'" ' not in raw and b'"\t' not in raw and b'"\r' not in raw and b'"\n' not in raw
         if not plain or raw.count(b'":') != keys:
             json.loads(raw, object_pairs_hook=_unique_pairs)
     except FrameError:
@@ -99,7 +99,7 @@ def decode_event(raw: bytes) -> Event:
             return _decode_exactly(raw)
     if (
         raw.count(b'":') != keys or b"\\" in raw or b'" ' in raw or b'"\t' in raw or b'"\r' in raw
-        or event.priority not in PRIORITIES or not 0 < len(event.id) <= MAX_ID_LENGTH
+        or b'"\n' in raw or event.priority not in PRIORITIES or not 0 < len(event.id) <= MAX_ID_LENGTH
     ):  # fmt: skip
         return _decode_exactly(raw)
     return event
