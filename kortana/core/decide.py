@@ -123,7 +123,8 @@ def _confirm(turn: Turn, command: Submit, digest: int) -> None:
     asked = payloads.read_payload(payloads.Confirm, command.event.payload)
     if isinstance(asked, str):
         return turn.reply_only(command.conn, command.event, reasons.BAD_PAYLOAD, asked)
-    mailbox = turn.state.agent(command.event.source).mailbox
+    agent = turn.state.agents.get(command.event.source)
+    mailbox = agent.mailbox if agent is not None else ()
     if any(entry[0] == asked.ack_for_event_id for entry in mailbox):
         turn.take(command.event, command.body, digest)
     return None
@@ -206,13 +207,14 @@ def _end_wait(turn: Turn, command: EndWait) -> None:
 def _boot(turn: Turn, command: Boot) -> None:
     last_task = turn.state.last_task
     turn.note("boot", fresh=command.fresh, limits=msgspec.to_builtins(command.limits))
-    for agent in list(turn.state.agents.values()):
+    for agent in [turn.state.agents[name] for name in sorted(turn.state.agents)]:
         if command.fresh and agent.up:
             why = "Kortana was started anew"
             _agent_down(turn, AgentDown(agent.name, agent.incarnation, True, why, not agent.supervised))
         for name in agent.tasks:
             turn.state.deadlines.set(name, turn.now + (turn.state.tasks[name].lease_ttl_s or 0.0))
-    finish_torn(turn, last_task)
+    if command.fresh:
+        finish_torn(turn, last_task)
 
 
 def _configure(turn: Turn, command: Configure) -> None:
@@ -221,7 +223,7 @@ def _configure(turn: Turn, command: Configure) -> None:
 
 def _drain(turn: Turn, command: Drain) -> None:
     turn.note("drain")
-    for agent in list(turn.state.agents):
+    for agent in sorted(turn.state.agents):
         for waiter in turn.state.waiters.of_agent(agent):
             turn.state.waiters.pop(waiter.event.id)
             turn.refuse(waiter.conn, waiter.event, reasons.SHUTTING_DOWN)

@@ -43,6 +43,8 @@ def evolve(state: State, record: Record, now: float) -> None:
             _deliver(state, record)
     else:
         state.pending[event.id] = record
+        if event.source != ev.OPERATOR:
+            state.agent(event.source)
         if len(state.pending) > state.limits.pending_kept:
             state.pending.popitem(last=False)
 

@@ -94,7 +94,7 @@ _OUTCOMES = {
 
 def unblock_needing(turn: Turn, completed: str) -> None:
     """Puts blocked tasks back to work when everything that they need is completed (rule 5)."""
-    for name in list(turn.state.needed_by.get(completed, ())):
+    for name in sorted(turn.state.needed_by.get(completed, ())):
         task = turn.state.tasks[name]
         if task.blocker is None or not _needs_met(turn.state, task.blocker):
             continue
@@ -123,7 +123,7 @@ def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
             "instruction": "replan", "reason": "blocker_reported", "by": event.source, "task_id": task.id,
             "details": {"reason": asked.reason, "needs": list(asked.needs)},
         }  # fmt: skip
-        for name in list(turn.state.agents):
+        for name in sorted(turn.state.agents):
             if name != event.source:
                 turn.directive(name, task.id, told)
     if _needs_met(turn.state, blocker):
@@ -202,15 +202,16 @@ def release_all(turn: Turn, agent: str, why: str, clean: bool, crash_id: str | N
 def finish_torn(turn: Turn, last_task: str | None) -> None:
     """Draws the consequences of the last record, where a crash has torn them off: a decision is several records.
 
-    None of them was ever acknowledged, but their cause may be in the journal.
+    None of them was ever acknowledged, but their cause may be in the journal. Only where the whole process is new:
+    otherwise a worker may be up whose AGENT_UP has yet to be journaled again.
     """
     state = turn.state
-    for agent in list(state.agents.values()):
+    for agent in [state.agents[name] for name in sorted(state.agents)]:
         if agent.supervised and not agent.up and agent.tasks:
             release_all(turn, agent.name, "its worker had ended", True)
     task = state.tasks.get(last_task or "")
     if task is not None and task.status == PENDING:
         quarantine_if_spent(turn, task, task.details or "the worker was lost")
-    for needed in list(state.needed_by):
+    for needed in sorted(state.needed_by):
         if needed in state.tasks and state.tasks[needed].status == COMPLETED:
             unblock_needing(turn, needed)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kortana.adapters.files.layout import PRIVATE_FILE, replace_file, sync_folder
-from kortana.adapters.files.segments import TornTail, next_segment_name, read_records
+from kortana.adapters.files.segments import TornTail, next_segment_name, read_records, segment_paths
 from kortana.ports import JournalFault
 from kortana.protocol.event import Record
 
@@ -36,13 +36,27 @@ class FileJournal:
         What a killed process had written and not synced is made durable before anything is built on it.
         """
         if self._distrusted:
+            if self._path.exists():
+                os.truncate(self._path, self._size)  # what was never synced is void, and must not be read
             self._put_away()
             self._distrusted = False
         self._fd = os.open(self._path, _WRITE_FLAGS, PRIVATE_FILE)
         self._size = os.fstat(self._fd).st_size
         if self._durable:
             _sync(self._fd)
+            if self._size == 0:
+                self._sync_newest_rotated()
             sync_folder(self._path.parent)
+
+    def _sync_newest_rotated(self) -> None:
+        """A process that died may have put a file away whose end it could not sync; the new one builds on that."""
+        rotated = [path for path in segment_paths(self._path) if path != self._path]
+        if rotated:
+            fd = os.open(rotated[-1], os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                _sync(fd)
+            finally:
+                os.close(fd)
 
     def commit(self, lines: list[bytes], last_seq: int) -> None:
         """One write and one sync for all that has gathered. Raises JournalFault; then none of them counts.
@@ -101,7 +115,7 @@ class FileJournal:
 
     def read(self, after: int = 0) -> Iterator[Record]:
         """The records with a higher seq. Raises JournalDamageError, and TornTail at a torn end."""
-        return read_records(self._path, after)
+        return read_records(self._path, after, self._size if self._distrusted else None)
 
     def mend(self, torn: TornTail) -> Path:
         """Saves a torn tail aside, cuts it off, and gives the place where it was saved. Raises OSError."""

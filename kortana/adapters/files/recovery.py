@@ -101,7 +101,7 @@ def _take_edits(layout: DataLayout, graph: Graph, found: Recovered) -> None:
 
 def _check_not_ahead(layout: DataLayout, begin: int, found: Recovered) -> None:
     """A checkpoint must stand on records that are there."""
-    if begin == 0 or found.records:
+    if begin == 0 or found.state.seq > begin or first_available(layout.journal) == begin + 1:
         return
     journal = FileJournal(layout.journal)
     last = next(iter(journal.read(after=begin - 1)), None)

@@ -92,9 +92,10 @@ def offset_after(path: Path, seq: int) -> int:
         return low
 
 
-def read_records(current: Path, after: int = 0) -> Iterator[Record]:
+def read_records(current: Path, after: int = 0, trusted_bytes: int | None = None) -> Iterator[Record]:
     """The records with a higher seq, in order and without a gap; none may be missing after `after`.
 
+    trusted_bytes: where the current file ends for a reader that knows that its rest was never synced.
     Raises TornTail after the last whole record where the current file ends in a torn one, and
     JournalDamageError for everything else that is wrong.
     """
@@ -112,15 +113,19 @@ def read_records(current: Path, after: int = 0) -> Iterator[Record]:
         path = paths[index]
         offset = offset_after(path, after) if after and index == begin else 0
         end = next((seq for seq in starts[index + 1 :] if seq is not None), None)
-        for record in _read_file(path, offset, expected, end, last=path == current):
+        last = path == current or all(seq is None for seq in starts[index + 1 :])
+        most = trusted_bytes if path == current else None
+        for record in _read_file(path, offset, expected, end, last, most):
             expected = record.seq + 1
             yield record
 
 
-def _read_file(path: Path, offset: int, expected: int, end: int | None, last: bool) -> Iterator[Record]:
+def _read_file(
+    path: Path, offset: int, expected: int, end: int | None, last: bool, most: int | None
+) -> Iterator[Record]:
     """The records of one file before seq `end`, where the next file begins: what a failed sync left there is void."""
     for line_offset, line in lines_of(path, offset):
-        if expected == end:
+        if expected == end or (most is not None and line_offset >= most):
             return
         try:
             if not line.endswith(b"\n"):
