@@ -76,9 +76,7 @@ def cut(disk: Disk, witness: driver.Witness, seed: int, acks: int, before=lambda
     while data.count(b"\n") < acks and (chunk := os.read(read_end, 1 << 16)):
         data += chunk
     disk.cut_power()
-    os.kill(pid, signal.SIGKILL)
-    while chunk := os.read(read_end, 1 << 16):
-        data += chunk
+    os.kill(pid, signal.SIGKILL)  # what it says after the cut nobody would have heard
     os.close(read_end)
     os.waitpid(pid, 0)
     witness.saw(data)
