@@ -189,6 +189,9 @@ def _ended_wait(journal: _Journal, state: State, head: Record) -> str | None:
     answer: Record | None = head
     if head.event.event_type == ev.DIRECTIVE and head.event.payload.get("instruction") == "claim_denied":
         answer = journal.peek(1)
+        if answer is None or _instruction(answer) == "boot":  # a crash has torn the ACK off
+            waiting = state.waiters.of_agent(head.event.target)
+            return next((w.event.id for w in waiting if w.event.task_id == head.event.task_id), None)
     if answer is None or answer.event.event_type != ev.ACK:
         return None
     event_id = str(answer.event.payload.get("ack_for_event_id"))
