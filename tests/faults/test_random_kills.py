@@ -38,7 +38,8 @@ def zombies(project: Project, parent: int) -> list[int]:
 
 
 def test_nothing_outlives_a_kill_and_each_has_its_record(project: Project) -> None:
-    fast = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100000, "period": "1s", "stop": {"grace": "100ms"}}
+    fast = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100000, "period": "1s", "stop": {"grace": "100ms"},
+            "liveness": {"heartbeat_timeout": 0}}  # fmt: skip
     workers = {
         "sh": {"command": ["sh", "-c", TREE], **fast}, "py": {"entrypoint": "tree:run", **fast},
         "py2": {"entrypoint": "tree:run", **fast},
