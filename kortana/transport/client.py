@@ -87,6 +87,22 @@ def _readable(sock: socket.socket, timeout_s: float) -> bool:
     return bool(poll.poll(max(timeout_s * 1000, 0)))
 
 
+def _welcome_of(sock: socket.socket, hello_id: str) -> tuple[dict[str, Any], bytes]:
+    """The payload of the answer to HELLO, and what has come besides. Raises EOFError and OSError."""
+    rest, others = b"", b""
+    while True:
+        while b"\n" not in rest:
+            data = sock.recv(1 << 16)
+            if not data:
+                raise EOFError("closed during HELLO")
+            rest += data
+        line, _, rest = rest.partition(b"\n")
+        event = _decode(line)
+        if event.event_type == "ACK" and event.payload.get("ack_for_event_id") in (hello_id, None):
+            return event.payload, others + rest
+        others += line + b"\n"
+
+
 class Hello(msgspec.Struct, frozen=True):
     """What a client says of itself at each connection."""
 
@@ -301,14 +317,7 @@ class Client:
             sock.connect(path)
             hello = self._hello.event()
             sock.sendall(encode_json(hello) + b"\n")
-            rest = b""
-            while b"\n" not in rest:
-                data = sock.recv(1 << 16)
-                if not data:
-                    raise EOFError("closed during HELLO")
-                rest += data
-            line, _, rest = rest.partition(b"\n")
-            answer = _decode(line).payload
+            answer, rest = _welcome_of(sock, hello.id)
             if answer["reason"] in (UNAVAILABLE, SHUTTING_DOWN):
                 raise ConnectionRefusedError(answer["reason"])
             if not answer["accepted"]:

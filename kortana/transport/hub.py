@@ -111,6 +111,8 @@ class Hub:
         """Connections with lines that have had no turn."""
         self._strangers: dict[int, Connection] = {}
         """Connections that have not said who they are, oldest first."""
+        self._unwelcomed: dict[int, Connection] = {}
+        """Receivers whose HELLO has not been answered yet."""
         self._sinks: dict[int, Callable[[bytes], None]] = {}
         self._sinks_of: dict[str, list[int]] = {}
         self._attached = 0
@@ -194,7 +196,7 @@ class Hub:
             self._strangers.pop(connection.id, None)
             self._by_agent.setdefault(agent, {})[connection.id] = connection
             if admission.receive:
-                self._receivers.setdefault(agent, {})[connection.id] = connection
+                self._unwelcomed[connection.id] = connection
 
     def attach(self, agent: str, sink: Callable[[bytes], None]) -> int:
         """A connection without a socket: what is sent on it, or delivered to the agent, goes to the sink."""
@@ -217,6 +219,8 @@ class Hub:
             outgoing: dict[int, list[bytes]] = {}
             for number, body in replies:
                 outgoing.setdefault(number, []).append(body)
+                if self._unwelcomed:
+                    self._welcome(number)
             for agent, body in deliveries:
                 for number in self._receivers.get(agent, ()):
                     outgoing.setdefault(number, []).append(body)
@@ -238,6 +242,12 @@ class Hub:
                 if connection.ended and not connection.unsent:
                     self._broken.append(connection)
                     self.wake()
+
+    def _welcome(self, number: int) -> None:
+        """The first answer on a connection is that to its HELLO: deliveries come after it, and not before."""
+        connection = self._unwelcomed.pop(number, None)
+        if connection is not None and connection.id in self._connections:
+            self._receivers.setdefault(connection.agent or "", {})[number] = connection
 
     def cut_all(self, but_roles: frozenset[str] = frozenset()) -> None:
         """Closes every connection, so that its owner connects anew and repeats what was not answered."""
@@ -380,6 +390,7 @@ class Hub:
             self._connections.pop(connection.id, None)
             self._strangers.pop(connection.id, None)
             self._behind.pop(connection.id, None)
+            self._unwelcomed.pop(connection.id, None)
             for index in (self._receivers, self._by_agent):
                 group = index.get(connection.agent or "")
                 if group is not None:

@@ -203,3 +203,21 @@ def test_who_never_reads_is_cut_off_at_its_bound_and_others_go_on(server: Server
         pass
     assert lively.request(make_event("a", "INFO"))["accepted"]
     assert server.gone == 1 and lively.connections == 1
+
+
+def test_a_delivery_never_overtakes_the_answer_to_hello(server: Server) -> None:
+    """One that was decided before stands in the mailbox, which the answer to HELLO brings along."""
+    early = encode_json(make_event("coordinator", "INFO", "a", payload={"text": "early"}))
+    late = encode_json(make_event("coordinator", "INFO", "a", payload={"text": "late"}))
+
+    def answer(event: Event) -> bytes:
+        server.hub.send([], [("a", early)])
+        return ack(event)
+
+    server.answer = answer
+    client = client_of(server.path)
+    client.connect()
+    server.hub.send([], [("a", late)])
+    event = client.receive(30)
+    assert event is not None and event.payload["text"] == "late"
+    client.close()
