@@ -44,6 +44,7 @@ from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
 from kortana.processes.notify import Notifier
 from kortana.processes.posix import become_subreaper
+from kortana.processes.reaping import reap_others
 from kortana.processes.tree import Mark, is_inside
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
@@ -297,7 +298,7 @@ class Tree:
             elif order == "launcher":
                 self._reopen_launcher()
             else:
-                _reap()
+                reap_others()
 
     def _pet_watchdog(self) -> None:
         """A sign of life, if the supervisor actor answers."""
@@ -332,7 +333,7 @@ class Tree:
             path.unlink(missing_ok=True)
         if self._socket.parent != self._layout.run:
             self._socket.parent.rmdir()
-        _reap()
+        reap_others()
 
     def _last_counts(self) -> dict[str, int]:
         return {status: n for status, n in self._core.counts().items() if n > 0}
@@ -352,12 +353,3 @@ def _shown(edit: dict[str, Any]) -> str:
     if edit.get("set") is not None:
         return ", ".join(f"{name} = {encode_json(value).decode()[:80]}" for name, value in edit["set"].items())
     return "removed" if edit.get("remove") else "added"
-
-
-def _reap() -> None:
-    """Takes what is reparented to this subreaper, and the launcher."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass

@@ -17,6 +17,7 @@ from kortana.core.secrets import Masker, is_secret_name
 from kortana.core.verdict import Death, Verdict, verdict_of
 from kortana.ports import Crashes, ProcessExit
 from kortana.processes.evidence import EXCEPTION_MARK
+from kortana.processes.reaping import own_child
 from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
 
@@ -57,9 +58,11 @@ class CodeVersions:
 
 def _git(cwd: str, *words: str) -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    done = subprocess.run(
-        ["git", "-C", cwd, *words], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True, env=environment
-    )
+    with own_child():
+        done = subprocess.run(
+            ["git", "-C", cwd, *words], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True,
+            env=environment,
+        )  # fmt: skip
     return done.stdout.strip()
 
 

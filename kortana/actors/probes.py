@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 
 from kortana.config.spec import ReadySpec
+from kortana.processes.reaping import own_child
 
 ATTEMPT_TIMEOUT_S = 5.0
 
@@ -35,6 +36,11 @@ def http_answers(url: str, timeout_s: float) -> bool:
 
 def command_succeeds(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> bool:
     """Whether it ends with 0 in time; what it has started ends with it."""
+    with own_child():
+        return _succeeds(words, cwd, env, timeout_s)
+
+
+def _succeeds(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> bool:
     try:
         process = subprocess.Popen(
             words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
