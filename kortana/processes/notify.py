@@ -17,12 +17,13 @@ class Notifier:
         self.watchdog_s = int(microseconds) / 2e6 if microseconds.isdigit() and ours and self._address else None
 
     def tell(self, *lines: str) -> None:
-        """`READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=...`. Never raises."""
+        """`READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=...`. Never raises, never waits."""
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.setblocking(False)  # a manager that does not read must not stop the main thread
                 sock.sendto("\n".join(lines).encode(), address)
         except OSError:
             pass
