@@ -169,7 +169,7 @@ class Tree:
 
     def _tell_unclean(self, run_id: str, ended: int) -> None:
         try:
-            crash_id = record_own_death(self._crashes, self._latest_events, run_id, None, ended)
+            crash_id = record_own_death(self._crashes, self._latest_events, run_id, ended)
         except OSError as error:
             crash_id = f"lost: {error.strerror}"
         self._log.write("supervisor_died", run_id=run_id, crash_id=crash_id)

@@ -66,6 +66,13 @@ def _git(cwd: str, *words: str) -> str:
     return done.stdout.strip()
 
 
+def _new_id(worker: str, incarnation: int) -> tuple[str, str]:
+    """A record's ID, which sorts by time, and that time."""
+    stamp = iso_from_ms(time.time_ns() // 1_000_000)
+    digits = stamp[:19].replace("-", "").replace(":", "")
+    return f"{digits}-{worker}-{incarnation}-{secrets.token_hex(2)}", stamp
+
+
 def split_report(report: str) -> tuple[dict[str, Any] | None, str]:
     """What a Python worker sent on its crash pipe: its last exception, and the stacks as text."""
     exception, stacks = None, []
@@ -91,10 +98,7 @@ class CrashRecorder:
 
     def begin(self, worker: str, incarnation: int) -> "Draft":
         """To be called before the death is told to anybody: what it held is known only until then."""
-        at = time.time_ns() // 1_000_000
-        stamp = iso_from_ms(at)
-        digits = stamp[:19].replace("-", "").replace(":", "")
-        crash_id = f"{digits}-{worker}-{incarnation}-{secrets.token_hex(2)}"
+        crash_id, stamp = _new_id(worker, incarnation)
         return Draft(crash_id, stamp, worker, incarnation, self._held(worker))
 
     def seal(
@@ -147,16 +151,14 @@ class Draft(msgspec.Struct, frozen=True):
     held: list[dict[str, Any]]
 
 
-def record_own_death(store: Crashes, events: Events, run_id: str, pid: int | None, ended: int) -> str:
+def record_own_death(store: Crashes, events: Events, run_id: str, ended: int) -> str:
     """The supervisor of an earlier run did not end cleanly; written at the next `up`. Raises OSError."""
-    stamp = iso_from_ms(time.time_ns() // 1_000_000)
-    digits = stamp[:19].replace("-", "").replace(":", "")
-    crash_id = f"{digits}-kortana-0-{secrets.token_hex(2)}"
+    crash_id, stamp = _new_id("kortana", 0)
     summary = "Kortana itself ended without a word (killed, or the machine went down); found at this start"
     store.write(
         {
             "version": 1, "id": crash_id, "fingerprint": "v1-kortana", "worker": "kortana", "incarnation": 0,
-            "pid": pid, "at": stamp, "uptime_s": None, "exit_code": None, "signal": None, "core_dumped": False,
+            "pid": None, "at": stamp, "uptime_s": None, "exit_code": None, "signal": None, "core_dumped": False,
             "verdict": "supervisor_died", "summary": summary,
             "evidence": [f"run {run_id} left its process file", f"processes that it had left: {ended}"],
             "exception": None, "stacks": "", "output": [], "task": None, "tasks": [],

@@ -1,14 +1,11 @@
 """Readiness by asking: a TCP port, a URL, a command. One thread a probe, for as long as a worker is starting."""
 
-import http.client
 import os
 import signal
 import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 
 from kortana.config.spec import ReadySpec
@@ -26,7 +23,11 @@ def tcp_answers(host: str, port: int, timeout_s: float) -> bool:
 
 
 def http_answers(url: str, timeout_s: float) -> bool:
-    """True for a 2xx or 3xx."""
+    """True for a 2xx or 3xx. Loads its client when a worker is first asked so: most trees have none."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:
             return 200 <= int(answer.status) < 400

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -182,5 +182,4 @@ def _is_there(name: str, cwd: str, path: str | None) -> bool:
     return shutil.which(name, path=path) is not None
 
 
-Checker = Callable[[Project], Check]
 COMMANDS = {"doctor": doctor}

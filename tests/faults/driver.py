@@ -106,6 +106,20 @@ def live(folder: Path, seed: int, out: int, before: Callable[[], None] = lambda:
         os.write(out, b"".join(b"%d %d\n" % pair for pair in durable))
 
 
+def fork_life(folder: Path, seed: int, before: Callable[[], None] = lambda: None) -> tuple[int, int]:
+    """A life in a process of its own: its pid, and where its acknowledgements can be read."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(read_end)
+            live(folder, seed, write_end, before)
+        finally:
+            os._exit(3)
+    os.close(write_end)
+    return pid, read_end
+
+
 def die_at(call: int, when: str) -> Callable[[], None]:
     """The process kills itself at the nth system call of the files: `before` it, in the midst of a write, `after`."""
 

@@ -17,15 +17,7 @@ SEED = int(os.environ.get("KORTANA_SEED", "1"))
 
 def run_and_kill(witness: driver.Witness, seed: int, after_s: float | None, before=lambda: None) -> None:
     """Forks a life on the folder; kills it after so long, or waits until it has killed itself."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(read_end)
-            driver.live(witness.folder, seed, write_end, before)
-        finally:
-            os._exit(3)
-    os.close(write_end)
+    pid, read_end = driver.fork_life(witness.folder, seed, before)
     deadline = time.monotonic() + (after_s if after_s is not None else 60.0)
     data = b""
     while (left := deadline - time.monotonic()) > 0:

@@ -63,15 +63,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def cut(disk: Disk, witness: driver.Witness, seed: int, acks: int, before=lambda: None) -> None:
     """A life, and a power cut once so much has been acknowledged; then the disk comes back."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(read_end)
-            driver.live(witness.folder, seed, write_end, before)
-        finally:
-            os._exit(3)
-    os.close(write_end)
+    pid, read_end = driver.fork_life(witness.folder, seed, before)
     data = b""
     while data.count(b"\n") < acks and (chunk := os.read(read_end, 1 << 16)):
         data += chunk

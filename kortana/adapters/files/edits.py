@@ -62,8 +62,8 @@ def line_of(path: Path, task: str) -> int:
     return 1
 
 
-def differences(path: Path, graph: Graph, tasks: dict[str, Task]) -> Edits:
-    """Compares the file with the tasks as they stood at its `seq`. Raises EditError."""
+def differences(graph: Graph, tasks: dict[str, Task]) -> Edits:
+    """Compares the file with the tasks as they stood at its `seq`."""
     found: Edits = {}
     for name, task in tasks.items():
         fields = graph.tasks.get(name)

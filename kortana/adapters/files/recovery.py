@@ -95,7 +95,7 @@ def _take_edits(layout: DataLayout, graph: Graph, found: Recovered) -> None:
     if found.state.seq < graph.seq:
         what = f"stands at seq {graph.seq}, which the journal, at {found.state.seq}, does not hold"
         raise JournalDamageError(layout.task_graph, 0, what)
-    found.edits = differences(layout.task_graph, graph, found.state.tasks)
+    found.edits = differences(graph, found.state.tasks)
     found.edits_seq = graph.seq
 
 

@@ -2,8 +2,6 @@
 
 import re
 
-import msgspec
-
 from kortana.protocol import event as ev
 from kortana.protocol.codec import MAX_ID_LENGTH, FrameError, decode_strict
 from kortana.protocol.event import PRIORITIES, Event
@@ -78,5 +76,3 @@ def log_agent(name: str) -> str | None:
     agent = name.removesuffix(".log")
     return agent if name.endswith(".log") and is_name(agent) and is_agent_name(agent) else None
 
-
-encode = msgspec.json.encode
