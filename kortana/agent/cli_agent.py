@@ -18,10 +18,11 @@ import msgspec
 from kortana.agent.answers import Task
 from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
 from kortana.agent.interface import AgentInterface
+from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.worktree import Worktree, WorktreeError
 from kortana.processes.posix import become_subreaper
 from kortana.processes.tree import all_processes, tree_of
-from kortana.protocol import event as ev
+from kortana.protocol.event import Event
 
 SETTINGS_VARIABLE = "KORTANA_ADAPTER"
 CLAIM_WAIT_S = 600.0
@@ -86,18 +87,18 @@ class _CliAgent:
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
-        threading.Thread(target=self._read_mailbox, name="mailbox", daemon=True).start()
+        heed_mailbox(self._agent, self._heed)
         while True:
             answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
             if not answer:
                 continue
             task = self._task = Task(answer, self._agent)
-            _say(f"claimed {task.id} (token {task.token}): {task.fields.get('title', '')}")
+            say(f"claimed {task.id} (token {task.token}): {task.fields.get('title', '')}")
             with self._agent.renewing(task):
                 quota = self._work(task)
             self._task = None
             if quota:
-                _say("quota used up: leaving until the quota delay has passed")
+                say("quota used up: leaving until the quota delay has passed")
                 sys.exit(QUOTA_EXIT_CODE)
 
     def _work(self, task: Task) -> bool:
@@ -111,7 +112,7 @@ class _CliAgent:
         prompt = render(self._template, task.fields, self._agent.name, self._results(task))
         code, outcome, lines = self._run(task, prompt, tree.folder if tree else Path.cwd())
         if task.lost:
-            _say(f"{task.id}: the lease was lost; nothing is reported")
+            say(f"{task.id}: the lease was lost; nothing is reported")
             return False
         result: dict[str, Any] = {
             "exit_code": code, "text": outcome.text[-MAX_TEXT:], "duration_s": round(time.monotonic() - began, 1),
@@ -128,7 +129,7 @@ class _CliAgent:
             result["lines"] = lines
             details = f"{outcome.error or f'exit code {code}'}"[:1000]
             self._agent.update_task_status(task.id, "failed", details, result=result)
-            _say(f"{task.id} failed: {details}")
+            say(f"{task.id} failed: {details}")
             return False
         self._complete(task, result, tree)
         return False
@@ -146,14 +147,14 @@ class _CliAgent:
                     if refused:
                         details = f"not merged: {refused}"[:1000]
                         self._agent.update_task_status(task.id, "failed", details, result=result)
-                        _say(f"{task.id}: {details}")
+                        say(f"{task.id}: {details}")
                         return
             except WorktreeError as error:
                 self._agent.update_task_status(task.id, "failed", str(error)[:1000], result=result)
                 return
         details = (result["text"].strip().splitlines() or ["done"])[-1][:500]
         answer = self._agent.update_task_status(task.id, "completed", details, result=result)
-        _say(f"{task.id} completed" if answer else f"{task.id}: refused: {answer.reason}")
+        say(f"{task.id} completed" if answer else f"{task.id}: refused: {answer.reason}")
 
     def _results(self, task: Task) -> dict[str, Any]:
         found = {}
@@ -210,29 +211,20 @@ class _CliAgent:
             heard[0] = time.monotonic()
             text = raw.decode("utf-8", "replace").rstrip("\n")
             lines.append(text[:400])
-            _say(text[:2000])
+            say(text[:2000])
             if read_line(self._cli.stream, text, outcome) and heard[0] - reported > REPORT_INTERVAL_S:
                 reported = heard[0]
                 self._agent.update_task_status(task.id, "in_progress", outcome.note[:300])
         done.set()
 
-    def _read_mailbox(self) -> None:
-        while True:
-            try:
-                event = self._agent.receive()
-            except OSError as error:
-                _say(f"mailbox: {error}")
-                os._exit(1)
-            if event is None:
-                continue
-            instruction = event.payload.get("instruction", event.event_type)
-            gone = event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction == "lease_released"
-            task, process = self._task, self._process
-            if gone and task is not None and task.id == event.task_id:
-                task.lose()
-                if process is not None:
-                    _end(process)
-            _say(f"heard {instruction} {event.task_id or ''}: {event.payload.get('reason', '')}")
+    def _heed(self, event: Event) -> None:
+        """Stops work whose lease is gone; tells of everything else."""
+        task, process = self._task, self._process
+        if is_lease_gone(event) and task is not None and task.id == event.task_id:
+            task.lose()
+            if process is not None:
+                _end(process)
+        say(f"heard {instruction_of(event)} {event.task_id or ''}: {event.payload.get('reason', '')}")
 
     def _on_stop(self, *_: object) -> None:
         if self._task is not None:
@@ -314,7 +306,3 @@ def all_zombies(parent: int) -> list[int]:
                 if fields[0] == b"Z" and int(fields[1]) == parent:
                     found.append(int(name))
     return found
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  a worker's stdout is its log

@@ -10,7 +10,7 @@ from typing import Any
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface
-from kortana.protocol import event as ev
+from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.protocol.event import Event
 
 CLAIM_WAIT_S = 600.0
@@ -33,18 +33,18 @@ class _Shell:
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
-        threading.Thread(target=self._read_mailbox, name="mailbox", daemon=True).start()
+        heed_mailbox(self._agent, self._heed)
         while True:
             answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
             if not answer:
                 continue
             task = Task(answer, self._agent)
-            _say(f"claimed {task.id} (token {task.token}): {task.fields.get('title') or task.fields.get('run', '')}")
+            say(f"claimed {task.id} (token {task.token}): {task.fields.get('title') or task.fields.get('run', '')}")
             with self._agent.renewing(task):
                 outcome = self._run(task)
             self._report(task, outcome)
             if outcome["exit_code"] == QUOTA_EXIT_CODE:
-                _say("quota used up: leaving until the quota delay has passed")
+                say("quota used up: leaving until the quota delay has passed")
                 sys.exit(QUOTA_EXIT_CODE)
 
     def _run(self, task: Task) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class _Shell:
         for line in process.stdout:
             text = line.decode("utf-8", "replace").rstrip("\n")
             lines.append(text[:KEPT_CHARS])
-            _say(text)
+            say(text)
             if task.lost:
                 break
         with self._lock:
@@ -80,41 +80,30 @@ class _Shell:
     def _report(self, task: Task, outcome: dict[str, Any]) -> None:
         code = outcome["exit_code"]
         if task.lost:
-            _say(f"{task.id}: the lease was lost; nothing is reported")
+            say(f"{task.id}: the lease was lost; nothing is reported")
             return
         if code == QUOTA_EXIT_CODE:
             answer = self._agent.release_task(task.id)
         elif code == 0 and (self._agent.get_task(task.id) or {}).get("status") == "blocked":
-            _say(f"{task.id} is blocked: giving it back until what it needs is completed")
+            say(f"{task.id} is blocked: giving it back until what it needs is completed")
             answer = self._agent.release_task(task.id)
         else:
             status = "completed" if code == 0 else "failed"
             answer = self._agent.update_task_status(task.id, status, f"exit code {code}", result=outcome)
-            _say(f"{task.id} {status} (exit code {code})")
+            say(f"{task.id} {status} (exit code {code})")
         if not answer:
-            _say(f"{task.id}: refused: {answer.reason}")
-
-    def _read_mailbox(self) -> None:
-        while True:
-            try:
-                event = self._agent.receive()
-            except OSError as error:
-                _say(f"mailbox: {error}")
-                os._exit(1)
-            if event is not None:
-                self._heed(event)
+            say(f"{task.id}: refused: {answer.reason}")
 
     def _heed(self, event: Event) -> None:
         """Stops work whose lease is gone; tells of everything else."""
-        instruction = event.payload.get("instruction", event.event_type)
-        if event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction == "lease_released":
+        if is_lease_gone(event):
             with self._lock:
                 if self._current is not None and self._current[0].id == event.task_id:
                     task, process = self._current
                     task.lose()
                     _end(process)
-        _say(
-            f"heard {instruction} {event.task_id or ''}: "
+        say(
+            f"heard {instruction_of(event)} {event.task_id or ''}: "
             f"{event.payload.get('reason', '')} {event.payload.get('by', '')}"
         )
 
@@ -137,7 +126,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  a worker's stdout is its log

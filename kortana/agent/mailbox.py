@@ -1,0 +1,39 @@
+"""What every adapter does with its mailbox: reads it on a thread of its own, and knows when a lease is gone."""
+
+import os
+import threading
+from collections.abc import Callable
+
+from kortana.agent.interface import AgentInterface
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  a worker's stdout is its log
+
+
+def instruction_of(event: Event) -> str:
+    """What a directive asks for; of any other event its type."""
+    return str(event.payload.get("instruction", event.event_type))
+
+
+def is_lease_gone(event: Event) -> bool:
+    """Whether the lease on the event's task is no longer this agent's."""
+    return event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction_of(event) == "lease_released"
+
+
+def heed_mailbox(agent: AgentInterface, heed: Callable[[Event], None]) -> None:
+    """Hands each event to `heed` from now on; without a mailbox a worker cannot know what it has lost, and ends."""
+
+    def read() -> None:
+        while True:
+            try:
+                event = agent.receive()
+            except OSError as error:
+                say(f"mailbox: {error}")
+                os._exit(1)
+            if event is not None:
+                heed(event)
+
+    threading.Thread(target=read, name="mailbox", daemon=True).start()
