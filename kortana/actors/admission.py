@@ -57,11 +57,11 @@ class Gate:
         self._declared.pop(worker, None)
         self.withdraw(worker)
 
-    def saw(self, agent: str, progressed: bool = False) -> None:
-        """It has spoken; with something that shows progress, or only a sign of life."""
-        self._seen[agent] = time.monotonic()
+    def saw(self, agent: str, now: float, progressed: bool = False) -> None:
+        """It has spoken (`now`: monotonic); with something that shows progress, or only a sign of life."""
+        self._seen[agent] = now
         if progressed:
-            self._progressed[agent] = self._seen[agent]
+            self._progressed[agent] = now
 
     def last_progress(self, agent: str) -> float | None:
         """When an agent that holds a task last showed progress (monotonic); now, where it has nothing to do."""

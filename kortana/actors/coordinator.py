@@ -47,14 +47,9 @@ class Stats:
         self.claims = self.denials = self.expired = 0
 
     def count(self, turn: Turn) -> None:
-        for record in turn.records:
-            payload = record.event.payload
-            if record.event.event_type == ev.LEASE_EXPIRED:
-                self.expired += 1
-            elif payload.get("instruction") == "claim_denied":
-                self.denials += 1
-            elif "lease" in payload:
-                self.claims += 1
+        self.claims += turn.granted
+        self.denials += turn.denied
+        self.expired += turn.expired
 
 
 class CoordinatorActor(pykka.ThreadingActor):
@@ -130,9 +125,10 @@ class CoordinatorActor(pykka.ThreadingActor):
     def _on_inbound(self, inbound: list[Any]) -> None:
         turn = self._turn()
         for item in inbound:
+            if type(item) is Frame:
+                self._on_frame(turn, item.conn, item.event, item.body)
+                continue
             match item:
-                case Frame(conn=connection, event=event, body=body):
-                    self._on_frame(turn, connection, event, body)
                 case BadFrame(conn=connection, detail=detail, event_id=event_id):
                     self._refuse_frame(turn, connection, event_id, detail)
                     self._close_later(turn, connection)
@@ -156,7 +152,7 @@ class CoordinatorActor(pykka.ThreadingActor):
             return turn.reply_only(connection.id, event, reasons.UNAVAILABLE, self._unavailable)
         if self._draining and event.event_type == ev.TASK_CLAIM:
             return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
-        self._gate.saw(connection.agent, event.event_type not in _SIGNS_OF_LIFE)
+        self._gate.saw(connection.agent, turn.now, event.event_type not in _SIGNS_OF_LIFE)
         decide(turn, Submit(event, body, connection.id, connection.tied))
         return None
 
@@ -201,7 +197,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         return None
 
     def _greet_agent(self, turn: Turn, event: Event, incarnation: int | None, pid: int) -> None:
-        self._gate.saw(event.source)
+        self._gate.saw(event.source, turn.now)
         if incarnation is not None:
             self._supervisor.tell(AgentSaidHello(event.source, incarnation))
         elif not self._unavailable and not self._state.agent(event.source).up:

@@ -1,7 +1,7 @@
 """Who gets a task: claims, denials, waiting claims, and their service when something becomes ready."""
 
 from kortana.core.state import Agent, State
-from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, Task
+from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, IN_PROGRESS, Task
 from kortana.core.turn import Turn, brief
 from kortana.core.waiting import Waiter
 from kortana.protocol import payloads, reasons
@@ -98,27 +98,28 @@ def _standing_against(state: State, agent: Agent, task: Task) -> str:
 def grant(turn: Turn, conn: int, event: Event, name: str, ttl_s: float | None, tied: bool) -> None:
     """Grants `name` to the claimant, or renews it where the claimant holds it already (same token)."""
     state = turn.state
-    task = state.tasks.get(name) or Task(name, max_attempts=state.limits.max_attempts)
+    limits = state.limits
+    task = state.tasks.get(name) or Task(name, max_attempts=limits.max_attempts)
     renewal = task.owner is not None
-    ttl = min(ttl_s or (task.lease_ttl_s if renewal else task.ttl_s) or state.limits.lease_ttl_s,
-              state.limits.max_lease_ttl_s)  # fmt: skip
+    ttl = min(
+        ttl_s or (task.lease_ttl_s if renewal else task.ttl_s) or limits.lease_ttl_s, limits.max_lease_ttl_s
+    )
     token = task.lease_token if renewal else state.seq + 1
     lease = {"token": token, "ttl_s": ttl, "expires_at": turn.expires_at(ttl)}
     if tied:
         lease["tied"] = True
         if not renewal:
             state.tied[name] = conn
-    shown = brief(task)
-    shown["owner"] = event.source
-    if not renewal:
-        shown["status"] = "in_progress"
-    turn.accept(conn, event, task=shown, lease=lease)
+    status = task.status if renewal else IN_PROGRESS
+    turn.granted += 1
+    turn.accept(conn, event, task=brief(task, status, event.source), lease=lease)
 
 
 def deny(turn: Turn, conn: int, event: Event, reason: str) -> None:
     """Refuses a claim; where another agent holds the task, a directive tells the claimant who (rule 2)."""
     task = turn.state.tasks.get(event.task_id or "")
     if reason == reasons.TASK_ALREADY_LEASED and task is not None:
+        turn.denied += 1
         told = {"instruction": "claim_denied", "reason": f"Task leased by {task.owner}"}
         turn.directive(event.source, event.task_id, told)
     turn.refuse(conn, event, reason, explain(turn.state, event.source, event.task_id, reason))

@@ -81,27 +81,30 @@ def next_due(state: State) -> float | None:
 
 def _submit(turn: Turn, command: Submit) -> None:
     event, conn, state = command.event, command.conn, turn.state
-    if event.event_type not in (ev.OPERATOR_TYPES if event.source == ev.OPERATOR else ev.AGENT_TYPES):
-        known = event.event_type in ev.EVENT_TYPES
+    source, kind = event.source, event.event_type
+    if kind not in (ev.OPERATOR_TYPES if source == "operator" else ev.AGENT_TYPES):
+        known = kind in ev.EVENT_TYPES
         return turn.reply_only(conn, event, reasons.FORBIDDEN if known else reasons.UNKNOWN_EVENT_TYPE)
     digest = event_digest(event)
-    if not _is_new(turn, conn, event, digest):
+    asked_again = event.id in state.pending
+    if (asked_again or event.id in state.answers) and not _may_ask_again(turn, conn, event, digest):
         return None
-    if event.event_type == ev.ACK:
+    if kind == "ACK":
         return _confirm(turn, command, digest)
-    if event.id in state.pending:
+    if asked_again:
         turn.note("asked_again", id=event.id)
     else:
         turn.take(event, command.body, digest)
-    held = len(state.agent(event.source).tasks) if state.waiters and event.source != ev.OPERATOR else 0
-    _DECIDE[event.event_type](turn, conn, event, command.tied)
-    if held and len(state.agent(event.source).tasks) < held:
-        serve_agent(turn, event.source)
+    held = len(state.agent(source).tasks) if state.waiters and source != "operator" else 0
+    _DECIDE[kind](turn, conn, event, command.tied)
+    if held and len(state.agent(source).tasks) < held:
+        serve_agent(turn, source)
     return None
 
 
-def _is_new(turn: Turn, conn: int, event: Event, digest: int) -> bool:
-    """False where this id was decided before, after its answer was repeated, or waits already (rule 9)."""
+def _may_ask_again(turn: Turn, conn: int, event: Event, digest: int) -> bool:
+    """An id that was seen before: False where it was decided, after its answer was repeated, or is another event's;
+    True where it waits, to be decided anew (rule 9)."""
     state = turn.state
     known = state.answers.get(event.id)
     if known is not None:
@@ -110,12 +113,10 @@ def _is_new(turn: Turn, conn: int, event: Event, digest: int) -> bool:
         elif event.requires_ack or b'"accepted":false' in known[1]:
             turn.replies.append((conn, known[1]))
         return False
-    asked = state.pending.get(event.id)
-    if asked is not None and asked.digest != digest:
+    if state.pending[event.id].digest != digest:
         turn.reply_only(conn, event, reasons.ID_CONFLICT, "another event had this id")
         return False
-    if asked is not None:
-        state.waiters.pop(event.id)
+    state.waiters.pop(event.id)
     return True
 
 

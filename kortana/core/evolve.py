@@ -82,19 +82,21 @@ def _claimed(state: State, event: Event, record: Record, answer: dict[str, Any],
     if name not in state.tasks:
         add_task(state, Task(name, created_seq=record.seq, max_attempts=state.limits.max_attempts))
     task = state.changing(name)
-    fresh = task.lease_token != lease["token"]
+    token, ttl_s = lease["token"], lease["ttl_s"]
+    fresh = task.lease_token != token
     task.owner = event.source
-    task.lease_token = lease["token"]
-    task.lease_ttl_s = lease["ttl_s"]
+    task.lease_token = token
+    task.lease_ttl_s = ttl_s
     task.lease_expiry = lease["expires_at"]
     task.updated_at = record.recorded_at
     if fresh:
         task.progress = None
         task.tied = bool(lease.get("tied"))
         state.agent(event.source).tasks[name] = None
-        state.reserved.add(name, task.paths)
+        if task.paths:
+            state.reserved.add(name, task.paths)
         set_status(state, task, IN_PROGRESS)
-    state.deadlines.set(name, now + lease["ttl_s"])
+    state.deadlines.set(name, now + ttl_s)
 
 
 def _renewed(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
@@ -120,7 +122,7 @@ def _settle(state: State, task: Task, outcome: dict[str, Any], record: Record) -
     status = outcome["status"]
     if status == "completed":
         task.progress = 100.0
-    if status not in (IN_PROGRESS, BLOCKED):
+    if status != IN_PROGRESS and status != BLOCKED:
         end_lease(state, task)
     if status != BLOCKED:
         _unblock(state, task)
@@ -134,8 +136,9 @@ def end_lease(state: State, task: Task) -> None:
     if task.owner is None:
         return
     state.agent(task.owner).tasks.pop(task.id, None)
-    state.reserved.remove(task.id, task.paths)
     state.deadlines.clear(task.id)
+    if task.paths:
+        state.reserved.remove(task.id, task.paths)
     state.ready.unpark(task.id)
     task.owner = task.lease_expiry = task.lease_token = task.lease_ttl_s = None
     if task.tied:

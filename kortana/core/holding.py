@@ -166,6 +166,7 @@ def end_lease_early(turn: Turn, task: Task, why: str, clean: bool, crash_id: str
 
 def expire_lease(turn: Turn, task: Task) -> None:
     """LEASE_EXPIRED: the deadline has passed without a renewal (rule 6)."""
+    turn.expired += 1
     _end(turn, task, ev.LEASE_EXPIRED, "not renewed in time", task.attempts + 1)
     quarantine_if_spent(turn, task, "lease expired")
 

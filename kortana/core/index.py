@@ -9,7 +9,7 @@ def set_status(state: State, task: Task, status: str) -> None:
     was, counts = task.status, state.counts
     counts[was] = counts.get(was, 1) - 1
     counts[status] = counts.get(status, 0) + 1
-    if task.id in state.ready:
+    if was == PENDING:
         state.ready.discard(task.id)
     task.status = status
     if status == PENDING and not state.unmet.get(task.id):
@@ -25,7 +25,9 @@ def leave_status(state: State, task: Task) -> None:
 
 
 def _dependency_changed(state: State, name: str, step: int) -> None:
-    for dependant in state.dependants.get(name, ()):
+    if name not in state.dependants:
+        return
+    for dependant in state.dependants[name]:
         unmet = state.unmet[dependant] = state.unmet.get(dependant, 0) + step
         task = state.tasks[dependant]
         if task.status != PENDING:
@@ -40,11 +42,12 @@ def add_task(state: State, task: Task) -> None:
     """Takes a task in; it is ready at once where all it depends on is completed."""
     state.pages.add(task.id)
     state.tasks[task.id] = task
+    unmet = 0
     for needed in task.depends_on:
         state.dependants.setdefault(needed, {})[task.id] = None
-    unmet = [name for name in task.depends_on if not _is_completed(state, name)]
+        unmet += not _is_completed(state, needed)
     if unmet:
-        state.unmet[task.id] = len(unmet)
+        state.unmet[task.id] = unmet
     state.counts[task.status] = state.counts.get(task.status, 0) + 1
     if task.status == PENDING and not unmet:
         state.ready.add(task.id, task.requires, task.priority, task.created_seq)

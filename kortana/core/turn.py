@@ -20,7 +20,10 @@ class Turn:
     that was set back is held at the last record's time.
     """
 
-    __slots__ = ("_expires_at", "_ttl_s", "deliveries", "now", "records", "replies", "state", "wall", "wall_ms")
+    __slots__ = (
+        "_expires_at", "_ttl_s", "deliveries", "denied", "expired", "granted", "now", "records", "replies", "state",
+        "wall", "wall_ms",
+    )  # fmt: skip
 
     def __init__(self, state: State, now: float, wall_ms: int) -> None:
         if state.recorded_at:
@@ -35,6 +38,8 @@ class Turn:
         """(connection, body) of answers."""
         self.deliveries: list[tuple[str, bytes]] = []
         """(agent, body) of mailbox events."""
+        self.granted = self.denied = self.expired = 0
+        """Claims granted and denied, and leases expired, for the summary at the end."""
         state.outbox = self.deliveries
 
     def take(self, event: Event, body: bytes, digest: int) -> Record:
@@ -54,7 +59,7 @@ class Turn:
         seq = self.state.seq + 1
         event = Event(f"k{seq}", self.wall, source, target, event_type, task_id, priority, payload, False)
         digest = 0 if source == ev.COORDINATOR else event_digest(event)
-        return self._append(Record(event, seq, self.wall, encode_json(event), digest))
+        return self.take(event, encode_json(event), digest)
 
     def directive(self, target: str, task_id: str | None, payload: dict[str, Any], priority: str = "high") -> None:
         """A DIRECTIVE into an agent's mailbox."""
@@ -64,25 +69,35 @@ class Turn:
         """What the coordinator tells itself: an outside cause that a replay could not see otherwise."""
         self.say(ev.COORDINATOR, ev.DIRECTIVE, None, {"instruction": instruction, **fields})
 
-    def answer(self, conn: int, event: Event, payload: dict[str, Any]) -> None:
-        """Journals the decision on an input, and replies where the contract owes an answer."""
-        seq = self.state.seq + 1
-        body = {"ack_for_event_id": event.id, **payload, "seq": seq}
-        answer = Event(
-            f"k{seq}", self.wall, ev.COORDINATOR, event.source, ev.ACK, event.task_id, "normal", body, False
-        )
-        record = self._append(Record(answer, seq, self.wall, encode_json(answer), 0))
-        if event.requires_ack or not payload["accepted"]:
-            self.replies.append((conn, record.body))
-
     def accept(self, conn: int, event: Event, **extra: Any) -> None:
-        self.answer(conn, event, {"accepted": True, "reason": "", **extra})
+        """Journals a decision for an input, and replies where the sender wants to know."""
+        seq = self.state.seq + 1
+        payload = {"ack_for_event_id": event.id, "accepted": True, "reason": "", **extra, "seq": seq}
+        body = self._answer(event, seq, payload)
+        if event.requires_ack:
+            self.replies.append((conn, body))
 
     def refuse(self, conn: int, event: Event, reason: str, detail: str = "") -> None:
-        payload: dict[str, Any] = {"accepted": False, "reason": reason}
+        """Journals a decision against an input, and replies."""
+        seq = self.state.seq + 1
+        payload: dict[str, Any] = {"ack_for_event_id": event.id, "accepted": False, "reason": reason}
         if detail:
             payload["result"] = {"detail": detail}
-        self.answer(conn, event, payload)
+        payload["seq"] = seq
+        self.replies.append((conn, self._answer(event, seq, payload)))
+
+    def _answer(self, event: Event, seq: int, payload: dict[str, Any]) -> bytes:
+        answer = Event(
+            f"k{seq}", self.wall, "coordinator", event.source, "ACK", event.task_id, "normal", payload, False
+        )
+        body = encode_json(answer)
+        self._append(Record(answer, seq, self.wall, body, 0))
+        return body
+
+    def _append(self, record: Record) -> Record:
+        self.records.append(record)
+        evolve(self.state, record, self.now)
+        return record
 
     def reply_only(self, conn: int, event: Event, reason: str, detail: str = "") -> None:
         """A refusal that is no decision on the task graph, and so not journaled."""
@@ -97,20 +112,15 @@ class Turn:
             self._ttl_s, self._expires_at = ttl_s, iso_from_ms(self.wall_ms + round(ttl_s * 1000))
         return self._expires_at
 
-    def _append(self, record: Record) -> Record:
-        self.records.append(record)
-        evolve(self.state, record, self.now)
-        return record
-
 
 def refusal_event(event_id: str, target: str, wall: str, payload: dict[str, Any]) -> Event:
     """An ACK outside the journal."""
     return Event(f"r-{event_id}", wall, ev.COORDINATOR, target, ev.ACK, None, "normal", payload, False)
 
 
-def brief(task: Task) -> dict[str, Any]:
+def brief(task: Task, status: str, owner: str | None) -> dict[str, Any]:
     """What an answer says of a task: its identity and standing, and what is needed to work on it."""
-    found: dict[str, Any] = {"id": task.id, "status": task.status, "owner": task.owner, "attempts": task.attempts}
+    found: dict[str, Any] = {"id": task.id, "status": status, "owner": owner, "attempts": task.attempts}
     if task.title:
         found["title"] = task.title
     if task.run:

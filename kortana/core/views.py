@@ -4,7 +4,7 @@ from typing import Any
 
 from kortana.core.claiming import unmet_dependencies
 from kortana.core.state import State, agent_status
-from kortana.core.task import BLOCKED, COMPLETED, FAILED, IN_PROGRESS, TERMINAL, Task
+from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, TERMINAL, Task
 
 
 def agents_view(state: State) -> dict[str, Any]:
@@ -45,7 +45,12 @@ def summary(state: State) -> dict[str, Any]:
 def all_finished(state: State) -> bool:
     """Whether nothing more will happen to any task by itself: each is completed, cancelled, or quarantined, or
     waits for one that will never complete."""
-    live = [task for task in state.tasks.values() if task.status not in (COMPLETED, "cancelled", FAILED)]
+    dead = state.counts.get(FAILED, 0) + state.counts.get(CANCELLED, 0)
+    if state.counts.get(COMPLETED, 0) + dead == len(state.tasks):
+        return True
+    if not dead:
+        return False
+    live = (task for task in state.tasks.values() if task.status not in FINISHED)
     return all(task.owner is None and _is_stuck(state, task) for task in live)
 
 
