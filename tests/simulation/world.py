@@ -87,7 +87,7 @@ class Gate:
     def __init__(self, agents: "dict[str, Agent]") -> None:
         self._agents = agents
 
-    def saw(self, agent: str, progressed: bool = False) -> None: ...
+    def saw(self, agent: str, now: float, progressed: bool = False) -> None: ...
 
     def is_current(self, agent: str, incarnation: int | None) -> bool:
         return self._agents[agent].incarnation == incarnation
