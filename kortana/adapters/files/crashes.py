@@ -2,13 +2,14 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kortana.adapters.files.layout import PRIVATE_DIR, PRIVATE_FILE
 from kortana.adapters.files.segments import lines_of
-from kortana.protocol.codec import encode_json
+from kortana.protocol.codec import FrameError, decode_record, encode_json
 
 KEEP_RECORDS = 500
 KEEP_BYTES = 50 << 20
@@ -20,6 +21,10 @@ class CrashStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._sizes: dict[Path, int] | None = None
+        """What is kept, oldest first, in bytes; one process writes, and looks at the folder once."""
+        self._total = 0
 
     def write(self, record: dict[str, Any]) -> None:
         """Seals a record; the oldest go where there are too many. Raises OSError."""
@@ -28,20 +33,23 @@ class CrashStore:
         temp = path.with_suffix(".tmp")
         with open(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE), "wb") as file:
             file.write(encode_json(record) + b"\n")
+            size = file.tell()
         os.replace(temp, path)
-        self._retain()
+        with self._lock:
+            self._retain(path, size)
 
-    def _retain(self) -> None:
-        files = sorted(self._folder.glob("*.json"))
-        if len(files) <= KEEP_RECORDS // 2:
-            return
-        sizes = {path: path.stat().st_size for path in files}
-        total = sum(sizes.values())
-        for path in files:
-            if len(sizes) <= KEEP_RECORDS and total <= KEEP_BYTES:
-                return
-            path.unlink(missing_ok=True)
-            total -= sizes.pop(path)
+    def _retain(self, path: Path, size: int) -> None:
+        sizes = self._sizes
+        if sizes is None:
+            sizes = self._sizes = {old: old.stat().st_size for old in sorted(self._folder.glob("*.json"))}
+            self._total = sum(sizes.values())
+        else:
+            sizes[path] = size
+            self._total += size
+        while sizes and (len(sizes) > KEEP_RECORDS or self._total > KEEP_BYTES):
+            oldest = next(iter(sizes))
+            oldest.unlink(missing_ok=True)
+            self._total -= sizes.pop(oldest)
 
     def read(self, crash_id: str) -> dict[str, Any] | None:
         """A record, by its ID or a beginning of it that is unique; None where there is none."""
@@ -91,14 +99,20 @@ def latest_events(journal: Path, agent: str, most: int) -> list[dict[str, Any]]:
         return []
     mark = f'"{agent}"'.encode()
     found: list[dict[str, Any]] = []
-    for _, line in lines_of(journal, begin):
-        if mark not in line:
-            continue
+    for line in reversed([line for _, line in lines_of(journal, begin) if mark in line]):
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = decode_record(line.rstrip(b"\n"))
+        except FrameError:
             continue
-        if agent in (record.get("source"), record.get("target"), record["payload"].get("agent")):
-            keys = ("seq", "recorded_at", "source", "target", "event_type", "task_id", "payload")
-            found.append({key: record[key] for key in keys})
-    return found[-most:]
+        event = record.event
+        if agent in (event.source, event.target, event.payload.get("agent")):
+            found.append(
+                {
+                    "seq": record.seq, "recorded_at": record.recorded_at, "source": event.source,
+                    "target": event.target, "event_type": event.event_type, "task_id": event.task_id,
+                    "payload": event.payload,
+                }
+            )  # fmt: skip
+        if len(found) == most:
+            break
+    return found[::-1]

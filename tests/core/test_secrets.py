@@ -1,0 +1,42 @@
+"""What is kept of a crash holds no secret: neither known values, nor what a name or a shape gives away."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kortana.core.secrets import _RULES, MASK, Masker
+
+SECRETS = {
+    "named": ("DB_PASSWORD=hunter22 ok", "DB_PASSWORD=*** ok"),
+    "named in JSON": ('{"api_key": "abcdef"}', '{"api_key": "***"}'),
+    "in an address": ("postgres://me:hunter22@host/x", "postgres://me:***@host/x"),
+    "bearer": ("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer ***"),
+    "sk": ("key sk-abcdefghijklmnop1234", "key ***"),
+    "GitHub": ("ghp_abcdefghijklmnopqrst", "***"),
+    "GitHub, fine-grained": ("github_pat_abcdefghijklmnopqrst", "***"),
+    "Slack": ("xoxb-1234567890-abc", "***"),
+    "AWS": ("AKIAABCDEFGHIJKLMNOP", "***"),
+    "Google": ("AIzaabcdefghijklmnopqrstuvwxyz12345", "***"),
+    "JWT": ("eyJabcdefgh.eyJabcdefgh.sig", "***"),
+    "PEM": ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----", "***"),
+    "known": ("it says xyzzy-value here", "it says *** here"),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_masked_alone_and_within_a_record(name: str) -> None:
+    text, masked = SECRETS[name]
+    masker = Masker(("xyzzy-value",))
+    assert masker.text(text) == masked
+    record = {"output": [{"text": text, "at": 1.5}], "n": 3, "none": None, "harmless": "no such thing"}
+    assert masker.value(record) == {**record, "output": [{"text": masked, "at": 1.5}]}
+
+
+@given(st.text(alphabet=st.sampled_from('apitokensecrdlvbg_-=:"\' /@.xyJAKIz0123456789'), max_size=80))
+def test_the_hints_leave_no_rule_out(text: str) -> None:
+    expected = text
+    for _, pattern, stand_in in _RULES:
+        expected = pattern.sub(stand_in, expected)
+    assert Masker().text(text) == expected
+    assert Masker().value([text]) == [expected]
+    assert MASK not in text or MASK in expected
