@@ -1,5 +1,6 @@
 """A cgroup v2 folder for each run, and below it one for each incarnation, where the system lets us."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class CgroupTree:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._numbers = itertools.count(1)
 
     @classmethod
     def create(cls, run_id: str) -> "CgroupTree | None":
@@ -39,9 +41,9 @@ class CgroupTree:
             return None
         return cls(folder)
 
-    def add(self, worker: str, incarnation: int) -> Path:
+    def add(self) -> Path:
         """A new cgroup for one incarnation. Raises OSError."""
-        folder = self.folder / f"{worker}-{incarnation}"
+        folder = self.folder / f"{os.getpid()}-{next(self._numbers)}"
         folder.mkdir()
         return folder
 

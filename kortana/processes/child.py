@@ -1,4 +1,4 @@
-"""From fork to the worker's own code: what a child does in its first milliseconds. Runs in the child."""
+"""From fork to the worker's own code: what a child does before it is the worker. Runs in the child."""
 
 import fcntl
 import os
@@ -8,14 +8,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from kortana.ports import ProcessSpec
 from kortana.processes import cgroup, evidence
+from kortana.processes.orders import Orders, decode_orders
 from kortana.processes.posix import die_with_parent, set_name
 
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
 
+_ORDERS_FD = evidence.CRASH_FD + 1
 STATUS_FD = 3
 """Closed by the worker's start; what is written to it first says why there was none."""
 
@@ -23,33 +24,32 @@ Runner = Callable[[str], None]
 """Calls the Python worker that an entrypoint names."""
 
 
-def run_child(
-    spec: ProcessSpec,
-    launcher_pid: int,
-    stdout: int,
-    stderr: int,
-    status: int,
-    crash: int,
-    folders: list[Path],
-    name: bytes | None,
-    runner: Runner,
-) -> None:
-    """Becomes the worker: a session of its own, tied to the launcher's life, its output in the pipes.
+def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: int, orders: int) -> Orders | None:
+    """A session of its own, tied to the launcher's life, its output in the pipes; then waits for its orders.
 
-    folders: cgroups with limits that it enters before anything else. name: by which its forks are found where it has
-    no cgroup of its own.
+    None where none come: the launcher has closed its end.
     """
     os.setsid()
     die_with_parent(launcher_pid)
-    for folder in folders:
-        cgroup.enter(folder)
-    if name is not None:
-        set_name(name)
-    _take_streams(stdout, stderr, status, crash)
+    _take_streams(stdout, stderr, status, crash, orders)
     _close_inherited()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
+    text = bytearray()
+    while data := os.read(_ORDERS_FD, 1 << 16):
+        text += data
+    os.close(_ORDERS_FD)
+    return decode_orders(text) if text else None
+
+
+def become(orders: Orders, runner: Runner) -> None:
+    """Becomes the worker."""
+    spec = orders.spec
+    for folder in orders.folders:
+        cgroup.enter(Path(folder))
+    if orders.name is not None:
+        set_name(orders.name)
     if spec.open_files is not None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         limit = spec.open_files if hard == resource.RLIM_INFINITY else min(spec.open_files, hard)
@@ -64,22 +64,23 @@ def run_child(
         _call(runner, spec.entrypoint or "", spec.env)
 
 
-def _take_streams(stdout: int, stderr: int, status: int, crash: int) -> None:
+def _take_streams(stdout: int, stderr: int, status: int, crash: int, orders: int) -> None:
     """None of the pipes may have a number that another one is moved to: all of them are moved up first."""
     null = os.open(os.devnull, os.O_RDONLY)
-    ours = (stdout, stderr, status, crash)
-    stdout, stderr, status, crash = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in ours)
+    ours = (stdout, stderr, status, crash, orders)
+    stdout, stderr, status, crash, orders = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16) for fd in ours)
     os.dup2(null, 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.dup2(status, STATUS_FD, inheritable=False)
     os.dup2(crash, evidence.CRASH_FD, inheritable=False)
+    os.dup2(orders, _ORDERS_FD, inheritable=False)
 
 
 def _close_inherited() -> None:
     """Everything but the standard streams: a worker must not hold the launcher's or another worker's pipes."""
     highest = max((int(name) for name in os.listdir("/proc/self/fd")), default=2)
-    os.closerange(evidence.CRASH_FD + 1, highest + 1)
+    os.closerange(_ORDERS_FD + 1, highest + 1)
 
 
 def _fail(code: int, text: str) -> None:

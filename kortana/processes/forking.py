@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kortana.processes import cgroup
+from kortana.processes.child import Runner, become, stand_by
+from kortana.processes.orders import Orders
 
 _SYS_CLONE3 = 435
 _CLONE_INTO_CGROUP = 0x2_0000_0000
@@ -52,20 +54,33 @@ class _Popen(multiprocessing.popen_fork.Popen):
         self.sentinel = -1
         if self.pid == 0:
             try:
-                if process_obj.is_command:
+                process_obj.orders = stand_by(*process_obj.ends)
+                if process_obj.orders is None:
+                    code = 0
+                elif process_obj.orders.spec.argv is not None:
                     process_obj.run()  # ends in exec: what Python workers need set up, 1 ms, is for nothing
                 else:
+                    process_obj.name = process_obj.orders.spec.worker
                     code = process_obj._bootstrap(parent_sentinel=None)
             finally:
                 os._exit(code)
 
 
 class WorkerProcess(multiprocessing.context.ForkProcess):
-    """A worker as a multiprocessing process, in a cgroup where it has one; `reaped` tells it that it is gone."""
+    """A worker as a multiprocessing process, in a cgroup where it has one; `reaped` tells it that it is gone.
 
-    group: Path | None = None
-    is_command = False
-    """It becomes another program at once."""
+    ends: the launcher's pid, and the child's ends of its pipes, as `stand_by` takes them.
+    """
+
+    orders: Orders | None = None
+
+    def __init__(self, group: Path | None, ends: tuple[int, ...], runner: Runner) -> None:
+        super().__init__()
+        self.group, self.ends, self._runner = group, ends, runner
+
+    def run(self) -> None:
+        assert self.orders is not None
+        become(self.orders, self._runner)
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:

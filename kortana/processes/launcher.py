@@ -13,14 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from kortana.ports import ProcessExit, ProcessSpec, Sample
 from kortana.processes import cgroup, evidence, messages, tree
+from kortana.processes.birth import Newborn, Nursery
 from kortana.processes.capture import Capture, LogFile
-from kortana.processes.child import Runner, run_child
+from kortana.processes.child import Runner
 from kortana.processes.echo import Echo
-from kortana.processes.forking import WorkerProcess
 from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
 from kortana.processes.posix import become_subreaper, signal_name, start_ticks, usage_of
 
@@ -34,13 +33,11 @@ _STREAMS = (b"o", b"e")
 class Child:
     """One incarnation, from its fork to the end of its tree."""
 
-    def __init__(
-        self, spec: ProcessSpec, process: WorkerProcess, group: Path | None, capture: Capture, limits: LimitedGroup
-    ) -> None:
+    def __init__(self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup) -> None:
         self.spec = spec
-        self.process = process
-        self.pid: int = process.pid or 0
-        self.group = group
+        self.process = newborn.process
+        self.pid = newborn.pid
+        self.group = newborn.group
         self.capture = capture
         self.pipes: dict[int, bytes] = {}
         self.limits = limits
@@ -68,11 +65,13 @@ class Launcher:
 
     def __init__(self, control: Connection, options: messages.LauncherOptions, runner: Runner) -> None:
         self._control = control
-        self._runner = runner
         self._options = options
         self._groups = cgroup.CgroupTree.create(options.run_id)
         if self._groups is not None:
             prepare_v2(self._groups.folder)
+        self._nursery = Nursery(self._groups, runner)
+        self._starting = 0
+        """Processes that have their orders, and whose own program does not run yet."""
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._children: dict[tuple[str, int], Child] = {}
@@ -99,6 +98,8 @@ class Launcher:
                     handler()
             if self._children and time.monotonic() >= self._sample_at:
                 self._sample()
+            if not self._starting and self._running:
+                self._nursery.replenish()
         self._end_all()
 
     def _sample(self) -> None:
@@ -173,49 +174,48 @@ class Launcher:
         self._by_pid[child.pid] = child
 
     def _fork(self, spec: ProcessSpec) -> Child:
-        group = self._groups.add(spec.worker, spec.incarnation) if self._groups else None
-        name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
-        limits = LimitedGroup(group, name, spec.memory_bytes, spec.pids)
-        crash_read, crash_write = os.pipe()
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        status_read, status_write = os.pipe()
-        arguments = (
-            spec, os.getpid(), out_write, err_write, status_write, crash_write, limits.folders,
-            self._mark(spec).name if group is None else None, self._runner,
-        )  # fmt: skip
-        process = WorkerProcess(target=run_child, args=arguments, name=spec.worker)
-        process.group = group
-        process.is_command = spec.argv is not None
-        try:
-            process.start()
-        except OSError:
-            for fd in (out_read, err_read, status_read, crash_read):
-                os.close(fd)
-            raise
-        finally:
-            for fd in (out_write, err_write, status_write, crash_write):
-                os.close(fd)
-        child = Child(spec, process, group, self._capture(spec), limits)
+        newborn, limits = self._order(spec)
+        child = Child(spec, newborn, self._capture(spec), limits)
         if spec.argv is None:
-            os.set_blocking(crash_read, False)
-            child.crash_fd = crash_read
-            self._watch(crash_read, lambda: self._on_crash_report(child))
+            os.set_blocking(newborn.crash, False)
+            child.crash_fd = newborn.crash
+            self._watch(newborn.crash, lambda: self._on_crash_report(child))
         else:
-            os.close(crash_read)
-        for fd, stream in zip((out_read, err_read), _STREAMS, strict=True):
+            os.close(newborn.crash)
+        for fd, stream in zip((newborn.stdout, newborn.stderr), _STREAMS, strict=True):
             os.set_blocking(fd, False)
             child.pipes[fd] = stream
             self._watch(fd, self._reader(child, fd, stream))
-        child.status_fd = status_read
-        self._watch(status_read, lambda: self._on_start_status(child))
+        child.status_fd = newborn.status
+        self._starting += 1
+        self._watch(newborn.status, lambda: self._on_start_status(child))
         return child
+
+    def _order(self, spec: ProcessSpec) -> tuple[Newborn, LimitedGroup]:
+        """A process that has taken its orders: the spare, or a new one where that is gone. Raises OSError."""
+        name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
+        for is_last in (False, True):
+            newborn = self._nursery.bear()
+            limits = None
+            try:
+                limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
+                newborn.order(spec, limits.folders, self._mark(spec).name if newborn.group is None else None)
+                return newborn, limits
+            except OSError as error:
+                if limits is not None:
+                    limits.remove()
+                self._nursery.reject(newborn)
+                if is_last or not isinstance(error, BrokenPipeError):
+                    raise
+        raise AssertionError("unreachable")
 
     def _on_start_status(self, child: Child) -> None:
         """The status pipe ends when the worker's program has begun, and carries words where it could not."""
         child.start_error = os.read(child.status_fd, 4096).decode("utf-8", "replace")
         self._unwatch(child.status_fd)
         child.status_fd = -1
+        self._starting -= 1
+        self._nursery.was_used()
         if not child.start_error:
             self._tell(messages.Started(*child.key, child.pid, start_ticks(child.pid)))
 
@@ -291,7 +291,9 @@ class Launcher:
             if pid == 0:
                 return
             child = self._by_pid.pop(pid, None)
-            if child is not None:
+            if child is None:
+                self._nursery.is_gone(pid)
+            else:
                 child.status, child.rusage = status, rusage
                 child.process.reaped(os.waitstatus_to_exitcode(status))
                 self._end_tree(child)
@@ -340,6 +342,7 @@ class Launcher:
 
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""
+        self._nursery.close()
         for child in list(self._children.values()):
             self._kill(child.key)
         if self._groups is not None:
