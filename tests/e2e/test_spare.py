@@ -1,0 +1,74 @@
+"""The process that stands by: it becomes the successor, nobody depends on it, and it outlives nobody."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.project import Project, eventually
+
+FAST = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100}
+
+
+def _spares(project: Project) -> set[int]:
+    launcher = project.pids()["launcher"]
+    workers = {row["pid"] for row in project.json("ps")["workers"]}
+    found = set()
+    for pid in project.processes():
+        try:
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == launcher and pid not in workers:
+            found.add(pid)
+    return found
+
+
+def _the_spare(project: Project) -> int:
+    """The only one there is, once there is one."""
+    eventually(lambda: len(_spares(project)) == 1, "one spare stands by")
+    return _spares(project).pop()
+
+
+def _kill_and_follow(project: Project, incarnation: int) -> int:
+    os.kill(project.worker("w")["pid"], signal.SIGKILL)
+    eventually(lambda: project.running("w", incarnation), f"incarnation {incarnation}")
+    return int(project.worker("w")["pid"])
+
+
+@pytest.mark.parametrize("how", [{"command": ["sleep", "1000"]}, {"entrypoint": "idle:run"}], ids=["command", "python"])
+def test_the_spare_becomes_the_successor_and_another_one_stands_by(project: Project, how: dict[str, object]) -> None:
+    project.write({"workers": {"w": {**how, **FAST}}}, idle__py="def run(agent):\n    agent.receive()\n")
+    project.up()
+    for incarnation in (2, 3):
+        spare = _the_spare(project)
+        assert _kill_and_follow(project, incarnation) == spare
+    project.down()
+    assert project.all_gone()
+
+
+def test_without_a_spare_a_worker_is_forked_on_the_spot(project: Project) -> None:
+    project.write({"workers": {"w": {"command": ["sleep", "1000"], **FAST}}})
+    project.up()
+    spare = _the_spare(project)
+    os.kill(spare, signal.SIGKILL)
+    eventually(lambda: not _spares(project), "it is gone, and reaped")
+    assert _kill_and_follow(project, 2) != spare
+    os.kill(_the_spare(project), signal.SIGSTOP)  # takes its orders, and does not move: the start is late, no more
+    os.kill(project.worker("w")["pid"], signal.SIGKILL)
+    eventually(lambda: project.worker("w")["state"] == "starting", "the stopped one has its orders")
+    project.down()
+    assert project.all_gone()
+
+
+def test_the_spare_goes_with_its_launcher(project: Project) -> None:
+    project.write({"workers": {"w": {"command": ["sleep", "1000"], **FAST}}})
+    project.up()
+    spare = _the_spare(project)
+    os.kill(project.pids()["launcher"], signal.SIGKILL)
+    eventually(lambda: project.running("w", 2), "a new launcher starts the worker")
+    eventually(lambda: spare not in project.processes(), "the old spare is gone")
+    _the_spare(project)
+    os.kill(project.pids()["supervisor"], signal.SIGKILL)
+    eventually(project.all_gone, "nothing is left")
