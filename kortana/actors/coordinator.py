@@ -255,7 +255,6 @@ class CoordinatorActor(pykka.ThreadingActor):
             decide(turn, Tick(self.inbox.looked_at))
         if turn.records or turn.replies or turn.deliveries:
             self._stats.count(turn)
-            self.inbox.owe(len(turn.records))
             self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
             if turn.records:
                 self._check_done()
@@ -278,6 +277,10 @@ class CoordinatorActor(pykka.ThreadingActor):
         snapshot = self._snapshotter.take_all() if final else self._snapshotter.step()
         if snapshot is not None:
             self._persistence.tell(WriteSnapshot(snapshot, self.actor_ref))
+
+    def _actor_loop(self) -> None:
+        super()._actor_loop()
+        self.inbox.leave()
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
         self._supervisor.tell(ChildDied("coordinator", self._generation, repr(exception_value)))

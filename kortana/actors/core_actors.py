@@ -18,8 +18,6 @@ from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event, Record
 from kortana.transport.hub import Hub
 
-MAX_BACKLOG = 50_000
-"""Records that may wait for the disk before nothing more is read from the sockets."""
 START_TIMEOUT_S = 60.0
 FLUSH_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -80,9 +78,9 @@ class CoreActors:
         state, journal = self._recover(not unavailable)
         self._journal = journal
         agents = {agent.name: (agent.up, agent.incarnation) for agent in state.agents.values()}
-        inbox = HubInbox(self._hub, MAX_BACKLOG)
+        inbox = HubInbox(self._hub)
         self._persistence = PersistenceActor.start(
-            journal, self._hub, inbox.settled, self._watch, self.supervisor, self.generation, self._writer
+            journal, self._hub, inbox, self._watch, self.supervisor, self.generation, self._writer
         )
         coordinator = self._starting = CoordinatorActor.start(
             state, self._hub, self._gate, self._clock, self.supervisor, self.generation, self.stats, fresh, inbox,

@@ -4,32 +4,39 @@ import queue
 import threading
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from pykka._envelope import Envelope
 
 from kortana.actors.messages import DeadlineDue, InboundReady
 from kortana.transport.hub import Hub
 
-BACKLOG_PAUSE_S = 1.0
+
+class Rider(Protocol):
+    """An actor without a thread of its own."""
+
+    def ride(self) -> None:
+        """Handles what it has been told."""
+
+    def drive(self) -> None:
+        """Handles what it is told from now on, until it is stopped."""
 
 
 class HubInbox:
     """An actor's inbox and the hub in one wait: `get` gives a told message, or a batch of what came in.
 
     Saves the thread, and the hop, between the selector and the actor that decides on what it reads. The same
-    thread that polls the hub runs the actor. While the journal is `max_backlog` records behind, nothing is read.
+    thread that polls the hub runs the actor, and, before it reads on, the rider: what has been decided is durable and
+    answered before anything else is looked at, and what comes in meanwhile is the next batch.
     """
 
-    def __init__(self, hub: Hub, max_backlog: int) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._told: deque[Envelope[Any]] = deque()
-        self._max_backlog = max_backlog
-        self._lock = threading.Lock()
+        self._rider: Rider | None = None
         self.listening = False
         """Whether the hub is read: not before the actor has begun."""
-        self.backlog = 0
-        """Records handed to persistence that are not durable yet."""
         self.deadline: float | None = None
         """When `get` gives DeadlineDue, monotonic."""
         self._was_told = False
@@ -46,26 +53,26 @@ class HubInbox:
     def empty(self) -> bool:
         return not self._told
 
-    def settled(self, records: int) -> None:
-        """So many records have become durable. Any thread."""
-        with self._lock:
-            was_full = self.backlog > self._max_backlog
-            self.backlog -= records
-        if was_full:
-            self._hub.wake()
+    def board(self, rider: Rider) -> Callable[[], None]:
+        """Before the first `get`. Gives what to call when the rider has been told something."""
+        self._rider = rider
+        return self._hub.wake
 
-    def owe(self, records: int) -> None:
-        with self._lock:
-            self.backlog += records
+    def leave(self) -> None:
+        """The actor has ended: its thread is the rider's."""
+        if self._rider is not None:
+            self._rider.drive()
 
     def get(self) -> Envelope[Any]:
         while True:
+            if self._rider is not None:
+                self._rider.ride()
             if self._told and not (self._was_told and self._is_due()):
                 self._was_told = True
                 return self._told.popleft()
             self._was_told = False
-            if not self.listening or self.backlog > self._max_backlog:
-                self._hub.poll(BACKLOG_PAUSE_S, read=False)
+            if not self.listening:
+                self._hub.poll(None, read=False)
                 continue
             inbound = self._hub.poll(self._patience())
             if inbound:
@@ -82,6 +89,25 @@ class HubInbox:
         if self._told:
             return 0.0
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
+
+
+class RiderInbox(queue.Queue[Envelope[Any]]):
+    """The mailbox of a rider. While it rides, `get` raises queue.Empty where nothing is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake: Callable[[], None] = lambda: None
+        self.driver = -1
+        """The thread that it rides on: what that thread tells, it handles before it sleeps again."""
+        self.rides = True
+
+    def put(self, item: Envelope[Any], block: bool = True, timeout: float | None = None) -> None:
+        super().put(item)
+        if self.rides and threading.get_ident() != self.driver:
+            self.wake()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Envelope[Any]:
+        return super().get(block and not self.rides, timeout)
 
 
 class DeadlineInbox:

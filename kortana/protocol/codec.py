@@ -157,7 +157,7 @@ _CRC_TAIL = len(b',"crc":"00000000"}')
 def decode_record(line: bytes) -> Record:
     """The record in a journal line (without its line feed). Raises FrameError where the crc or form is wrong."""
     head = line[:-_CRC_TAIL]
-    if line[-_CRC_TAIL:] != b',"crc":"%08x"}' % crc32(head):
+    if not line.endswith(b',"crc":"%08x"}' % crc32(head)):
         raise FrameError("the crc does not match")
     try:
         fields = _decode_line(line)

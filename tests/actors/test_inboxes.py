@@ -4,12 +4,15 @@ import select
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
+import pykka
 import pytest
 from pykka._envelope import Envelope
 
 from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import DeadlineDue, InboundReady
+from kortana.actors.persistence import PersistenceActor
 from kortana.transport.hub import Hub
 
 MESSAGES = 20_000
@@ -20,7 +23,7 @@ def inbox(tmp_path: Path) -> HubInbox:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
     listener.listen()
-    made = HubInbox(Hub(listener), max_backlog=10)
+    made = HubInbox(Hub(listener))
     made.listening = True
     return made
 
@@ -101,15 +104,71 @@ def test_a_deadline_comes_once_when_nothing_else_does(inbox: HubInbox) -> None:
     assert inbox.deadline is None
 
 
-def test_nothing_is_read_while_the_journal_is_behind_but_messages_come(inbox: HubInbox) -> None:
-    client = connected(inbox)
-    client.sendall(b"not json\n")
-    inbox.owe(11)
+class Echo(PersistenceActor):
+    """Persistence that only notes what it is told, and on which thread."""
+
+    def __init__(self, vehicle: HubInbox) -> None:
+        super().__init__(None, None, vehicle, None, None, 1, None)  # type: ignore[arg-type]
+        self.handled: list[tuple[Any, int]] = []
+
+    def on_receive(self, message: Any) -> Any:
+        if message == "fail":
+            raise RuntimeError("poisoned")
+        self.handled.append((message, threading.get_ident()))
+        return message
+
+    def on_failure(self, *_: Any) -> None:
+        self.handled.append(("failed", threading.get_ident()))
+
+
+@pytest.mark.timeout(60)
+def test_a_rider_handles_what_it_is_told_before_anything_is_read_on(inbox: HubInbox) -> None:
+    connected(inbox).sendall(b"not json\n")
+    rider = Echo.start(inbox)
+    actor = inbox._rider
+    assert isinstance(actor, Echo)
+    rider.tell("a")
+    rider.tell("b")
+    assert isinstance(inbox.get().message, InboundReady)
+    assert actor.handled == [("a", threading.get_ident()), ("b", threading.get_ident())]
+    threading.Timer(0.05, inbox.put, args=(Envelope("told"),)).start()
+    asked = threading.Thread(target=lambda: rider.ask("from elsewhere", timeout=30))
+    asked.start()
+    assert inbox.get().message == "told"
+    asked.join(30)
+    assert actor.handled[2:] == [("from elsewhere", threading.get_ident())]
+    actor.stop()
+    inbox.leave()
+    assert not rider.is_alive()
+
+
+@pytest.mark.timeout(60)
+def test_a_rider_goes_on_alone_when_its_driver_has_ended(inbox: HubInbox) -> None:
+    rider = Echo.start(inbox)
+    actor = inbox._rider
+    assert isinstance(actor, Echo)
+    rider.tell("before")
+    thread = threading.Thread(target=inbox.leave)
+    thread.start()
+    assert rider.ask("after", timeout=30) == "after"
+    rider.stop(timeout=30)
+    thread.join(30)
+    assert not thread.is_alive() and [message for message, _ in actor.handled] == ["before", "after"]
+
+
+@pytest.mark.timeout(60)
+def test_a_rider_that_fails_is_dead_and_its_driver_goes_on(inbox: HubInbox) -> None:
+    rider = Echo.start(inbox)
+    actor = inbox._rider
+    assert isinstance(actor, Echo)
+    rider.tell("fail")
+    rider.tell("never")
     inbox.put(Envelope("told"))
     assert inbox.get().message == "told"
-    threading.Timer(0.05, inbox.settled, args=(5,)).start()
-    assert isinstance(inbox.get().message, InboundReady)
-    assert inbox.backlog == 6
+    assert not rider.is_alive() and [message for message, _ in actor.handled] == ["failed"]
+    with pytest.raises(pykka.ActorDeadError):
+        rider.tell("too late")
+    inbox.leave()
 
 
 def test_nothing_is_read_before_the_actor_has_begun(inbox: HubInbox) -> None:

@@ -75,8 +75,6 @@ class Inbox:
     def looked_at(self) -> float:
         return self._clock.now
 
-    def owe(self, records: int) -> None: ...
-
 
 class Gate:
     project = "sim"
@@ -153,7 +151,7 @@ class World:
             self.to_persistence, self.limits,
         )  # fmt: skip
         self.state = found.state
-        self.persistence = PersistenceActor(self.journal, self, lambda n: None, None, self.supervisor, 1, Mailbox())
+        self.persistence = PersistenceActor(self.journal, self, None, None, self.supervisor, 1, Mailbox())
         self.snapshots: deque[WriteSnapshot] = deque()
         seeds = [self._event("operator", "TASK_ADD", t, {"paths": [f"src/{t[-1]}/**"]}) for t in TASKS]
         for agent in self.agents.values():

@@ -124,19 +124,22 @@ def _read_file(
     path: Path, offset: int, expected: int, end: int | None, last: bool, most: int | None
 ) -> Iterator[Record]:
     """The records of one file before seq `end`, where the next file begins: what a failed sync left there is void."""
-    for line_offset, line in lines_of(path, offset):
-        if expected == end or (most is not None and line_offset >= most):
-            return
-        try:
-            if not line.endswith(b"\n"):
-                raise FrameError("no end of line")
-            record = decode_record(line[:-1])
-        except FrameError as error:
-            raise _judge(path, line_offset, line, error.detail, last) from None
-        if record.seq != expected:
-            raise JournalDamageError(path, line_offset, f"seq {record.seq} where {expected} is due")
-        expected += 1
-        yield record
+    for lines, are_whole in _chunks_of(path, offset):
+        for line in lines:
+            if expected == end or (most is not None and offset >= most):
+                return
+            try:
+                if not are_whole:
+                    raise FrameError("no end of line")
+                record = decode_record(line)
+            except FrameError as error:
+                text = line + b"\n" if are_whole else line
+                raise _judge(path, offset, text, error.detail, last) from None
+            if record.seq != expected:
+                raise JournalDamageError(path, offset, f"seq {record.seq} where {expected} is due")
+            expected += 1
+            offset += len(line) + 1
+            yield record
 
 
 def _judge(path: Path, offset: int, line: bytes, what: str, last: bool) -> Exception:
@@ -172,19 +175,25 @@ def prune(current: Path, keep: int, covered_seq: int) -> list[Path]:
 
 def lines_of(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
     """(offset, line with its line feed) from an offset on; the last may lack the line feed."""
+    for lines, are_whole in _chunks_of(path, offset):
+        for line in lines:
+            yield offset, line + b"\n" if are_whole else line
+            offset += len(line) + 1
+
+
+def _chunks_of(path: Path, offset: int) -> Iterator[tuple[list[bytes], bool]]:
+    """Lines without their line feeds, and whether they had any: the last line of the file may lack it."""
     with path.open("rb") as file:
         file.seek(offset)
         rest = b""
         while chunk := file.read(_CHUNK):
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
-            for line in lines:
-                yield offset, line + b"\n"
-                offset += len(line) + 1
+            yield lines, True
             if len(rest) > MAX_LINE:
                 break
         if rest:
-            yield offset, rest
+            yield [rest], False
 
 
 def _valid_after(path: Path, offset: int) -> bool:
