@@ -7,6 +7,8 @@ import itertools
 import os
 import select
 import socket
+import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -24,6 +26,8 @@ from kortana.protocol.timestamps import iso_from_ms
 RECONNECT_FIRST_S = 0.02
 RECONNECT_MAX_S = 1.0
 MAX_MAILBOX = 10_000
+RECEIVE_SLICE_S = 5.0 if sys.platform == "linux" else float("inf")
+"""The socket's own receive timeout: who waits for longer needs no call to `poll` before each `recv`."""
 _decode = msgspec.json.Decoder(Event).decode
 
 
@@ -132,11 +136,15 @@ class Client:
         self._find_socket = find_socket
         self._hello = hello
         self._patience_s = patience_s
-        self._cond = threading.Condition()
+        self._lock = threading.Lock()
+        self._cond = threading.Condition(self._lock)
         self._sock: socket.socket | None = None
         self._rest = b""
         self._reading = False
+        self._sleepers = 0
+        """Threads that wait for another one's reading."""
         self._waiting: dict[str, Event] = {}
+        """What was sent and has no answer yet: repeated at each connection."""
         self._answers: dict[str, dict[str, Any]] = {}
         self._inbox: deque[Event] = deque()
         self._refused: Refused | None = None
@@ -157,31 +165,29 @@ class Client:
             answer = self.finish(event, timeout_s)
             if answer["reason"] != UNAVAILABLE or time.monotonic() + RECONNECT_MAX_S > deadline:
                 return answer
-            with self._cond:
+            with self._lock:
                 self._cond.wait(RECONNECT_MAX_S)
 
     def begin(self, events: list[Event]) -> None:
         """Sends events whose ACKs will be fetched with `finish`."""
-        frames = [_frame(event) for event in events]
-        with self._cond:
-            self._waiting.update((event.id, event) for event in events)
-        self._send(b"".join(frames))
+        frames = b"".join([_frame(event) for event in events])
+        with self._lock:
+            for event in events:
+                self._waiting[event.id] = event
+            self._send_locked(frames)
 
     def finish(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
         """The ACK's payload for an event that was begun."""
-        with self._cond:
-            answer = self._answers.pop(event.id, None)
-            if answer is not None:
-                self._waiting.pop(event.id, None)
-                return answer
-        try:
-            if not self._wait(lambda: event.id in self._answers, time.monotonic() + timeout_s):
-                raise TimeoutError(f"no answer to {event.event_type} within {timeout_s:g} s")
-            return self._answers.pop(event.id)
-        finally:
-            with self._cond:
-                self._waiting.pop(event.id, None)
-                self._answers.pop(event.id, None)
+        event_id, answers = event.id, self._answers
+        with self._lock:
+            try:
+                if event_id not in answers and not self._wait(
+                    lambda: event_id in answers, time.monotonic() + timeout_s
+                ):
+                    raise TimeoutError(f"no answer to {event.event_type} within {timeout_s:g} s")
+                return answers.pop(event_id)
+            finally:
+                self._waiting.pop(event_id, None)
 
     def post(self, event: Event) -> None:
         """Sends an event without waiting; it may be lost where the connection breaks just then."""
@@ -190,14 +196,12 @@ class Client:
     def receive(self, timeout_s: float | None) -> Event | None:
         """The next event of the mailbox, or None when the time is over. None as timeout waits without end."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        if not self._wait(lambda: bool(self._inbox), deadline):
-            return None
-        with self._cond:
-            return self._inbox.popleft() if self._inbox else None
+        with self._lock:
+            return self._inbox.popleft() if self._wait(lambda: bool(self._inbox), deadline) else None
 
     def waiting(self) -> int:
         """How many events of the mailbox have come and wait to be received."""
-        with self._cond:
+        with self._lock:
             if self._sock is not None and not self._reading and _readable(self._sock, 0.0):
                 data = self._sock.recv(1 << 16)
                 if data:
@@ -209,62 +213,69 @@ class Client:
         self._send(b"")
 
     def close(self) -> None:
-        with self._cond:
+        with self._lock:
             if self._sock is not None:
                 self._sock.close()
                 self._sock = None
 
     def _send(self, data: bytes) -> None:
-        with self._cond:
-            if self._sock is None:
-                self._reconnect(time.monotonic() + self._patience_s)
-                if self._waiting:
-                    return
-            try:
-                if data and self._sock is not None:
-                    self._sock.sendall(data)
-            except OSError:
-                self._reconnect(time.monotonic() + self._patience_s)
+        with self._lock:
+            self._send_locked(data)
+
+    def _send_locked(self, data: bytes) -> None:
+        if self._sock is None:
+            self._reconnect(time.monotonic() + self._patience_s)
+            if self._waiting:
+                return
+        try:
+            if data and self._sock is not None:
+                self._sock.sendall(data)
+        except OSError:
+            self._reconnect(time.monotonic() + self._patience_s)
 
     def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
-        """Waits until `ready`, reading for all where nobody does. False when the deadline has passed; even then what
-        has come already is looked at once."""
+        """Under the lock. Waits until `ready`, reading for all where nobody does. False when the deadline has passed;
+        even then what has come already is looked at once."""
         has_looked = False
-        with self._cond:
-            while not ready():
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    if has_looked:
-                        return False
-                    left = 0.0
-                has_looked = True
-                if self._reading:
-                    self._cond.wait(left)
-                    continue
-                self._reading = True
-                try:
-                    self._read_for_all(deadline, left)
-                finally:
-                    self._reading = False
+        while not ready():
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                if has_looked:
+                    return False
+                left = 0.0
+            has_looked = True
+            if self._reading:
+                self._sleepers += 1
+                self._cond.wait(left)
+                self._sleepers -= 1
+                continue
+            self._reading = True
+            try:
+                self._read_for_all(deadline, left)
+            finally:
+                self._reading = False
+                if self._sleepers:
                     self._cond.notify_all()
-            return True
+        return True
 
     def _read_for_all(self, deadline: float | None, left: float | None) -> None:
-        """Under the condition, which is let go while the socket is waited for."""
+        """Under the lock, which is let go while the socket is waited for."""
         if self._sock is None:
             patience = time.monotonic() + self._patience_s
             self._reconnect(patience)
         sock = self._sock
         assert sock is not None
-        self._cond.release()
+        self._lock.release()
         try:
-            if left is not None and not _readable(sock, left):
+            if left is not None and left < RECEIVE_SLICE_S and not _readable(sock, left):
                 return
             data = sock.recv(1 << 16)
+        except BlockingIOError:
+            return
         except (OSError, ValueError):
             data = b""
         finally:
-            self._cond.acquire()
+            self._lock.acquire()
         if sock is not self._sock:
             return
         if not data:
@@ -284,13 +295,13 @@ class Client:
             event = _decode(line)
             if event.event_type == "ACK" and event.source == "coordinator":
                 asked = event.payload["ack_for_event_id"]
-                if asked in waiting:
+                if waiting.pop(asked, None) is not None:
                     answers[asked] = event.payload
             elif len(self._inbox) < MAX_MAILBOX:
                 self._inbox.append(event)
 
     def _reconnect(self, deadline: float) -> None:
-        """Connects, says HELLO, and repeats what has no answer yet. Under the condition."""
+        """Connects, says HELLO, and repeats what has no answer yet. Under the lock."""
         pause = RECONNECT_FIRST_S
         if self._sock is not None:
             self._sock.close()
@@ -323,7 +334,9 @@ class Client:
             if not answer["accepted"]:
                 raise Refused(answer["reason"], (answer.get("result") or {}).get("detail", ""))
             sock.settimeout(None)
-            unanswered = [encode_json(e) + b"\n" for i, e in self._waiting.items() if i not in self._answers]
+            if sys.platform == "linux":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(RECEIVE_SLICE_S), 0))
+            unanswered = [encode_json(e) + b"\n" for e in self._waiting.values()]
             if unanswered:
                 sock.sendall(b"".join(unanswered))
         except BaseException:
