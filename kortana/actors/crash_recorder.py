@@ -1,8 +1,6 @@
-"""Builds the record of a death from all that is known at that moment, and seals it. Never raises, never waits."""
+"""Builds the record of a death from all that is known at that moment, and seals it. Never raises, never waits long."""
 
-import os
 import secrets
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -10,60 +8,23 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
+import pykka
 
+from kortana.actors.code_versions import CodeVersions
 from kortana.config.spec import WorkerSpec
 from kortana.core.fingerprint import fingerprint_of
 from kortana.core.secrets import Masker, is_secret_name
 from kortana.core.verdict import Death, Verdict, verdict_of
 from kortana.ports import Crashes, ProcessExit
 from kortana.processes.evidence import EXCEPTION_MARK
-from kortana.processes.reaping import own_child
 from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
 
 EVENTS = 20
 Events = Callable[[str, int], list[dict[str, Any]]]
-VERSION_MAX_AGE_S = 30.0
-GIT_TIMEOUT_S = 5.0
-
-
-class CodeVersions:
-    """The git commit of each working directory, and whether it is dirty; looked up beside everything else."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, dict[str, Any] | None]] = {}
-        self._lock = threading.Lock()
-
-    def refresh(self, cwd: str) -> None:
-        """Called at a worker's start: by its death the answer is there."""
-        with self._lock:
-            known = self._known.get(cwd)
-            if known is not None and time.monotonic() - known[0] < VERSION_MAX_AGE_S:
-                return
-            self._known[cwd] = (time.monotonic(), known[1] if known else None)
-        threading.Thread(target=self._look, args=(cwd,), name="code-version", daemon=True).start()
-
-    def of(self, cwd: str) -> dict[str, Any] | None:
-        known = self._known.get(cwd)
-        return known[1] if known else None
-
-    def _look(self, cwd: str) -> None:
-        try:
-            commit = _git(cwd, "rev-parse", "HEAD")
-            dirty = bool(_git(cwd, "status", "--porcelain", "--untracked-files=no"))
-        except (OSError, subprocess.SubprocessError):
-            return
-        self._known[cwd] = (time.monotonic(), {"commit": commit, "dirty": dirty})
-
-
-def _git(cwd: str, *words: str) -> str:
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    with own_child():
-        done = subprocess.run(
-            ["git", "-C", cwd, *words], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True,
-            env=environment,
-        )  # fmt: skip
-    return done.stdout.strip()
+SEAL_S = 0.1
+"""A restart waits no longer for the record of the death before it."""
+MAX_UNSEALED = 100
 
 
 def _new_id(worker: str, incarnation: int) -> tuple[str, str]:
@@ -94,6 +55,8 @@ class CrashRecorder:
         self, store: Crashes, events: Events, held: Callable[[str], list[dict[str, Any]]], log: Callable[..., None]
     ) -> None:
         self._store, self._events, self._held, self._log = store, events, held, log
+        self._room = threading.Semaphore(MAX_UNSEALED)
+        self._sealing = _Sealing.start(self._write)
         self.versions = CodeVersions()
 
     def begin(self, worker: str, incarnation: int) -> "Draft":
@@ -110,16 +73,44 @@ class CrashRecorder:
         death: Death,
         facts: dict[str, Any],
     ) -> Verdict:
-        """Writes the record. facts: pid, uptime_s, ready, restart. Gives the verdict."""
+        """Has the record written. facts: pid, uptime_s, ready, restart. Gives the verdict.
+
+        The record is there when this returns, unless the disk is slower than SEAL_S: then it comes later.
+        """
         verdict = verdict_of(death)
-        masker = Masker(tuple(value for name, value in env.items() if is_secret_name(name)))
+        unsealed = _Unsealed(draft, spec, env, how, death, verdict, facts)
+        if not self._room.acquire(blocking=False):
+            self._log("crash_record_lost", worker=draft.worker, id=draft.id, error="too many wait for the disk")
+            return verdict
+        try:
+            self._sealing.ask(unsealed, timeout=SEAL_S)
+        except pykka.Timeout:
+            self._log("crash_record_late", worker=draft.worker, id=draft.id, waited_s=SEAL_S)
+        except pykka.ActorDeadError as error:
+            self._log("crash_record_lost", worker=draft.worker, id=draft.id, error=repr(error))
+        return verdict
+
+    def _write(self, unsealed: "_Unsealed") -> None:
+        draft = unsealed.draft
+        try:
+            masker = Masker(tuple(value for name, value in unsealed.env.items() if is_secret_name(name)))
+            self._store.write(masker.value(self._record(unsealed)))
+        except Exception as error:
+            self._log("crash_record_lost", worker=draft.worker, id=draft.id, error=repr(error))
+        finally:
+            self._room.release()
+
+    def _record(self, unsealed: "_Unsealed") -> dict[str, Any]:
+        draft, spec, how, death, verdict = (
+            unsealed.draft, unsealed.spec, unsealed.how, unsealed.death, unsealed.verdict
+        )  # fmt: skip
         how_text = death.signal or f"code {death.code}"
         lines = [line.text for line in how.output]
         command = list(spec.command) if spec.command else spec.entrypoint or f"agent {spec.agent}"
-        record = {
+        return {
             "version": 1, "id": draft.id,
             "fingerprint": fingerprint_of(verdict.kind, how_text, death.exception, death.stacks, lines),
-            "worker": draft.worker, "incarnation": draft.incarnation, "at": draft.at, **facts,
+            "worker": draft.worker, "incarnation": draft.incarnation, "at": draft.at, **unsealed.facts,
             "exit_code": death.code, "signal": death.signal, "core_dumped": how.core_dumped,
             "verdict": verdict.kind, "summary": verdict.summary, "evidence": list(verdict.evidence),
             "exception": death.exception, "stacks": death.stacks,
@@ -132,13 +123,21 @@ class CrashRecorder:
             },
             "swept": how.swept, "command": command, "cwd": spec.cwd,
             "config_hash": f"{crc32(encode_json(msgspec.to_builtins(spec))):08x}",
-            "code_version": self.versions.of(spec.cwd), "environment_names": sorted(env),
+            "code_version": self.versions.of(spec.cwd), "environment_names": sorted(unsealed.env),
         }  # fmt: skip
-        try:
-            self._store.write(masker.value(record))
-        except OSError as error:
-            self._log("crash_record_lost", worker=draft.worker, id=draft.id, error=str(error))
-        return verdict
+
+
+class _Sealing(pykka.ThreadingActor):
+    """Writes records on a thread of its own, so that a disk that hangs does not hang the workers' actors."""
+
+    use_daemon_thread = True
+
+    def __init__(self, write: Callable[["_Unsealed"], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def on_receive(self, message: Any) -> Any:
+        self._write(message)
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -149,6 +148,16 @@ class Draft(msgspec.Struct, frozen=True):
     worker: str
     incarnation: int
     held: list[dict[str, Any]]
+
+
+class _Unsealed(msgspec.Struct, frozen=True):
+    draft: Draft
+    spec: WorkerSpec
+    env: dict[str, str]
+    how: ProcessExit
+    death: Death
+    verdict: Verdict
+    facts: dict[str, Any]
 
 
 def record_own_death(store: Crashes, events: Events, run_id: str, ended: int) -> str:

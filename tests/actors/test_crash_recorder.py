@@ -1,0 +1,96 @@
+"""A record is there before the successor starts, unless its disk is slow: then the restart does not wait."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from kortana.actors.crash_recorder import MAX_UNSEALED, CrashRecorder
+from kortana.config.spec import WorkerSpec
+from kortana.core.verdict import Death
+from kortana.ports import ProcessExit
+
+HOW = ProcessExit(3, None, False, 0.1, 0.1, 1000, 0)
+SPEC = WorkerSpec(name="w", command=("true",))
+
+
+class Disk:
+    """A store that takes records only while it is not held."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.records: list[dict[str, Any]] = []
+        self.written = threading.Semaphore(0)
+        self.error: Exception | None = None
+
+    def write(self, record: dict[str, Any]) -> None:
+        assert self.free.wait(30)
+        if self.error is not None:
+            raise self.error
+        self.records.append(record)
+        self.written.release()
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def told() -> list[dict[str, Any]]:
+    return []
+
+
+@pytest.fixture
+def recorder(disk: Disk, told: list[dict[str, Any]]) -> CrashRecorder:
+    return CrashRecorder(disk, lambda *_: [], lambda _: [], lambda event, **fields: told.append({"event": event}))
+
+
+def seal(recorder: CrashRecorder, incarnation: int = 1) -> str:
+    draft = recorder.begin("w", incarnation)
+    return recorder.seal(draft, SPEC, {"KEY_TOKEN": "abcdefgh"}, HOW, Death(3, None), {"pid": 1}).summary
+
+
+def test_a_record_is_sealed_when_seal_returns(disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]]) -> None:
+    disk.free.set()
+    assert "3" in seal(recorder)
+    assert [record["incarnation"] for record in disk.records] == [1] and told == []
+
+
+@pytest.mark.timeout(60)
+def test_a_disk_that_hangs_holds_no_restart_up_and_the_records_come_later(
+    disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]]
+) -> None:
+    for incarnation in (1, 2):
+        assert "3" in seal(recorder, incarnation)
+    assert [event["event"] for event in told] == ["crash_record_late"] * 2 and disk.records == []
+    disk.free.set()
+    for _ in range(2):
+        assert disk.written.acquire(timeout=30)
+    assert [record["incarnation"] for record in disk.records] == [1, 2]
+
+
+@pytest.mark.timeout(60)
+def test_what_waits_for_a_disk_is_bounded(
+    disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kortana.actors.crash_recorder.SEAL_S", 0.0)
+    for incarnation in range(MAX_UNSEALED + 2):
+        seal(recorder, incarnation)
+    assert [event["event"] for event in told[MAX_UNSEALED:]] == ["crash_record_lost"] * 2
+    disk.free.set()
+    for _ in range(MAX_UNSEALED):
+        assert disk.written.acquire(timeout=30)
+
+
+@pytest.mark.parametrize("error", [OSError("no room"), KeyError("a bug")])
+def test_a_record_that_cannot_be_written_is_told_and_the_next_one_can(
+    disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]], error: Exception
+) -> None:
+    disk.free.set()
+    disk.error = error
+    assert "3" in seal(recorder)
+    assert [event["event"] for event in told] == ["crash_record_lost"]
+    disk.error = None
+    seal(recorder, 2)
+    assert [record["incarnation"] for record in disk.records] == [2]
