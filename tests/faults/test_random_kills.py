@@ -38,7 +38,7 @@ def zombies(project: Project, parent: int) -> list[int]:
 
 
 def incarnations(project: Project) -> dict[str, set[int]]:
-    """Worker → the incarnations whose programs live: first processes and all they started, as their environment says."""
+    """Worker → the incarnations that live, by the environment of its first process and of all that it started."""
     found: dict[str, set[int]] = {}
     for pid in project.processes():
         try:
