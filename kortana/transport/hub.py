@@ -18,10 +18,10 @@ from kortana.protocol.event import Event
 from kortana.transport.peer import Peer, peer_of
 
 READ_BYTES = 64 * 1024
-ALONE_FRAMES, FRAMES, BEHIND_FRAMES = 256, 64, 8
-"""Frames that one connection gets in a turn: alone, among others, and among others when it was not through last time.
+FRAMES, BEHIND_FRAMES = 64, 8
+"""Frames that one connection gets in a turn; the second where others speak too and it was not through last time.
 
-Who floods waits for itself: a turn in which others speak too is short.
+Who floods waits for itself, and a turn is short: what comes from others during one waits for its end.
 """
 MAX_UNSENT_BYTES = 4 << 20
 MAX_CONNECTIONS = 4096
@@ -174,10 +174,10 @@ class Hub:
     def _give_turns(self, speaking: list[Connection], behind: dict[int, Connection], inbound: list[Inbound]) -> None:
         alone = len(speaking) + len(behind) == 1
         for connection in speaking:
-            self._take_lines(connection, ALONE_FRAMES if alone else FRAMES, inbound)
+            self._take_lines(connection, FRAMES, inbound)
         for connection in behind.values():
             if connection.id in self._connections:
-                self._take_lines(connection, ALONE_FRAMES if alone else BEHIND_FRAMES, inbound)
+                self._take_lines(connection, FRAMES if alone else BEHIND_FRAMES, inbound)
 
     def _take_lines(self, connection: Connection, most: int, inbound: list[Inbound]) -> None:
         lines = connection.lines

@@ -2,9 +2,12 @@
 
 import sys
 
-from tests.benchmarks import baseline, recovery, restarts, throughput
+from tests.benchmarks import baseline, fairness, recovery, restarts, throughput
 
-PARTS = {"baseline": baseline.run, "throughput": throughput.run, "restarts": restarts.run, "recovery": recovery.run}
+PARTS = {
+    "baseline": baseline.run, "throughput": throughput.run, "fairness": fairness.run, "restarts": restarts.run,
+    "recovery": recovery.run,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -8,9 +8,16 @@ from tests.benchmarks.common import HERE, figure, spread, tree, wait_for
 
 
 def measure(
-    label: str, clients: int, in_flight: int, tasks: int = 0, seconds: float = 5.0, durability: str = "fsync"
+    label: str,
+    clients: int,
+    in_flight: int,
+    tasks: int = 0,
+    take_next: bool = False,
+    seconds: float = 5.0,
+    durability: str = "fsync",
 ) -> float:
-    """Cycles per second of one load; `tasks` fill the graph beforehand."""
+    """Cycles per second of one load. tasks: so many fill the graph beforehand; they stand by while tasks of other
+    names are claimed, or are themselves what is claimed, the next one at a time (`take_next`)."""
     with tree(
         {"workers": {}, "journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}, up=False
     ) as t:
@@ -18,8 +25,9 @@ def measure(
             "BENCH_FOLDER": str(t.folder), "BENCH_IN_FLIGHT": str(in_flight), "BENCH_SECONDS": str(seconds),
             "BENCH_ROUND": "r", "PYTHONPATH": str(HERE.parent.parent),
         }  # fmt: skip
-        if tasks:
+        if take_next:
             env["BENCH_NEXT"] = "1"
+        if tasks:
             prefill(t.folder, tasks)
         worker = {
             "entrypoint": "bench_worker:run", "cwd": str(HERE), "env": env, "replicas": clients,
@@ -74,10 +82,21 @@ LOADS = {
 def run() -> None:
     for label, (clients, in_flight) in LOADS.items():
         measure(f"cycles {label}", clients, in_flight)
-    for tasks in (1_000, 100_000, 1_000_000):
-        measure(f"cycles 4x64 of {tasks} tasks", 4, 64, tasks=max(tasks, 1000), seconds=0.02 if tasks == 1000 else 5.0)
+    graphs()
+
+
+def graphs() -> None:
+    few = measure("cycles 4x64 beside 1000 tasks", 4, 64, tasks=1_000)
+    measure("cycles 4x64 beside 100000 tasks", 4, 64, tasks=100_000)
+    many = measure("cycles 4x64 beside 1000000 tasks", 4, 64, tasks=1_000_000)
+    figure("1000000 tasks against 1000", times=round(many / few, 2))
+    for tasks in (100_000, 1_000_000):
+        measure(f"cycles 4x64, the next of {tasks} tasks", 4, 64, tasks=tasks, take_next=True)
 
 
 if __name__ == "__main__":
-    for label in sys.argv[1:] or LOADS:
-        measure(f"cycles {label}", *LOADS[label])
+    for label in sys.argv[1:] or [*LOADS, "graphs"]:
+        if label == "graphs":
+            graphs()
+        else:
+            measure(f"cycles {label}", *LOADS[label])
