@@ -24,8 +24,9 @@ from kortana.actors.environment import worker_environment
 from kortana.actors.messages import Inspect, LauncherBack, LauncherReported, Report, ShutDown
 from kortana.actors.relay import RelayActor
 from kortana.actors.services import Services
-from kortana.actors.supervisor import SupervisorActor, Worker
+from kortana.actors.supervisor import SupervisorActor
 from kortana.actors.timer import TimerActor
+from kortana.actors.worker_view import Worker
 from kortana.adapters.files.crashes import CrashStore, latest_events
 from kortana.adapters.files.edits import EditError, line_of
 from kortana.adapters.files.journal import FileJournal

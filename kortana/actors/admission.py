@@ -8,7 +8,7 @@ from kortana.protocol import event as ev
 from kortana.protocol import payloads, reasons
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
-from kortana.transport.hub import Admission
+from kortana.transport.connection import Admission
 from kortana.transport.peer import Peer, is_owner
 
 ROLES = frozenset({"agent", "operator", "observer"})

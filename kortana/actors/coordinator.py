@@ -34,7 +34,8 @@ from kortana.protocol import event as ev
 from kortana.protocol import payloads, reasons
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
-from kortana.transport.hub import BadFrame, Connection, Frame, Gone, Hub
+from kortana.transport.connection import BadFrame, Connection, Frame, Gone
+from kortana.transport.hub import Hub
 
 _SIGNS_OF_LIFE = frozenset({ev.HEARTBEAT, ev.ACK})
 """Events that show that an agent lives, and not that it gets anywhere."""

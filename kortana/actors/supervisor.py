@@ -8,6 +8,7 @@ import pykka
 
 from kortana.actors import control
 from kortana.actors.core_actors import CoreActors
+from kortana.actors.core_care import CoreCare
 from kortana.actors.messages import (
     AgentSaidHello,
     AllTasksDone,
@@ -21,9 +22,7 @@ from kortana.actors.messages import (
     PeerChanged,
     Reconfigure,
     RelayDied,
-    RelayResubmit,
     RestartCore,
-    SetTimer,
     ShutDown,
     StartWorker,
     StopWorker,
@@ -36,30 +35,13 @@ from kortana.actors.regrouping import Regrouping
 from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
 from kortana.actors.worker_process import RESTING
-from kortana.actors.worker_view import WorkerView
+from kortana.actors.worker_view import Worker
 from kortana.config.spec import Config, WorkerSpec
-from kortana.core.commands import AgentDown, AgentUp, Drain
+from kortana.core.commands import Drain
 from kortana.core.restart import Window
 
-CORE_RETRY_MAX_S = 5.0
-CORE_HEALTHY_S = 60.0
-JOURNAL_RETRY_S = 1.0
 LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S = 5, 60.0
 ACTOR_INTENSITY, ACTOR_PERIOD_S = 20, 60.0
-
-
-class Worker:
-    """A worker as its supervisor sees it."""
-
-    def __init__(self, spec: WorkerSpec, name: str) -> None:
-        self.spec, self.name = spec, name
-        self.view = WorkerView(name)
-        self.ref: Any = None
-        self.reached: set[str] = set()
-
-    def window_used(self, now: float) -> int:
-        """Restarts that count against its budget."""
-        return sum(now - at <= self.spec.period for at in self.view.restarted_at)
 
 
 class SupervisorActor(pykka.ThreadingActor):
@@ -81,7 +63,7 @@ class SupervisorActor(pykka.ThreadingActor):
         finished: Callable[[int], None],
         reopen_launcher: Callable[[], None],
         exit_when_done: bool,
-        workers: dict[str, "Worker"],
+        workers: dict[str, Worker],
         make_relay: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
@@ -101,8 +83,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._reopen_launcher = reopen_launcher
         self._exit_when_done = exit_when_done
         self._regrouping = Regrouping(config.supervisor.strategy, workers)
-        self._core_failures = 0
-        self._core_failed_at = 0.0
+        self._care = CoreCare(core, services, workers, log, lambda: self.relay)
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False
@@ -191,9 +172,9 @@ class SupervisorActor(pykka.ThreadingActor):
             case WorkerActorDied():
                 self._on_worker_actor_died(message)
             case ChildDied():
-                self._on_child_died(message)
+                self._care.on_child_died(message)
             case RestartCore():
-                self._on_retry_core()
+                self._care.on_retry()
             case RelayDied(error=error):
                 self._on_relay_died(error)
             case AllTasksDone(completed=completed):
@@ -266,64 +247,6 @@ class SupervisorActor(pykka.ThreadingActor):
             self._reopen_launcher()
         else:
             self._shut_down(ShutDown(f"the launcher died {LAUNCHER_INTENSITY + 1} times in {LAUNCHER_PERIOD_S:g} s", 1))
-
-    # coordinator and persistence
-
-    def _on_child_died(self, message: ChildDied) -> None:
-        if message.generation != self.core.generation:
-            return
-        self._log("core_died", actor=message.name, error=message.error)
-        self.core.stop()
-        now = self.services.clock.monotonic()
-        if now - self._core_failed_at > CORE_HEALTHY_S:
-            self._core_failures = 0
-        self._core_failed_at = now
-        if message.journal:
-            self._restart_core(message.error)
-        elif self._core_failures == 0:
-            self._restart_core()
-        else:
-            self._retry_core_later(min(0.1 * 2**self._core_failures, CORE_RETRY_MAX_S))
-
-    def _retry_core_later(self, delay: float) -> None:
-        due = self.services.clock.monotonic() + delay
-        self.services.timer.tell(SetTimer(("supervisor", "core"), due, self.actor_ref, RestartCore()))
-
-    def _on_retry_core(self) -> None:
-        """After a failed start, or while the journal takes no records: is it worth while to try again?"""
-        if self.core.unavailable and not self.core.has_room():
-            self._retry_core_later(JOURNAL_RETRY_S)
-            return
-        self.core.stop()
-        self._restart_core()
-
-    def _restart_core(self, unavailable: str = "") -> None:
-        """Brings both back; `unavailable` says why for now there is only reading."""
-        self._core_failures += 1
-        try:
-            state = self.core.start(fresh=False, unavailable=unavailable)
-        except Exception as error:
-            self._log("core_start_failed", error=repr(error))
-            self.core.stop()
-            self._retry_core_later(CORE_RETRY_MAX_S)
-            return
-        if unavailable:
-            self._log("journal_unavailable", error=unavailable)
-            self._retry_core_later(JOURNAL_RETRY_S)
-            return
-        for worker in self.workers.values():
-            agent = state.get(worker.name)
-            view = worker.view
-            if view.pid is not None and agent != (True, view.incarnation):
-                capabilities = worker.spec.capabilities
-                up = AgentUp(worker.name, view.pid, view.incarnation, True, capabilities)
-                self.core.tell_coordinator(Decide(up))
-            elif view.pid is None and agent is not None and agent[0]:
-                down = AgentDown(worker.name, agent[1], False, "ended while the coordinator was down")
-                self.core.tell_coordinator(Decide(down))
-        self._log("core_restarted", generation=self.core.generation)
-        if self.relay is not None:
-            self.relay.tell(RelayResubmit())
 
     # down
 

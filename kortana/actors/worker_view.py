@@ -4,6 +4,7 @@ import time
 from collections import deque
 from typing import Any
 
+from kortana.config.spec import WorkerSpec
 from kortana.ports import ProcessExit
 from kortana.protocol.timestamps import iso_from_ms
 
@@ -59,3 +60,17 @@ class WorkerView:
             "ready": self.ready,
             "last_exit": self.last_exit,
         }
+
+
+class Worker:
+    """A worker as its supervisor sees it."""
+
+    def __init__(self, spec: WorkerSpec, name: str) -> None:
+        self.spec, self.name = spec, name
+        self.view = WorkerView(name)
+        self.ref: Any = None
+        self.reached: set[str] = set()
+
+    def window_used(self, now: float) -> int:
+        """Restarts that count against its budget."""
+        return sum(now - at <= self.spec.period for at in self.view.restarted_at)

@@ -14,8 +14,9 @@ from kortana.agent.answers import Answer, ClaimDenied, Task
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
-from kortana.transport.client import Client, Hello, KortanaUnavailable, Refused, make_event
+from kortana.transport.client import Client, KortanaUnavailable, Refused
 from kortana.transport.endpoint import read_endpoint
+from kortana.transport.outgoing import Hello, make_event
 
 __all__ = ["AgentInterface", "Answer", "ClaimDenied", "KortanaUnavailable", "Refused", "Task"]
 

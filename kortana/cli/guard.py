@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-from kortana.cli.agent import Conversation
+from kortana.cli.conversation import Conversation
 from kortana.cli.errors import CliError
 
 TYPE_CHECKING = False

@@ -10,7 +10,8 @@ import msgspec
 
 from kortana.core.editing import apply_edit, keeps_lease
 from kortana.core.index import add_task, leave_status, remove_task, reset_task, set_status
-from kortana.core.state import Agent, Limits, State
+from kortana.core.mailboxes import confirm, deliver
+from kortana.core.state import Limits, State
 from kortana.core.task import BLOCKED, CANCELLED, FAILED, IN_PROGRESS, PENDING, Task
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event, Record
@@ -31,16 +32,16 @@ def evolve(state: State, record: Record, now: float) -> None:
         if event.source == "coordinator":
             _answered(state, record, now)
         else:
-            _confirmed(state, event)
+            confirm(state, event)
     elif kind in _SELF_APPLIED:
         _APPLY[kind](state, event, record, event.payload, now)
-        _deliver(state, record)
+        deliver(state, record)
     elif event.source == ev.COORDINATOR:
         if event.target == ev.COORDINATOR:
             _noted(state, event.payload)
         else:
             _note_unblocked(state, event, record)
-            _deliver(state, record)
+            deliver(state, record)
     else:
         state.pending[event.id] = record
         if event.source != ev.OPERATOR:
@@ -68,7 +69,7 @@ def _answered(state: State, record: Record, now: float) -> None:
         if apply is not None:
             apply(state, event, record, payload, now)
         if event.target != "coordinator":
-            _deliver(state, asked)
+            deliver(state, asked)
 
 
 def _noted(state: State, note: dict[str, Any]) -> None:
@@ -305,51 +306,3 @@ _APPLY = {
     ev.AGENT_UP: _agent_up,
     ev.AGENT_DOWN: _agent_down,
 }
-
-
-def _deliver(state: State, record: Record) -> None:
-    """Puts an accepted event into the mailbox of its target; `all` is everyone but the source."""
-    target = record.event.target
-    if target == ev.ALL:
-        for agent in state.agents.values():
-            if agent.name != record.event.source:
-                _enqueue(state, agent, record)
-    elif target in state.agents:
-        _enqueue(state, state.agents[target], record)
-
-
-def _enqueue(state: State, agent: Agent, record: Record) -> None:
-    event = record.event
-    is_info = event.event_type == ev.INFO
-    if len(agent.mailbox) >= state.limits.mailbox_limit:
-        _make_room(agent)
-    agent.mailbox.append((event.id, -record.seq if is_info else record.seq, record.body))
-    agent.mailbox_infos += is_info
-    if state.outbox is not None:
-        state.outbox.append((agent.name, record.body))
-
-
-def _make_room(agent: Agent) -> None:
-    """Drops the oldest INFO, or the oldest of all where there is none."""
-    agent.dropped += 1
-    if agent.mailbox_infos == 0:
-        agent.mailbox.popleft()
-        return
-    agent.mailbox_infos -= 1
-    for index, entry in enumerate(agent.mailbox):
-        if entry[1] < 0:
-            del agent.mailbox[index]
-            return
-
-
-def _confirmed(state: State, event: Event) -> None:
-    """An agent's ACK confirms the event it names, and all before it in its mailbox."""
-    agent = state.agents.get(event.source)
-    if agent is None:
-        return
-    wanted = event.payload["ack_for_event_id"]
-    for index, entry in enumerate(agent.mailbox):
-        if entry[0] == wanted:
-            for _ in range(index + 1):
-                agent.mailbox_infos -= agent.mailbox.popleft()[1] < 0
-            return

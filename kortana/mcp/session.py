@@ -12,7 +12,7 @@ from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.mcp.tools import NEXT_STEPS, ToolError
 from kortana.protocol import event as ev
 from kortana.protocol.codec import encode_json
-from kortana.transport.client import make_event
+from kortana.transport.outgoing import make_event
 
 PATIENCE_S = 15.0
 """How long a call waits while Kortana restarts, or is not up yet."""

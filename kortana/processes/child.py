@@ -117,6 +117,8 @@ def _call(runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
     sys.stdin = open(0)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as the interpreter sets these two at its own start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     evidence.watch_over()
     try:
         runner(entrypoint)

@@ -10,54 +10,24 @@ import select
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from kortana.ports import ProcessExit, ProcessSpec, Sample
+from kortana.ports import ProcessSpec, Sample
 from kortana.processes import cgroup, evidence, messages, tree
 from kortana.processes.birth import Newborn, Nursery
 from kortana.processes.capture import Capture, LogFile
 from kortana.processes.child import Runner
 from kortana.processes.echo import Echo
+from kortana.processes.incarnation import Child
 from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
-from kortana.processes.posix import become_subreaper, signal_name, start_ticks, usage_of
+from kortana.processes.posix import become_subreaper, start_ticks, usage_of
 
 SAMPLE_INTERVAL_S = 15.0
 SAMPLES = 40
 """What a process used is looked at this often, and so many looks are kept: its last ten minutes."""
 MAX_REPORT = 256 * 1024
 _STREAMS = (b"o", b"e")
-
-
-class Child:
-    """One incarnation, from its fork to the end of its tree."""
-
-    def __init__(self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup) -> None:
-        self.spec = spec
-        self.process = newborn.process
-        self.pid = newborn.pid
-        self.group = newborn.group
-        self.capture = capture
-        self.pipes: dict[int, bytes] = {}
-        self.limits = limits
-        self.crash_fd = -1
-        self.report = bytearray()
-        """What came on the crash pipe."""
-        self.began = time.monotonic()
-        self.samples: deque[Sample] = deque(maxlen=SAMPLES)
-        self.status: int | None = None
-        self.rusage: object = None
-        self.swept = 0
-        self.oom = (0, "")
-        self.events_fd = -1
-        self.status_fd = -1
-        """Open until the worker's own program runs, or could not be started."""
-        self.start_error = ""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.spec.worker, self.spec.incarnation
 
 
 class Launcher:
@@ -338,7 +308,7 @@ class Launcher:
         if child.start_error:
             self._tell(messages.StartFailed(*child.key, child.start_error))
         else:
-            self._tell(messages.Exited(*child.key, child.pid, _exit_of(child)))
+            self._tell(messages.Exited(*child.key, child.pid, child.exit()))
 
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""
@@ -356,25 +326,6 @@ class Launcher:
         remove_run(self._options.run_id)
         if self._echo is not None:
             self._echo.finish()
-
-
-def _exit_of(child: Child) -> ProcessExit:
-    status, usage = child.status or 0, child.rusage
-    signalled = os.WIFSIGNALED(status)
-    return ProcessExit(
-        code=None if signalled else os.waitstatus_to_exitcode(status),
-        signal=signal_name(os.WTERMSIG(status)) if signalled else None,
-        core_dumped=signalled and os.WCOREDUMP(status),
-        user_s=getattr(usage, "ru_utime", 0.0),
-        system_s=getattr(usage, "ru_stime", 0.0),
-        max_rss_bytes=getattr(usage, "ru_maxrss", 0) * 1024,
-        swept=child.swept,
-        output=list(child.capture.kept),
-        report=child.report.decode("utf-8", "replace"),
-        oom_kills=child.oom[0],
-        oom_evidence=child.oom[1],
-        samples=list(child.samples),
-    )
 
 
 def launcher_main(control: Connection, options: messages.LauncherOptions) -> None:

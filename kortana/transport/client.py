@@ -3,8 +3,6 @@
 Any number of threads may use one client. There is no thread of its own: whoever waits first reads for all.
 """
 
-import itertools
-import os
 import select
 import socket
 import struct
@@ -17,11 +15,10 @@ from typing import Any
 
 import msgspec
 
-from kortana.protocol import event as ev
 from kortana.protocol.codec import MAX_FRAME_BYTES, encode_json
 from kortana.protocol.event import Event
 from kortana.protocol.reasons import SHUTTING_DOWN, UNAVAILABLE
-from kortana.protocol.timestamps import iso_from_ms
+from kortana.transport.outgoing import Hello
 
 RECONNECT_FIRST_S = 0.02
 RECONNECT_MAX_S = 1.0
@@ -42,40 +39,6 @@ class Refused(Exception):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
-
-
-_prefix = os.urandom(10).hex()
-_numbers = itertools.count(1)
-
-
-def _renew_prefix() -> None:
-    global _prefix
-    _prefix = os.urandom(10).hex()
-
-
-os.register_at_fork(after_in_child=_renew_prefix)
-
-
-def new_id() -> str:
-    """A unique event id: random for each process, then counted."""
-    return f"{_prefix}-{next(_numbers):x}"
-
-
-def make_event(
-    source: str,
-    event_type: str,
-    target: str = ev.COORDINATOR,
-    task_id: str | None = None,
-    payload: dict[str, Any] | None = None,
-    priority: str = "normal",
-    requires_ack: bool = True,
-    event_id: str | None = None,
-) -> Event:
-    """An event stamped with this process's clock."""
-    stamp = iso_from_ms(time.time_ns() // 1_000_000)
-    return Event(
-        event_id or new_id(), stamp, source, target, event_type, task_id, priority, payload or {}, requires_ack
-    )
 
 
 def _frame(event: Event) -> bytes:
@@ -105,24 +68,6 @@ def _welcome_of(sock: socket.socket, hello_id: str) -> tuple[dict[str, Any], byt
         if event.event_type == "ACK" and event.payload.get("ack_for_event_id") in (hello_id, None):
             return event.payload, others + rest
         others += line + b"\n"
-
-
-class Hello(msgspec.Struct, frozen=True):
-    """What a client says of itself at each connection."""
-
-    source: str
-    role: str = "agent"
-    token: str | None = None
-    receive: bool | None = None
-    tie_leases: bool = False
-
-    def event(self) -> Event:
-        payload: dict[str, Any] = {
-            "protocol": 1, "role": self.role, "token": self.token, "pid": os.getpid(), "tie_leases": self.tie_leases
-        }  # fmt: skip
-        if self.receive is not None:
-            payload["receive"] = self.receive
-        return make_event(self.source, ev.HELLO, payload=payload)
 
 
 class Client:

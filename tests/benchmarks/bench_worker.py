@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 
 from kortana.protocol import event as ev
-from kortana.transport.client import make_event
+from kortana.transport.outgoing import make_event
 
 GROUPS = 4
 """What is in flight goes in so many groups: while one is answered, the others are on their way."""

@@ -12,7 +12,7 @@ FLOOD = """
 import os, time
 from pathlib import Path
 from kortana.protocol import event as ev
-from kortana.transport.client import make_event
+from kortana.transport.outgoing import make_event
 
 def run(agent):
     folder = Path(os.environ["BENCH_FOLDER"])

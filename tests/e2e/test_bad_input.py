@@ -121,7 +121,7 @@ def cut_off(client: RawClient, question: bytes) -> bool:
 
 
 FLOODER = """
-from kortana.transport.client import make_event
+from kortana.transport.outgoing import make_event
 def flood(agent):
     agent.connect()
     while True:

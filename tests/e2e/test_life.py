@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import textwrap
 
 from tests.e2e.project import Project, eventually
 
@@ -134,3 +135,33 @@ def test_the_repositorys_own_team_starts_from_init(project: Project) -> None:
     assert project.json("ps")["workers"]
     again = project.call("init", expect=1)
     assert "kortana.yaml" in again.stderr
+
+
+def test_a_python_worker_has_the_signals_of_any_python_program(project: Project) -> None:
+    """A reader that is gone is an exception, and SIGINT is one too; what it starts has the system's defaults."""
+    code = """
+        import os, subprocess, time
+
+        def run(agent):
+            read_end, write_end = os.pipe()
+            os.close(read_end)
+            try:
+                os.write(write_end, b"x")
+            except BrokenPipeError:
+                print("broken pipe", flush=True)
+            print("child:", subprocess.run(["sh", "-c", "kill -PIPE $$"]).returncode, flush=True)
+            print("waiting", flush=True)
+            try:
+                time.sleep(1000)
+            except KeyboardInterrupt:
+                print("interrupted", flush=True)
+        """
+    ready = {"type": "log", "pattern": "waiting"}
+    project.write(
+        {"workers": {"w": {"entrypoint": "signals:run", "ready": ready, "stop": {"signal": "SIGINT"}}}},
+        signals__py=textwrap.dedent(code),
+    )
+    project.up()
+    project.down()
+    said = [line.split(" ", 2)[-1] for line in project.log("w").splitlines()]
+    assert said == ["broken pipe", "child: -13", "waiting", "interrupted"]

@@ -12,7 +12,7 @@ from kortana.actors.messages import Commit, InboundReady
 from kortana.actors.persistence import PersistenceActor
 from kortana.core import holding
 from kortana.protocol.codec import encode_json
-from kortana.transport.hub import Frame
+from kortana.transport.connection import Frame
 from tests.simulation.disk import FaultyOs, Installed
 from tests.simulation.world import World
 

@@ -22,7 +22,7 @@ from kortana.core.verify import verify
 from kortana.ports import JournalFault
 from kortana.protocol.codec import decode_strict, encode_json
 from kortana.protocol.event import Event, Record
-from kortana.transport.hub import Frame, Gone
+from kortana.transport.connection import Frame, Gone
 from tests.simulation.disk import Crash, FaultyOs
 
 TASKS = [f"t{n}" for n in range(6)]

@@ -9,9 +9,11 @@ import pytest
 
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
-from kortana.transport.client import Client, Hello, KortanaUnavailable, Refused, make_event
+from kortana.transport.client import Client, KortanaUnavailable, Refused
+from kortana.transport.connection import Admission, BadFrame, Frame, Gone
 from kortana.transport.endpoint import listen
-from kortana.transport.hub import MAX_UNSENT_BYTES, Admission, BadFrame, Frame, Gone, Hub
+from kortana.transport.hub import MAX_UNSENT_BYTES, Hub
+from kortana.transport.outgoing import Hello, make_event
 
 
 def ack(event: Event, accepted: bool = True, reason: str = "") -> bytes:

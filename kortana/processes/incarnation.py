@@ -1,0 +1,62 @@
+"""One incarnation of a worker, as the launcher sees it."""
+
+import os
+import time
+from collections import deque
+
+from kortana.ports import ProcessExit, ProcessSpec, Sample
+from kortana.processes.birth import Newborn
+from kortana.processes.capture import Capture
+from kortana.processes.limits import LimitedGroup
+from kortana.processes.posix import signal_name
+
+SAMPLES = 40
+
+
+class Child:
+    """One incarnation, from its fork to the end of its tree."""
+
+    def __init__(self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup) -> None:
+        self.spec = spec
+        self.process = newborn.process
+        self.pid = newborn.pid
+        self.group = newborn.group
+        self.capture = capture
+        self.pipes: dict[int, bytes] = {}
+        self.limits = limits
+        self.crash_fd = -1
+        self.report = bytearray()
+        """What came on the crash pipe."""
+        self.began = time.monotonic()
+        self.samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self.status: int | None = None
+        self.rusage: object = None
+        self.swept = 0
+        self.oom = (0, "")
+        self.events_fd = -1
+        self.status_fd = -1
+        """Open until the worker's own program runs, or could not be started."""
+        self.start_error = ""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.spec.worker, self.spec.incarnation
+
+    def exit(self) -> ProcessExit:
+        """What it has to say of its end, once its whole tree is gone."""
+        status, usage = self.status or 0, self.rusage
+        signalled = os.WIFSIGNALED(status)
+        return ProcessExit(
+            code=None if signalled else os.waitstatus_to_exitcode(status),
+            signal=signal_name(os.WTERMSIG(status)) if signalled else None,
+            core_dumped=signalled and os.WCOREDUMP(status),
+            user_s=getattr(usage, "ru_utime", 0.0),
+            system_s=getattr(usage, "ru_stime", 0.0),
+            max_rss_bytes=getattr(usage, "ru_maxrss", 0) * 1024,
+            swept=self.swept,
+            output=list(self.capture.kept),
+            report=self.report.decode("utf-8", "replace"),
+            oom_kills=self.oom[0],
+            oom_evidence=self.oom[1],
+            samples=list(self.samples),
+        )

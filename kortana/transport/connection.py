@@ -1,0 +1,74 @@
+"""A hub's connections, and what comes in on them."""
+
+import socket
+from collections import deque
+
+import msgspec
+
+from kortana.protocol.event import Event
+from kortana.transport.peer import Peer
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One event that came in."""
+
+    conn: "Connection"
+    event: Event
+    body: bytes
+
+
+class BadFrame(msgspec.Struct, frozen=True):
+    """Something came in that is no event; the connection closes after the answer."""
+
+    conn: "Connection"
+    detail: str
+    event_id: str | None
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """A connection that had said who it is has closed."""
+
+    conn: "Connection"
+
+
+Inbound = Frame | BadFrame | Gone
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """What a HELLO has proved."""
+
+    role: str
+    receive: bool
+    tied: bool
+    incarnation: int | None
+    """Of a supervised worker; None for a guest."""
+    pid: int
+
+
+class Connection:
+    """One connection. What its HELLO settled is set by whoever admits it."""
+
+    __slots__ = (
+        "agent", "closing", "ended", "id", "incarnation", "incoming", "lines", "peer", "receive", "role", "sock",
+        "tied", "unsent",
+    )  # fmt: skip
+
+    def __init__(self, number: int, sock: socket.socket, peer: Peer) -> None:
+        self.id = number
+        self.sock = sock
+        self.peer = peer
+        self.incoming = b""
+        self.lines: deque[bytes] = deque()
+        """Whole lines that have had no turn yet; while there are any, nothing more is read."""
+        self.unsent = bytearray()
+        self.closing = False
+        """Nothing more is read from it."""
+        self.ended = False
+        """It closes once what waits has been written."""
+        self.agent: str | None = None
+        """Its authenticated identity, once it has one."""
+        self.incarnation: int | None = None
+        """Of a supervised worker."""
+        self.role = ""
+        self.receive = False
+        self.tied = False
