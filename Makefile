@@ -1,4 +1,6 @@
 # `make demo` and `make test` set themselves up on a fresh machine.
+# The Python to make it with; one that was built with its optimisations runs Kortana a quarter faster.
+PYTHON ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
@@ -8,9 +10,9 @@ WORKERS ?= 2
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(PY) -e '.[dev]'; \
+		uv venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV) && uv pip install --quiet --python $(PY) -e '.[dev]'; \
 	else \
-		python3 -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+		$(or $(PYTHON),python3) -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
 	fi
 	@touch $(STAMP)
 

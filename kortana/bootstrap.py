@@ -2,10 +2,8 @@
 
 import gc
 import os
-import queue
 import random
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pykka
 
 from kortana.actors.admission import Gate
 from kortana.actors.budget import TreeBudget
@@ -21,7 +18,8 @@ from kortana.actors.console import Console
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.crash_recorder import CrashRecorder, record_own_death
 from kortana.actors.environment import worker_environment
-from kortana.actors.messages import Inspect, LauncherBack, LauncherReported, Report, ShutDown
+from kortana.actors.main_thread import MainThread
+from kortana.actors.messages import LauncherBack, LauncherReported, Report
 from kortana.actors.relay import RelayActor
 from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor
@@ -56,7 +54,7 @@ from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit,
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
 GIL_SLICE_S = 0.001
-"""Persistence comes back from the disk to a coordinator that computes: measured, 1 ms serves both best."""
+"""A worker's actor waits no longer than this for a coordinator that computes."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -77,14 +75,13 @@ class Tree:
         self._config, self._layout, self._options, self._say = config, layout, options, say
         self._run_id = secrets.token_hex(6)
         self._began = time.monotonic()
-        self._orders: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-        self._signals = 0
         self._log = SupervisionLog(layout.supervision)
         self._route: dict[str, Any] = {}
         self._workers: dict[str, Worker] = {}
         self._console: Console | None = None
         self._crashes = CrashStore(layout.crashes)
         self._notifier = Notifier()
+        self._main = MainThread(self._notifier, say)
         self._edits: list[Event] = []
         """What a person has changed in task_graph.json while nothing ran."""
         spec = config.journal
@@ -106,7 +103,7 @@ class Tree:
             self._tell_unclean(unclean, ended)
         first = self._recover_first()
         become_subreaper()
-        self._install_signals()
+        self._main.install_signals()
         self._socket = socket_path_for(self._layout.run)
         hub = Hub(listen(self._socket))
         link = self._link = LauncherLink(self._launcher_options(), self._on_launcher)
@@ -119,7 +116,7 @@ class Tree:
             self._log.write("up", run_id=self._run_id, pid=os.getpid())
             ready(self._supervisor)
             self._notifier.tell("READY=1", f"STATUS={len(self._workers)} workers")
-            code = self._serve()
+            code = self._main.serve(self._supervisor, self._reopen_launcher)
         finally:
             link.close()
             hub.close()
@@ -220,7 +217,7 @@ class Tree:
         )  # fmt: skip
         ref: Any = SupervisorActor.start(
             self._config, self._core, services, self._route, self._log_and_tell,
-            lambda code: self._orders.put(("finished", code)), lambda: self._orders.put(("launcher", 0)),
+            self._main.finished, self._main.launcher_gone,
             self._options.exit_when_done, self._workers, self._relay_maker(hub),
         )  # fmt: skip
         return ref
@@ -268,46 +265,6 @@ class Tree:
         ref = self._route.get(message.worker)
         if ref is not None:
             ref.tell(Report(message))
-
-    def _install_signals(self) -> None:
-        def on_signal(number: int, _frame: object) -> None:
-            self._orders.put(("signal", number))
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, on_signal)
-        signal.signal(signal.SIGCHLD, lambda *_: self._orders.put(("child", 0)))
-
-    def _serve(self) -> int:
-        """The main thread's loop: signals, a launcher to start anew, the end."""
-        while True:
-            try:
-                order, value = self._orders.get(timeout=self._notifier.watchdog_s)
-            except queue.Empty:
-                self._pet_watchdog()
-                continue
-            if order == "finished":
-                return value
-            if order == "signal":
-                self._signals += 1
-                if self._signals > 1:
-                    self._say("killing everything")
-                    return 1
-                name = signal.Signals(value).name
-                self._say(f"{name}: stopping the workers; once more kills them")
-                self._notifier.tell("STOPPING=1", f"STATUS={name}: stopping the workers")
-                self._supervisor.tell(ShutDown(name, 0))
-            elif order == "launcher":
-                self._reopen_launcher()
-            else:
-                reap_others()
-
-    def _pet_watchdog(self) -> None:
-        """A sign of life, if the supervisor actor answers."""
-        try:
-            self._supervisor.ask(Inspect(), timeout=self._notifier.watchdog_s)
-        except (pykka.Timeout, pykka.ActorDeadError):
-            return
-        self._notifier.tell("WATCHDOG=1")
 
     def _reopen_launcher(self) -> None:
         folder = cgroup.own_folder()

@@ -1,0 +1,69 @@
+"""The main thread of `kortana up`: signals, the service manager's watchdog, a launcher to start anew, the end."""
+
+import queue
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pykka
+
+from kortana.actors.messages import Inspect, ShutDown
+from kortana.processes.notify import Notifier
+from kortana.processes.reaping import reap_others
+
+
+class MainThread:
+    """Waits for what only a main thread can do. say: tells the person at the terminal."""
+
+    def __init__(self, notifier: Notifier, say: Callable[[str], None]) -> None:
+        self._notifier, self._say = notifier, say
+        self._orders: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._signals = 0
+
+    def finished(self, code: int) -> None:
+        """Nothing of the tree is left. Any thread."""
+        self._orders.put(("finished", code))
+
+    def launcher_gone(self) -> None:
+        """A new launcher is wanted. Any thread."""
+        self._orders.put(("launcher", 0))
+
+    def install_signals(self) -> None:
+        def on_signal(number: int, _frame: object) -> None:
+            self._orders.put(("signal", number))
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, on_signal)
+        signal.signal(signal.SIGCHLD, lambda *_: self._orders.put(("child", 0)))
+
+    def serve(self, supervisor: Any, reopen_launcher: Callable[[], None]) -> int:
+        """Until the tree has finished, or a second signal came. Gives the exit code."""
+        while True:
+            try:
+                order, value = self._orders.get(timeout=self._notifier.watchdog_s)
+            except queue.Empty:
+                self._pet_watchdog(supervisor)
+                continue
+            if order == "finished":
+                return value
+            if order == "signal":
+                self._signals += 1
+                if self._signals > 1:
+                    self._say("killing everything")
+                    return 1
+                name = signal.Signals(value).name
+                self._say(f"{name}: stopping the workers; once more kills them")
+                self._notifier.tell("STOPPING=1", f"STATUS={name}: stopping the workers")
+                supervisor.tell(ShutDown(name, 0))
+            elif order == "launcher":
+                reopen_launcher()
+            else:
+                reap_others()
+
+    def _pet_watchdog(self, supervisor: Any) -> None:
+        """A sign of life, if the supervisor actor answers."""
+        try:
+            supervisor.ask(Inspect(), timeout=self._notifier.watchdog_s)
+        except (pykka.Timeout, pykka.ActorDeadError):
+            return
+        self._notifier.tell("WATCHDOG=1")
