@@ -1,5 +1,6 @@
 """Wires a whole tree together: the only place where actors meet adapters."""
 
+import contextlib
 import gc
 import os
 import random
@@ -108,10 +109,10 @@ class Tree:
         hub = Hub(listen(self._socket))
         link = self._link = LauncherLink(self._launcher_options(), self._on_launcher)
         link.open()
-        leftovers.remember(self._layout.processes, self._run_id, link.identity())
-        self._supervisor = self._build(hub, link, first)
-        self._write_endpoint()
         try:
+            leftovers.remember(self._layout.processes, self._run_id, link.identity())
+            self._supervisor = self._build(hub, link, first)
+            self._write_endpoint()
             self._supervisor.proxy().begin().get(timeout=120)
             self._log.write("up", run_id=self._run_id, pid=os.getpid())
             ready(self._supervisor)
@@ -288,7 +289,8 @@ class Tree:
 
     def _clean_up(self) -> None:
         for path in (self._socket, self._layout.endpoint, self._layout.processes, self._layout.reserve):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
         if self._socket.parent != self._layout.run:
             self._socket.parent.rmdir()
         reap_others()

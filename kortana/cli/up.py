@@ -1,6 +1,7 @@
 """`kortana up`: starts the tree, in the foreground or detached."""
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import click
 
 from kortana.cli.app import colour_wanted
 from kortana.cli.common import Project, file_option, json_option, print_json
-from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, USAGE, CliError
+from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
 
@@ -68,6 +69,9 @@ def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
     except EditError as error:
         hint = "nothing was changed; mend the file, or delete it to go on without the edits"
         raise CliError(USAGE, "edit", str(error), hint) from None
+    except OSError as error:
+        where = f"{error.filename2 or error.filename}: " if error.filename else ""
+        raise CliError(FAILED, "start", f"cannot start: {where}{error.strerror}", "nothing was left running") from None
     if exit_when_done:
         _print_summary(tree.summary(), as_json)
     return code
@@ -112,6 +116,9 @@ def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json
     os.close(write_end)
     deadline = time.monotonic() + wait_timeout
     with os.fdopen(read_end, "rb") as status:
+        if not select.select([status], [], [], max(deadline - time.monotonic(), 0))[0]:
+            what = f"the supervisor, pid {process.pid}, has not come up within {wait_timeout:g} s, and goes on trying"
+            raise CliError(TIMED_OUT, "timed_out", what, f"see {errors} and `kortana ps`")
         if status.readline() != b"up\n":
             code = process.wait()
             text = errors.read_text(errors="replace").strip().removeprefix("kortana: ")

@@ -20,6 +20,7 @@ Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """The configuration in `path`. Raises ConfigError with every problem at once."""
+    _check_name(path.resolve())
     reader = Reader(os.environ if environment is None else environment)
     root = compose_file(path, _shown(path), reader)
     if root is None and not reader.problems:
@@ -32,6 +33,16 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     if reader.problems:
         raise ConfigError(reader.problems)
     return config
+
+
+def _check_name(path: Path) -> None:
+    """Every file of Kortana's names the project's folder, and all of them are UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        what = "the name of its folder is no UTF-8; rename the folder"
+        raise ConfigError([Problem(shown, 1, 1, "", what)]) from None
 
 
 def _shown(path: Path) -> str:

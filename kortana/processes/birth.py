@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from kortana.ports import ProcessSpec
 from kortana.processes import cgroup
 from kortana.processes.child import Runner
 from kortana.processes.forking import WorkerProcess
+from kortana.processes.messages import Start
 from kortana.processes.orders import Orders
 
 
@@ -43,13 +43,13 @@ class Newborn:
         self.pid: int = self.process.pid or 0
         self.stdout, self.stderr, self.status, self.crash = ours
 
-    def order(self, spec: ProcessSpec, folders: list[Path], name: bytes | None) -> None:
+    def order(self, start: Start, folders: list[Path], name: bytes | None) -> None:
         """Makes it the worker. Raises OSError where it is gone.
 
         folders: cgroups with limits that it enters before anything else. name: by which its forks are found where
         it has no cgroup of its own.
         """
-        data = msgspec.json.encode(Orders(spec, [str(folder) for folder in folders], name))
+        data = msgspec.json.encode(Orders(start.spec, [str(folder) for folder in folders], name, start.raw_env))
         try:
             while data:
                 data = data[os.write(self._orders, data) :]

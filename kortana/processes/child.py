@@ -46,6 +46,7 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
 def become(orders: Orders, runner: Runner) -> None:
     """Becomes the worker."""
     spec = orders.spec
+    env = {**spec.env, **{os.fsdecode(name): os.fsdecode(value) for name, value in orders.raw_env}}
     for folder in orders.folders:
         cgroup.enter(Path(folder))
     if orders.name is not None:
@@ -59,9 +60,9 @@ def become(orders: Orders, runner: Runner) -> None:
     except OSError as error:
         _fail(CANNOT_EXECUTE, f"cannot enter {spec.cwd}: {error.strerror}")
     if spec.argv is not None:
-        _execute(spec.argv, spec.env)
+        _execute(spec.argv, env)
     else:
-        _call(runner, spec.entrypoint or "", spec.env)
+        _call(runner, spec.entrypoint or "", env)
 
 
 def _take_streams(stdout: int, stderr: int, status: int, crash: int, orders: int) -> None:

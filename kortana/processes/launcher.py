@@ -115,8 +115,8 @@ class Launcher:
 
     def _obey(self, message: messages.ToLauncher) -> None:
         match message:
-            case messages.Start(spec=spec):
-                self._start(spec)
+            case messages.Start():
+                self._start(message)
             case messages.Signal(worker=worker, incarnation=incarnation, number=number):
                 self._signal((worker, incarnation), number)
             case messages.AskStacks(worker=worker, incarnation=incarnation):
@@ -134,17 +134,19 @@ class Launcher:
         except OSError:
             self._running = False
 
-    def _start(self, spec: ProcessSpec) -> None:
+    def _start(self, start: messages.Start) -> None:
+        spec = start.spec
         try:
-            child = self._fork(spec)
+            child = self._fork(start)
         except OSError as error:
             self._tell(messages.StartFailed(spec.worker, spec.incarnation, f"{error.strerror or error}"))
             return
         self._children[child.key] = child
         self._by_pid[child.pid] = child
 
-    def _fork(self, spec: ProcessSpec) -> Child:
-        newborn, limits = self._order(spec)
+    def _fork(self, start: messages.Start) -> Child:
+        spec = start.spec
+        newborn, limits = self._order(start)
         child = Child(spec, newborn, self._capture(spec), limits)
         if spec.argv is None:
             os.set_blocking(newborn.crash, False)
@@ -161,15 +163,16 @@ class Launcher:
         self._watch(newborn.status, lambda: self._on_start_status(child))
         return child
 
-    def _order(self, spec: ProcessSpec) -> tuple[Newborn, LimitedGroup]:
+    def _order(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
         """A process that has taken its orders: the spare, or a new one where that is gone. Raises OSError."""
+        spec = start.spec
         name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
         for is_last in (False, True):
             newborn = self._nursery.bear()
             limits = None
             try:
                 limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
-                newborn.order(spec, limits.folders, self._mark(spec).name if newborn.group is None else None)
+                newborn.order(start, limits.folders, self._mark(spec).name if newborn.group is None else None)
                 return newborn, limits
             except OSError as error:
                 if limits is not None:

@@ -52,7 +52,7 @@ class LauncherLink:
         return self.pid, start_ticks(self.pid)
 
     def start(self, spec: ProcessSpec) -> None:
-        self._send(messages.Start(spec))
+        self._send(messages.Start.of(spec))
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         self._send(messages.Signal(worker, incarnation, number))

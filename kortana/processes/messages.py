@@ -1,5 +1,7 @@
 """What the supervisor and the launcher say to each other. JSON frames; never pickle."""
 
+import os
+
 import msgspec
 
 from kortana.ports import ProcessExit, ProcessSpec
@@ -11,6 +13,26 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
 
 class Start(_Message, frozen=True):
     spec: ProcessSpec
+    raw_env: list[tuple[bytes, bytes]] = []
+    """Variables that are no UTF-8, and so not in the spec: JSON could not hold them."""
+
+    @classmethod
+    def of(cls, spec: ProcessSpec) -> "Start":
+        raw = {name: value for name, value in spec.env.items() if not (_is_utf8(name) and _is_utf8(value))}
+        if not raw:
+            return cls(spec)
+        env = {name: value for name, value in spec.env.items() if name not in raw}
+        pairs = [(os.fsencode(name), os.fsencode(value)) for name, value in raw.items()]
+        return cls(msgspec.structs.replace(spec, env=env), pairs)
+
+
+def _is_utf8(text: str) -> bool:
+    """False for text from the system that was no UTF-8, and holds surrogates in its place."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Signal(_Message, frozen=True):

@@ -13,6 +13,8 @@ class Orders(msgspec.Struct, frozen=True):
     """Cgroups with limits."""
     name: bytes | None
     """Its name in /proc."""
+    raw_env: list[tuple[bytes, bytes]]
+    """Variables beside the spec's, which are no UTF-8."""
 
 
 decode_orders = msgspec.json.Decoder(Orders).decode

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +174,38 @@ def test_all_mistakes_are_told_at_once(project: Project) -> None:
     project.write("version: 1\nworkers:\n  a: {comand: [ls]}\n  b: {command: 7}\ntasks:\n  - {title: x}\n")
     done = project.call("config", "check", expect=2)
     assert [f"kortana.yaml:{n}:" in done.stderr for n in (3, 4, 6)] == [True] * 3, done.stderr
+
+
+def test_variables_that_are_no_utf8_reach_every_worker_as_they_are(project: Project) -> None:
+    code = "import os\ndef run(agent):\n    print(os.environb[b'ODD'], flush=True)\n    agent.receive()\n"
+    python = {"entrypoint": "odd:run", "ready": {"type": "log", "pattern": "xff"}}
+    command = {"command": ["sh", "-c", "printf %s \"$ODD\" | od -An -tx1; exec sleep 1000"]}
+    project.write(
+        {"workers": {"p": python, "c": {**command, "ready": {"type": "log", "pattern": "61 ff 62"}}}}, odd__py=code
+    )
+    project.env["ODD"] = os.fsdecode(b"a\xffb")
+    project.up()
+    assert "b'a\\xffb'" in project.log("p") and "61 ff 62" in project.log("c")
+
+
+def test_a_folder_whose_name_is_no_utf8_is_refused_by_name(project: Project, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(bytes(tmp_path) + b"/a\xffb"))
+    odd.mkdir()
+    (odd / "kortana.yaml").write_text("version: 1\nworkers: {}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "kortana", "up", "-d"], cwd=odd, env=project.env, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "no UTF-8; rename the folder" in done.stderr
+    assert not (odd / "data").exists()
+
+
+def test_a_start_that_fails_half_way_says_why_and_leaves_nothing(project: Project) -> None:
+    project.write({"workers": {"w": {"command": ["sleep", "1000"]}}})
+    (project.folder / "data" / "run" / "endpoint.json").mkdir(parents=True)
+    done = project.call("up", "-d", expect=1)
+    assert "cannot start" in done.stderr and "endpoint.json" in done.stderr and "Traceback" not in done.stderr
+    assert project.all_gone()
+    (project.folder / "data" / "run" / "endpoint.json").rmdir()
+    project.up()
+    assert project.running("w")
