@@ -85,7 +85,9 @@ class Project:
         return self.json("tasks", "show", name)
 
     def task_counts(self) -> dict[str, int]:
-        """Status → number of tasks, from the snapshot on disk."""
+        """Status → number of tasks, from the snapshot on disk; none before the first one."""
+        if not (self.folder / "data" / "task_graph.json").exists():
+            return {}
         tasks = json.loads((self.folder / "data" / "task_graph.json").read_text())["tasks"]
         return dict(Counter(task["status"] for task in tasks.values()))
 
