@@ -91,23 +91,42 @@ class HubInbox:
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 
 
-class RiderInbox(queue.Queue[Envelope[Any]]):
-    """The mailbox of a rider. While it rides, `get` raises queue.Empty where nothing is there."""
+class RiderInbox:
+    """The mailbox of a rider. While it rides, `get` raises queue.Empty where nothing is there; afterwards it waits."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._told: deque[Envelope[Any]] = deque()
+        self._more = threading.Event()
+        self._rides = True
         self.wake: Callable[[], None] = lambda: None
         self.driver = -1
         """The thread that it rides on: what that thread tells, it handles before it sleeps again."""
-        self.rides = True
 
-    def put(self, item: Envelope[Any], block: bool = True, timeout: float | None = None) -> None:
-        super().put(item)
-        if self.rides and threading.get_ident() != self.driver:
+    def put(self, envelope: Envelope[Any]) -> None:
+        self._told.append(envelope)
+        if not self._rides:
+            self._more.set()
+        elif threading.get_ident() != self.driver:
             self.wake()
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Envelope[Any]:
-        return super().get(block and not self.rides, timeout)
+    def empty(self) -> bool:
+        return not self._told
+
+    def first(self) -> Envelope[Any] | None:
+        """What `get` would give, or None."""
+        return self._told[0] if self._told else None
+
+    def get(self) -> Envelope[Any]:
+        while not self._told:
+            if self._rides:
+                raise queue.Empty
+            self._more.wait()
+            self._more.clear()
+        return self._told.popleft()
+
+    def get_off(self) -> None:
+        """From now on `get` waits."""
+        self._rides = False
 
 
 class DeadlineInbox:

@@ -61,7 +61,7 @@ class PersistenceActor(pykka.ThreadingActor):
                 pass
 
     def drive(self) -> None:
-        self.actor_inbox.rides = False
+        self.actor_inbox.get_off()
         self._actor_loop()
 
     def on_receive(self, message: Any) -> Any:
@@ -79,25 +79,16 @@ class PersistenceActor(pykka.ThreadingActor):
     def _gather(self, first: Commit) -> tuple[list[Commit], list[Any]]:
         """The commits that wait already, up to a bound; ends at a message of another kind, which comes after."""
         group, size = [first], len(first.records)
-        while size < MAX_GROUP_RECORDS:
-            try:
-                envelope = self.actor_inbox.get_nowait()
-            except queue.Empty:
+        while size < MAX_GROUP_RECORDS and (envelope := self.actor_inbox.first()) is not None:
+            message = envelope.message
+            if envelope.reply_to is not None or not isinstance(message, Commit | WriteSnapshot):
                 break
-            if envelope.reply_to is not None or not isinstance(envelope.message, Commit | WriteSnapshot):
-                self._put_back(envelope)
-                break
-            if isinstance(envelope.message, WriteSnapshot):
-                return group, [envelope.message]
-            group.append(envelope.message)
-            size += len(envelope.message.records)
+            self.actor_inbox.get()
+            if isinstance(message, WriteSnapshot):
+                return group, [message]
+            group.append(message)
+            size += len(message.records)
         return group, []
-
-    def _put_back(self, envelope: Any) -> None:
-        inbox = self.actor_inbox
-        with inbox.mutex:
-            inbox.queue.appendleft(envelope)
-            inbox.not_empty.notify()
 
     def _commit(self, group: list[Commit]) -> None:
         records = [record for commit in group for record in commit.records]

@@ -26,13 +26,14 @@ class Turn:
     )  # fmt: skip
 
     def __init__(self, state: State, now: float, wall_ms: int) -> None:
-        if state.recorded_at:
-            wall_ms = max(wall_ms, ms_from_iso(state.recorded_at))
+        wall = iso_from_ms(wall_ms)
+        if wall < state.recorded_at:
+            wall, wall_ms = state.recorded_at, ms_from_iso(state.recorded_at)
         self.state = state
         self._ttl_s, self._expires_at = -1.0, ""
         self.now = now
         self.wall_ms = wall_ms
-        self.wall = iso_from_ms(wall_ms)
+        self.wall = wall
         self.records: list[Record] = []
         self.replies: list[tuple[int, bytes]] = []
         """(connection, body) of answers."""
