@@ -65,30 +65,23 @@ class PersistenceActor(pykka.ThreadingActor):
         self._actor_loop()
 
     def on_receive(self, message: Any) -> Any:
-        later: list[Any] = []
         if isinstance(message, Commit):
-            group, later = self._gather(message)
-            self._commit(group)
-        else:
-            later.append(message)
-        for other in later:
-            if isinstance(other, WriteSnapshot):
-                self._snapshot_writer.tell(other)
+            self._commit(self._gather(message))
+        elif isinstance(message, WriteSnapshot):
+            self._snapshot_writer.tell(message)
         return True
 
-    def _gather(self, first: Commit) -> tuple[list[Commit], list[Any]]:
+    def _gather(self, first: Commit) -> list[Commit]:
         """The commits that wait already, up to a bound; ends at a message of another kind, which comes after."""
         group, size = [first], len(first.records)
         while size < MAX_GROUP_RECORDS and (envelope := self.actor_inbox.first()) is not None:
             message = envelope.message
-            if envelope.reply_to is not None or not isinstance(message, Commit | WriteSnapshot):
+            if not isinstance(message, Commit) or envelope.reply_to is not None:
                 break
             self.actor_inbox.get()
-            if isinstance(message, WriteSnapshot):
-                return group, [message]
             group.append(message)
             size += len(message.records)
-        return group, []
+        return group
 
     def _commit(self, group: list[Commit]) -> None:
         records = [record for commit in group for record in commit.records]

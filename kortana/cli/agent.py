@@ -1,7 +1,7 @@
 """`kortana agent`: speaks as an agent, for shell scripts and people.
 
 A script may call this for every step of its work, so it loads almost nothing: no click, no msgspec, no
-socket module; `_socket` is what that module wraps.
+socket module.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import json
 import os
 import time
 
-from kortana.cli.errors import NOT_RUNNING, REFUSED, TIMED_OUT, USAGE, CliError
+from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Conversation:
         try:
             self._sock.connect(path)
         except OSError:
-            raise _not_running() from None
+            raise not_running() from None
         token = os.environ.get("KORTANA_TOKEN") if name == os.environ.get("KORTANA_AGENT") else None
         hello = {"protocol": 1, "role": "agent", "token": token, "pid": os.getpid(), "receive": receive}
         answer = self.ask("HELLO", "coordinator", None, hello, 10.0)
@@ -52,7 +52,7 @@ class Conversation:
         try:
             self._sock.sendall(json.dumps(event).encode() + b"\n")
         except OSError:
-            raise _not_running() from None
+            raise not_running() from None
         return event_id
 
     def ask(
@@ -81,15 +81,11 @@ class Conversation:
             except OSError:
                 data = b""
             if not data:
-                raise _not_running()
+                raise not_running()
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
         found: dict[str, Any] = json.loads(line)
         return found
-
-
-def _not_running() -> CliError:
-    return CliError(NOT_RUNNING, "not_running", "Kortana is not running here", "start it with `kortana up`")
 
 
 def _socket_path(file: str | None) -> str:
@@ -102,7 +98,7 @@ def _socket_path(file: str | None) -> str:
         with open(endpoint, "rb") as found:
             return str(json.loads(found.read())["socket"])
     except (OSError, ValueError, KeyError):
-        raise _not_running() from None
+        raise not_running() from None
 
 
 def _data_dir(file: str | None) -> str:

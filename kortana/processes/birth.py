@@ -49,7 +49,7 @@ class Newborn:
         folders: cgroups with limits that it enters before anything else. name: by which its forks are found where
         it has no cgroup of its own.
         """
-        data = msgspec.json.encode(Orders(start.spec, [str(folder) for folder in folders], name, start.raw_env))
+        data = msgspec.json.encode(Orders(start, [str(folder) for folder in folders], name))
         try:
             while data:
                 data = data[os.write(self._orders, data) :]
@@ -99,10 +99,12 @@ class Nursery:
     def is_gone(self, pid: int) -> None:
         """A process that is no worker has ended: perhaps the spare; another one comes after the next start."""
         if self._spare is not None and self._spare.pid == pid:
-            self._clear(self._spare)
-            self._spare = None
-        elif pid in self._leaving:
-            self._clear(self._leaving.pop(pid))
+            self.close()
+        newborn = self._leaving.pop(pid, None)
+        if newborn is not None:
+            newborn.process.reaped(0)
+            if newborn.group is not None:
+                cgroup.remove(newborn.group)
 
     def reject(self, newborn: Newborn) -> None:
         """It did not take its orders."""
@@ -114,11 +116,6 @@ class Nursery:
         if self._spare is not None:
             self.reject(self._spare)
             self._spare = None
-
-    def _clear(self, newborn: Newborn) -> None:
-        newborn.process.reaped(0)
-        if newborn.group is not None:
-            cgroup.remove(newborn.group)
 
     def _fork(self) -> Newborn:
         return Newborn(self._groups.add() if self._groups else None, self._runner)

@@ -45,8 +45,7 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
 
 def become(orders: Orders, runner: Runner) -> None:
     """Becomes the worker."""
-    spec = orders.spec
-    env = {**spec.env, **{os.fsdecode(name): os.fsdecode(value) for name, value in orders.raw_env}}
+    spec, env = orders.start.spec, orders.start.env()
     for folder in orders.folders:
         cgroup.enter(Path(folder))
     if orders.name is not None:

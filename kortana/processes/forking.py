@@ -57,10 +57,10 @@ class _Popen(multiprocessing.popen_fork.Popen):
                 process_obj.orders = stand_by(*process_obj.ends)
                 if process_obj.orders is None:
                     code = 0
-                elif process_obj.orders.spec.argv is not None:
+                elif process_obj.orders.start.spec.argv is not None:
                     process_obj.run()  # ends in exec: what Python workers need set up, 1 ms, is for nothing
                 else:
-                    process_obj.name = process_obj.orders.spec.worker
+                    process_obj.name = process_obj.orders.start.spec.worker
                     code = process_obj._bootstrap(parent_sentinel=None)
             finally:
                 os._exit(code)

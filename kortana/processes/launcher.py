@@ -24,8 +24,7 @@ from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
 from kortana.processes.posix import become_subreaper, start_ticks, usage_of
 
 SAMPLE_INTERVAL_S = 15.0
-SAMPLES = 40
-"""What a process used is looked at this often, and so many looks are kept: its last ten minutes."""
+"""What a process used is looked at this often."""
 MAX_REPORT = 256 * 1024
 _STREAMS = (b"o", b"e")
 
@@ -165,22 +164,23 @@ class Launcher:
 
     def _order(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
         """A process that has taken its orders: the spare, or a new one where that is gone. Raises OSError."""
-        spec = start.spec
+        try:
+            return self._order_next(start)
+        except BrokenPipeError:
+            return self._order_next(start)
+
+    def _order_next(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
+        spec, newborn, limits = start.spec, self._nursery.bear(), None
         name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
-        for is_last in (False, True):
-            newborn = self._nursery.bear()
-            limits = None
-            try:
-                limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
-                newborn.order(start, limits.folders, self._mark(spec).name if newborn.group is None else None)
-                return newborn, limits
-            except OSError as error:
-                if limits is not None:
-                    limits.remove()
-                self._nursery.reject(newborn)
-                if is_last or not isinstance(error, BrokenPipeError):
-                    raise
-        raise AssertionError("unreachable")
+        try:
+            limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
+            newborn.order(start, limits.folders, self._mark(spec).name if newborn.group is None else None)
+        except OSError:
+            if limits is not None:
+                limits.remove()
+            self._nursery.reject(newborn)
+            raise
+        return newborn, limits
 
     def _on_start_status(self, child: Child) -> None:
         """The status pipe ends when the worker's program has begun, and carries words where it could not."""

@@ -25,6 +25,10 @@ class Start(_Message, frozen=True):
         pairs = [(os.fsencode(name), os.fsencode(value)) for name, value in raw.items()]
         return cls(msgspec.structs.replace(spec, env=env), pairs)
 
+    def env(self) -> dict[str, str]:
+        """Every variable, as the system knows it."""
+        return {**self.spec.env, **{os.fsdecode(name): os.fsdecode(value) for name, value in self.raw_env}}
+
 
 def _is_utf8(text: str) -> bool:
     """False for text from the system that was no UTF-8, and holds surrogates in its place."""

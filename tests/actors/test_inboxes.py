@@ -121,12 +121,17 @@ class Echo(PersistenceActor):
         self.handled.append(("failed", threading.get_ident()))
 
 
-@pytest.mark.timeout(60)
-def test_a_rider_handles_what_it_is_told_before_anything_is_read_on(inbox: HubInbox) -> None:
-    connected(inbox).sendall(b"not json\n")
+def aboard(inbox: HubInbox) -> tuple[Any, Echo]:
     rider = Echo.start(inbox)
     actor = inbox._rider
     assert isinstance(actor, Echo)
+    return rider, actor
+
+
+@pytest.mark.timeout(60)
+def test_a_rider_handles_what_it_is_told_before_anything_is_read_on(inbox: HubInbox) -> None:
+    connected(inbox).sendall(b"not json\n")
+    rider, actor = aboard(inbox)
     rider.tell("a")
     rider.tell("b")
     assert isinstance(inbox.get().message, InboundReady)
@@ -144,9 +149,7 @@ def test_a_rider_handles_what_it_is_told_before_anything_is_read_on(inbox: HubIn
 
 @pytest.mark.timeout(60)
 def test_a_rider_goes_on_alone_when_its_driver_has_ended(inbox: HubInbox) -> None:
-    rider = Echo.start(inbox)
-    actor = inbox._rider
-    assert isinstance(actor, Echo)
+    rider, actor = aboard(inbox)
     rider.tell("before")
     thread = threading.Thread(target=inbox.leave)
     thread.start()
@@ -158,9 +161,7 @@ def test_a_rider_goes_on_alone_when_its_driver_has_ended(inbox: HubInbox) -> Non
 
 @pytest.mark.timeout(60)
 def test_a_rider_that_fails_is_dead_and_its_driver_goes_on(inbox: HubInbox) -> None:
-    rider = Echo.start(inbox)
-    actor = inbox._rider
-    assert isinstance(actor, Echo)
+    rider, actor = aboard(inbox)
     rider.tell("fail")
     rider.tell("never")
     inbox.put(Envelope("told"))

@@ -31,6 +31,16 @@ def _the_spare(project: Project) -> int:
     return _spares(project).pop()
 
 
+def _up_with_a_spare(project: Project) -> int:
+    project.write({"workers": {"w": {"command": ["sleep", "1000"], **FAST}}})
+    project.up()
+    return _the_spare(project)
+
+
+def _open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def _kill_and_follow(project: Project, incarnation: int) -> int:
     os.kill(project.worker("w")["pid"], signal.SIGKILL)
     eventually(lambda: project.running("w", incarnation), f"incarnation {incarnation}")
@@ -49,11 +59,12 @@ def test_the_spare_becomes_the_successor_and_another_one_stands_by(project: Proj
 
 
 def test_without_a_spare_a_worker_is_forked_on_the_spot(project: Project) -> None:
-    project.write({"workers": {"w": {"command": ["sleep", "1000"], **FAST}}})
-    project.up()
-    spare = _the_spare(project)
+    spare = _up_with_a_spare(project)
+    launcher = project.pids()["launcher"]
+    held = _open_files(launcher)
     os.kill(spare, signal.SIGKILL)
     eventually(lambda: not _spares(project), "it is gone, and reaped")
+    eventually(lambda: _open_files(launcher) == held - 5, "its pipes are closed")
     assert _kill_and_follow(project, 2) != spare
     os.kill(_the_spare(project), signal.SIGSTOP)  # takes its orders, and does not move: the start is late, no more
     os.kill(project.worker("w")["pid"], signal.SIGKILL)
@@ -63,12 +74,11 @@ def test_without_a_spare_a_worker_is_forked_on_the_spot(project: Project) -> Non
 
 
 def test_the_spare_goes_with_its_launcher(project: Project) -> None:
-    project.write({"workers": {"w": {"command": ["sleep", "1000"], **FAST}}})
-    project.up()
-    spare = _the_spare(project)
+    spare = _up_with_a_spare(project)
     os.kill(project.pids()["launcher"], signal.SIGKILL)
     eventually(lambda: project.running("w", 2), "a new launcher starts the worker")
     eventually(lambda: spare not in project.processes(), "the old spare is gone")
     _the_spare(project)
     os.kill(project.pids()["supervisor"], signal.SIGKILL)
     eventually(project.all_gone, "nothing is left")
+    assert project.all_gone()
