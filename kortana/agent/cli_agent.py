@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 
 from kortana.agent.answers import Task
+from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
+from kortana.agent.git import GitError
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
-from kortana.agent.worktree import Worktree, WorktreeError
+from kortana.agent.worktree import Worktree
+from kortana.processes.offspring import end_with_offspring
 from kortana.processes.posix import become_subreaper
-from kortana.processes.tree import all_processes, tree_of
 from kortana.protocol.event import Event
 
 SETTINGS_VARIABLE = "KORTANA_ADAPTER"
@@ -64,7 +66,15 @@ def run(agent: AgentInterface) -> None:
     """The adapter's whole life."""
     settings = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
     become_subreaper()
+    if settings.worktree:
+        _mend_checkout()
     _CliAgent(agent, settings).serve()
+
+
+def _mend_checkout() -> None:
+    """What a predecessor that died in the midst of a merge has left, also where no task follows."""
+    with contextlib.suppress(GitError), Checkout(Path.cwd()).changing(""):
+        pass
 
 
 def render(template: str, task: dict[str, Any], agent: str, results: dict[str, Any]) -> str:
@@ -106,7 +116,7 @@ class _CliAgent:
         began = time.monotonic()
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
-        except WorktreeError as error:
+        except GitError as error:
             self._agent.update_task_status(task.id, "failed", str(error))
             return False
         prompt = render(self._template, task.fields, self._agent.name, self._results(task))
@@ -140,7 +150,7 @@ class _CliAgent:
             try:
                 result["changed"] = tree.commit(f"{task.id}: {title}")
                 if not result["changed"]:
-                    tree.remove(with_branch=True)
+                    tree.discard()
                 elif self._settings.merge:
                     refused = tree.merge(f"Merge {tree.branch}: {title}")
                     result["merged"] = not refused
@@ -149,7 +159,7 @@ class _CliAgent:
                         self._agent.update_task_status(task.id, "failed", details, result=result)
                         say(f"{task.id}: {details}")
                         return
-            except WorktreeError as error:
+            except GitError as error:
                 self._agent.update_task_status(task.id, "failed", str(error)[:1000], result=result)
                 return
         details = (result["text"].strip().splitlines() or ["done"])[-1][:500]
@@ -184,7 +194,7 @@ class _CliAgent:
             threading.Thread(target=_feed, args=(process, prompt), daemon=True).start()
         outcome, lines = Outcome(), deque[str](maxlen=KEPT_LINES)
         self._follow(process, task, outcome, lines)
-        code = _end(process)
+        code = end_with_offspring(process, STOP_GRACE_S)
         self._process = None
         return code, outcome, list(lines)
 
@@ -201,7 +211,7 @@ class _CliAgent:
                 if silent:
                     outcome.error = f"stalled: no word for {stall:g}s"
                 if silent or task.lost or (is_over and _tree_is_silent(heard[0])):
-                    _end(process)
+                    end_with_offspring(process, STOP_GRACE_S)
                     return
 
         threading.Thread(target=watch, name="watch", daemon=True).start()
@@ -223,14 +233,14 @@ class _CliAgent:
         if is_lease_gone(event) and task is not None and task.id == event.task_id:
             task.lose()
             if process is not None:
-                _end(process)
+                end_with_offspring(process, STOP_GRACE_S)
         say(f"heard {instruction_of(event)} {event.task_id or ''}: {event.payload.get('reason', '')}")
 
     def _on_stop(self, *_: object) -> None:
         if self._task is not None:
             self._task.lose()
         if self._process is not None:
-            _end(self._process)
+            end_with_offspring(self._process, STOP_GRACE_S)
         sys.exit(0)
 
 
@@ -263,46 +273,3 @@ def _feed(process: "subprocess.Popen[bytes]", prompt: str) -> None:
 def _tree_is_silent(heard: float) -> bool:
     """The CLI itself is gone, and what it has left holds the pipe without a word."""
     return time.monotonic() - heard > 1.0
-
-
-def _end(process: "subprocess.Popen[bytes]") -> int:
-    """Ends the CLI with everything that it has started: its group, and whatever has left it; gives its exit code.
-
-    This process is the subreaper, so that a grandchild in a group of its own is found as a child of this one.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_GRACE_S)
-        os.killpg(process.pid, signal.SIGKILL)
-    me = os.getpid()
-    for _ in range(50):
-        found = [pid for pid in tree_of(all_processes(), lambda info: info.ppid == me) if pid != me]
-        if not found:
-            break
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.005)
-        _reap_others(process.pid)
-    return process.wait()
-
-
-def _reap_others(but: int) -> None:
-    """Takes the orphans that were left to this process."""
-    for pid in all_zombies(os.getpid()):
-        if pid != but:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-
-
-def all_zombies(parent: int) -> list[int]:
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-                if fields[0] == b"Z" and int(fields[1]) == parent:
-                    found.append(int(name))
-    return found

@@ -1,85 +1,109 @@
 """A git worktree of its own for each task: made from HEAD, kept on failure, merged or left by choice."""
 
-import contextlib
-import fcntl
-import os
-import subprocess
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
-GIT_TIMEOUT_S = 120.0
+from kortana.agent.checkout import Checkout, merged
+from kortana.agent.git import GitError, GitInterruptedError, git, succeeds
 
-
-class WorktreeError(Exception):
-    """What git said."""
-
-
-def _git(folder: Path, *words: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise WorktreeError(f"git {words[0]}: {error}") from None
-    if done.returncode:
-        raise WorktreeError(f"git {words[0]}: {(done.stderr or done.stdout).strip()[-500:]}")
-    return done.stdout.strip()
+UNFINISHED = ("initializing", "kortana: removing")
+"""What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
 
 
 class Worktree:
-    """`.kortana/worktrees/TASK` on branch `kortana/TASK`. One that an earlier attempt has left is gone on with."""
+    """`.kortana/worktrees/TASK` on branch `kortana/TASK`. One that an earlier attempt has left is gone on with;
+    one that was not wholly made, or not wholly removed, is made anew: what it lacks would pass for deleted.
+
+    Only the holder of the task's lease may make one. Raises GitError.
+    """
 
     def __init__(self, repository: Path, task: str) -> None:
-        self.repository = Path(_git(repository, "rev-parse", "--show-toplevel"))
+        self._checkout = Checkout(repository)
         self.branch = f"kortana/{task}"
-        self.folder = self.repository / ".kortana" / "worktrees" / task
-        if not (self.folder / ".git").exists():
-            self._make()
-
-    def _make(self) -> None:
-        with self._locked():
-            _git(self.repository, "worktree", "prune")
-            exclude = Path(_git(self.repository, "rev-parse", "--git-path", "info/exclude"))
-            exclude = exclude if exclude.is_absolute() else self.repository / exclude
-            known = exclude.read_text() if exclude.exists() else ""
-            if "/.kortana/" not in known:
-                exclude.parent.mkdir(parents=True, exist_ok=True)
-                exclude.write_text(known + ("" if known.endswith("\n") or not known else "\n") + "/.kortana/\n")
-            exists = _git(self.repository, "branch", "--list", self.branch)
-            words = [str(self.folder), self.branch] if exists else ["-b", self.branch, str(self.folder), "HEAD"]
-            _git(self.repository, "worktree", "add", "--quiet", *words)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Two workers must not change the repository's own state at a time."""
-        path = Path(_git(self.repository, "rev-parse", "--absolute-git-dir")) / "kortana.lock"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
+        self.folder = self._checkout.root / ".kortana" / "worktrees" / task
+        with self._checkout.changing(self.branch):
+            self._checkout.drop_lock_of(self.branch)
+            if self._is_whole():
+                self._drop_locks()
+            else:
+                self._clear()
+                self._make()
 
     def commit(self, message: str) -> bool:
         """Commits whatever has changed; whether the branch has anything that HEAD has not."""
-        _git(self.folder, "add", "--all")
-        if _git(self.folder, "status", "--porcelain"):
-            _git(self.folder, "commit", "--quiet", "--no-verify", "-m", message)
-        return bool(_git(self.repository, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
+        git(self.folder, "add", "--all")
+        if git(self.folder, "status", "--porcelain"):
+            git(self.folder, "commit", "--quiet", "--no-verify", "-m", message)
+        return bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
 
     def merge(self, message: str) -> str:
-        """Merges the branch into what the repository has checked out; gives the reason where that cannot be."""
-        with self._locked():
+        """Merges the branch into what the repository has checked out; gives the reason where that cannot be.
+
+        The merge is made beside the checkout, which then only moves forward: a conflict never touches it.
+        """
+        with self._checkout.changing(self.branch):
             try:
-                _git(self.repository, "merge", "--quiet", "--no-ff", "--no-edit", "-m", message, self.branch)
-            except WorktreeError as error:
-                with contextlib.suppress(WorktreeError):
-                    _git(self.repository, "merge", "--abort")
+                head, commit = merged(self._checkout, self.branch, message)
+                self._checkout.advance(self.branch, head, commit)
+            except GitInterruptedError:
+                raise
+            except GitError as error:
                 return str(error)
-            self.remove(with_branch=True)
+            self._remove()
         return ""
 
-    def remove(self, with_branch: bool = False) -> None:
-        _git(self.repository, "worktree", "remove", "--force", str(self.folder))
-        if with_branch:
-            _git(self.repository, "branch", "--quiet", "--delete", self.branch)
+    def discard(self) -> None:
+        """Removes worktree and branch."""
+        with self._checkout.changing(self.branch):
+            self._remove()
+
+    def _admin_dir(self) -> Path | None:
+        """The folder in which git keeps what it knows of this worktree."""
+        for file in (self._checkout.common_dir / "worktrees").glob("*/gitdir"):
+            if file.read_text(errors="surrogateescape").strip() == str(self.folder / ".git"):
+                return file.parent
+        return None
+
+    def _is_whole(self) -> bool:
+        admin = self._admin_dir()
+        if admin is None or not (self.folder / ".git").exists() or not (admin / "index").exists():
+            return False
+        locked = admin / "locked"
+        return not locked.exists() or locked.read_text().strip() not in UNFINISHED
+
+    def _drop_locks(self) -> None:
+        """What a git of the earlier attempt has left locked: it died, or its lease has gone to us."""
+        admin = self._admin_dir()
+        for path in admin.glob("*.lock") if admin else ():
+            path.unlink(missing_ok=True)
+
+    def _clear(self) -> None:
+        admin = self._admin_dir()
+        if admin is not None:
+            (admin / "locked").unlink(missing_ok=True)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        git(self._checkout.root, "worktree", "prune")
+
+    def _make(self) -> None:
+        root = self._checkout.root
+        self._exclude()
+        exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
+        has_more = exists and not succeeds(root, "merge-base", "--is-ancestor", self.branch, "HEAD")
+        words = [str(self.folder), self.branch] if has_more else ["-B", self.branch, str(self.folder), "HEAD"]
+        git(root, "worktree", "add", "--quiet", *words)
+
+    def _exclude(self) -> None:
+        """Worktrees are nothing to be committed."""
+        path = self._checkout.common_dir / "info" / "exclude"
+        known = path.read_text() if path.exists() else ""
+        if "/.kortana/" not in known:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(known + ("" if known.endswith("\n") or not known else "\n") + "/.kortana/\n")
+
+    def _remove(self) -> None:
+        admin = self._admin_dir()
+        if admin is not None:
+            (admin / "locked").write_text(UNFINISHED[1])
+        self._clear()
+        git(self._checkout.root, "branch", "--quiet", "-D", self.branch)

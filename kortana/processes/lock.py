@@ -1,4 +1,4 @@
-"""One owner of a data folder at a time, by a lock that the kernel lets go with its holder."""
+"""Locks that the kernel lets go with their holder: one owner of a data folder, and turns at a shared thing."""
 
 import fcntl
 import os
@@ -53,3 +53,32 @@ def holder_of(path: Path) -> int | None:
     finally:
         os.close(fd)
     return None
+
+
+class IntentLock:
+    """Turns by an flock whose file says what its holder is about to do. A holder that dies leaves that to the next."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = -1
+
+    def acquire(self) -> bytes:
+        """Waits for the turn; gives what a holder that died had begun, or nothing. Raises OSError."""
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        return os.pread(self._fd, os.fstat(self._fd).st_size, 0)
+
+    def intend(self, what: bytes) -> None:
+        """Says, durably, what is begun; nothing: it is done. A death in between leaves the old word or the new one
+        with blanks or a rest of the old behind it, which no decoder takes for another."""
+        os.pwrite(self._fd, what, 0)
+        os.ftruncate(self._fd, len(what))
+        os.fsync(self._fd)
+
+    def written_ns(self) -> int:
+        """When the intent was written, on the clock of the files' own times."""
+        return os.fstat(self._fd).st_mtime_ns
+
+    def release(self) -> None:
+        os.close(self._fd)
+        self._fd = -1

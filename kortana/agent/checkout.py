@@ -1,0 +1,177 @@
+"""The repository's own checkout, which several adapters change: one at a time, and wholly or not at all.
+
+git itself is not safe against kill -9: it leaves `index.lock`, which stops every later git, and a work tree half way
+between two commits. So each change says beforehand what it is about to do, in the file that is the lock; who gets the
+lock after a holder that died finds it there, and mends.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
+from kortana.processes.lock import IntentLock
+
+STALE_S = 2.0
+"""A git that lives holds a lock for less, but for one that waits for its user; and that one's is older than ours."""
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """What the holder of the lock is about to do; stands in the lock's file, as JSON, until it is done."""
+
+    branch: str
+    """The task's branch, which is made, merged or deleted."""
+    old: str = ""
+    new: str = ""
+    """The commits between which the checkout is being moved; empty: the checkout is not touched."""
+
+
+class Checkout:
+    """What the repository has checked out. Raises GitError where the folder is in no repository."""
+
+    def __init__(self, folder: Path) -> None:
+        words = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+        root, own, common = git(folder, "rev-parse", *words).split("\n")
+        self.root, self.git_dir = Path(root), Path(own)
+        self.common_dir = (folder / common).resolve()
+        """Where branches and worktrees are; another than git_dir where this checkout is itself a linked worktree."""
+        self._lock = IntentLock(self.git_dir / "kortana.lock")
+
+    @contextlib.contextmanager
+    def changing(self, branch: str) -> Iterator[None]:
+        """Waits for the turn to change the repository, and mends first what a holder that died has left.
+
+        A refusal by git (GitError) leaves nothing to mend; whatever else ends the block leaves it to the next.
+        """
+        left = self._lock.acquire()
+        try:
+            if left:
+                self._mend(left)
+            self._intend(Intent(branch))
+            try:
+                yield
+            except GitInterruptedError:
+                raise
+            except GitError:
+                self._lock.intend(b"")
+                raise
+            self._lock.intend(b"")
+        finally:
+            self._lock.release()
+
+    def head(self) -> str:
+        return git(self.root, "rev-parse", "HEAD")
+
+    def advance(self, branch: str, old: str, new: str) -> None:
+        """Moves the checkout from `old`, where it is, to `new`, which descends from it. Within `changing` only.
+
+        Raises GitError, with nothing changed, where that would overwrite what is not committed.
+        """
+        with contextlib.suppress(GitError):
+            git(self.root, "update-index", "-q", "--refresh")
+        git(self.root, "read-tree", "-m", "-u", "--dry-run", old, new)
+        self._intend(Intent(branch, old, new))
+        git(self.root, "merge", "--quiet", "--ff-only", new)
+        self._intend(Intent(branch))
+
+    def drop_lock_of(self, branch: str) -> None:
+        """The branch's lock: whoever made it is gone, as the branch is ours."""
+        (self.common_dir / "refs" / "heads" / f"{branch}.lock").unlink(missing_ok=True)
+
+    def _intend(self, intent: Intent) -> None:
+        self._lock.intend(msgspec.json.encode(intent))
+
+    def _mend(self, left: bytes) -> None:
+        try:
+            intent = msgspec.json.decode(left, type=Intent)
+        except msgspec.DecodeError:
+            intent = Intent("")
+        self._drop_stale_locks(intent.branch)
+        if intent.old and self.head() == intent.old:
+            self._undo(intent.old, intent.new)
+
+    def _drop_stale_locks(self, branch: str) -> None:
+        """Removes what a dead git has locked since the intent was written, and nobody alive has."""
+        since = self._lock.written_ns()
+        names = {*self.git_dir.glob("*.lock"), *self.common_dir.glob("*.lock")} - {self._lock.path}
+        for ref in (f"refs/heads/{branch}", self._current_branch()):
+            names.add(self.common_dir / f"{ref}.lock")
+        found = {path: stat for path in names if (stat := _stat(path)) and stat.st_mtime_ns >= since}
+        if not found:
+            return
+        youngest = max(stat.st_mtime for stat in found.values())
+        time.sleep(min(max(0.0, youngest + STALE_S - time.time()), STALE_S))
+        for path, stat in found.items():
+            now = _stat(path)
+            if now is not None and (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns):
+                path.unlink(missing_ok=True)
+
+    def _current_branch(self) -> str:
+        head = (self.git_dir / "HEAD").read_text(errors="replace").strip()
+        return head.removeprefix("ref: ") if head.startswith("ref: ") else "HEAD"
+
+    def _undo(self, old: str, new: str) -> None:
+        """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/."""
+        names = listed(self.root, "diff", "--name-only", "--no-renames", "-z", old, new)
+        before = set(listed(self.root, "ls-tree", "-r", "--name-only", "--full-tree", "-z", old))
+        kept = [name for name in names if name in before]
+        added = [name for name in names if name not in before]
+        self._rescue(old, new, kept, added)
+        from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
+        git(self.root, "reset", "--quiet", *from_stdin, old, paths=names)
+        for name in added:
+            self._unlink(self.root / name)
+        git(self.root, "checkout-index", "--force", "--stdin", "-z", paths=kept)
+
+    def _rescue(self, old: str, new: str, kept: list[str], added: list[str]) -> None:
+        index = self.git_dir / "kortana.index"
+        index.unlink(missing_ok=True)
+        git(self.root, "read-tree", old, index=index)
+        there = kept + [name for name in added if os.path.lexists(self.root / name)]
+        if there:
+            git(self.root, "add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul",
+                paths=there, index=index)  # fmt: skip
+        tree = git(self.root, "write-tree", index=index)
+        index.unlink()
+        of_neither = set(listed(self.root, "diff", "--name-only", "-z", old, tree)) & set(
+            listed(self.root, "diff", "--name-only", "-z", new, tree)
+        )
+        if of_neither:
+            commit = git(self.root, "commit-tree", tree, "-p", old, "-m", "What lay where a merge was cut off")
+            git(self.root, "update-ref", f"refs/kortana/rescued/{commit[:12]}", commit)
+
+    def _unlink(self, path: Path) -> None:
+        """The file, and the folders that are empty without it."""
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder == self.root:
+                    return
+                folder.rmdir()
+
+
+def merged(checkout: Checkout, branch: str, message: str) -> tuple[str, str]:
+    """The commit that merges a branch into what is checked out, made beside it; and the commit that is its base.
+
+    Raises GitError, with git's words on each conflict.
+    """
+    root, head = checkout.root, checkout.head()
+    try:
+        tree = git(root, "merge-tree", "--write-tree", "--name-only", head, branch)
+    except GitError as error:
+        if "usage:" in str(error):
+            raise GitError("git 2.38 or later is needed to merge a task's branch") from None
+        raise
+    signed = ["-S"] if succeeds(root, "config", "--type=bool", "--get", "commit.gpgsign", "true") else []
+    return head, git(root, "commit-tree", *signed, tree, "-p", head, "-p", branch, "-m", message)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None

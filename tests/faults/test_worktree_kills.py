@@ -1,0 +1,194 @@
+"""kill -9 at every point of an attempt in a git worktree: the next attempt merges, and nothing of the user's is lost.
+
+The points are real ones in the midst of git: before and after each git command, and wherever git calls out with its
+locks held and its work half done (the reference-transaction and post-index-change hooks, and a smudge filter at each
+file that it checks out).
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kortana.agent.checkout import Checkout, Intent
+from kortana.agent.git import GitError
+from kortana.agent.worktree import Worktree
+
+GIT = shutil.which("git") or "git"
+LONG = bool(os.environ.get("KORTANA_LONG"))
+SLICE = 1 if LONG else 9
+POINT = """\
+#!/bin/sh
+[ -n "$POINTS" ] || exit 0
+echo x >> "$POINTS"
+[ "$(wc -l < "$POINTS")" -ne "$KILL_AT" ] || kill -9 0
+"""
+SHIM = """\
+#!/bin/sh
+"$POINT"
+"$GIT" "$@"
+code=$?
+"$POINT"
+exit $code
+"""
+
+
+class Repository:
+    def __init__(self, folder: Path, tools: Path) -> None:
+        self.folder, self.tools = folder, tools
+        self.env = {
+            **os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "GIT": GIT, "POINT": str(tools / "point"),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **{f"GIT_{who}_{what}": "t@t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }  # fmt: skip
+        self._script("point", POINT)
+        self._script("git", SHIM)
+        for hook in ("reference-transaction", "post-index-change"):
+            self._script(hook, '#!/bin/sh\nexec "$POINT"\n')
+        self._script("smudge", '#!/bin/sh\n"$POINT"\nexec cat\n')
+        self.git("init", "-q", "-b", "main")
+        for key, value in (("core.hooksPath", str(tools)), ("filter.points.smudge", str(tools / "smudge"))):
+            self.git("config", key, value)
+        self.write(".gitattributes", "*.txt filter=points\nfile* filter=points\n")
+        for name in ("edits.txt", "going.txt", "dirty", "staged", *(f"file{n}" for n in range(4))):
+            self.write(name, f"{name}\n")
+        self.git("add", "-A")
+        self.git("commit", "-qm", "begin")
+        self.write("dirty", "the user's\n")
+        self.write("staged", "the user's too\n")
+        self.git("add", "staged")
+        self.write("untracked", "and this\n")
+        self.status = self.git("status", "--porcelain")
+
+    def _script(self, name: str, text: str) -> None:
+        (self.tools / name).write_text(text)
+        (self.tools / name).chmod(0o755)
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text)
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(
+            [GIT, "-C", str(self.folder), *words], env=self.env, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def attempt(self, task: str, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
+        """One attempt; killed, with all its children, at a point."""
+        points = self.tools / "points"
+        points.unlink(missing_ok=True)
+        env = {**self.env, **({"POINTS": str(points), "KILL_AT": str(kill_at)} if kill_at else {})}
+        words = [sys.executable, str(Path(__file__).with_name("merging.py")), str(self.folder), task]
+        return subprocess.run(words, env=env, capture_output=True, text=True, start_new_session=True, timeout=120)
+
+    def check(self, merged: list[str]) -> None:
+        assert self.git("status", "--porcelain") == self.status
+        assert (self.folder / "dirty").read_text() == "the user's\n"
+        assert (self.folder / "edits.txt").read_text().split() == ["edits.txt", *merged]
+        assert sorted(path.name for path in (self.folder / "made").iterdir()) == sorted(merged)
+        assert len(self.git("ls-tree", "--name-only", "HEAD").split()) == 10, "no file was taken for deleted"
+        assert "kortana/" not in self.git("branch", "--list")
+        assert len(self.git("worktree", "list").splitlines()) == 1
+        assert not list((self.folder / ".git").rglob("*.lock")) or self.locks() == ["kortana.lock"]
+
+    def locks(self) -> list[str]:
+        return [path.name for path in (self.folder / ".git").rglob("*.lock")]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    folder, tools = tmp_path / "r", tmp_path / "tools"
+    folder.mkdir()
+    tools.mkdir()
+    found = Repository(folder, tools)
+    for name, value in found.env.items():
+        monkeypatch.setenv(name, value)
+    yield found
+
+
+@pytest.mark.timeout(1800)
+def test_an_attempt_killed_anywhere_leaves_a_repository_in_which_the_next_one_merges(repository: Repository) -> None:
+    merged: list[str] = []
+    killed, point = 0, 1 + int(os.environ.get("KORTANA_SEED", "1")) % SLICE
+    while True:
+        task = f"t{point}"
+        done = repository.attempt(task, point)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        killed += 1
+        done = repository.attempt(task)
+        assert done.returncode == 0, f"point {point}: {done.stderr}"
+        merged.append(task)
+        repository.check(merged)
+        point += SLICE
+    print(f"killed at {killed} of {point} points")
+    assert killed >= 50 // SLICE
+
+
+def test_a_conflict_never_touches_the_checkout(repository: Repository) -> None:
+    tree = Worktree(repository.folder, "a")
+    (tree.folder / "edits.txt").write_text("one\n")
+    assert tree.commit("a")
+    other = Worktree(repository.folder, "b")
+    (other.folder / "edits.txt").write_text("another\n")
+    assert other.commit("b") and other.merge("b") == ""
+    before = repository.git("rev-parse", "HEAD")
+    assert "CONFLICT (content): Merge conflict in edits.txt" in tree.merge("a")
+    assert repository.git("rev-parse", "HEAD") == before
+    assert repository.git("status", "--porcelain") == repository.status
+
+
+def test_what_the_user_has_not_committed_is_not_overwritten(repository: Repository) -> None:
+    tree = Worktree(repository.folder, "a")
+    (tree.folder / "dirty").write_text("the task's\n")
+    (tree.folder / "untracked").write_text("the task's\n")
+    assert tree.commit("a")
+    assert "dirty" in tree.merge("a")
+    assert (repository.folder / "dirty").read_text() == "the user's\n"
+    assert (repository.folder / "untracked").read_text() == "and this\n"
+    assert repository.git("status", "--porcelain") == repository.status
+
+
+def test_what_was_edited_after_a_merge_was_cut_off_is_kept_aside(repository: Repository) -> None:
+    tree = Worktree(repository.folder, "a")
+    (tree.folder / "edits.txt").write_text("the task's\n")
+    (tree.folder / "new.txt").write_text("the task's\n")
+    tree.commit("a")
+    checkout = Checkout(repository.folder)
+    old, new = checkout.head(), repository.git("rev-parse", tree.branch).strip()
+    with pytest.raises(KeyboardInterrupt), checkout.changing(tree.branch):
+        checkout._intend(Intent(tree.branch, old, new))
+        repository.write("edits.txt", "typed in between\n")
+        repository.write("new.txt", "the task's\n")
+        raise KeyboardInterrupt
+    with checkout.changing(""):
+        pass
+    assert repository.git("status", "--porcelain") == repository.status
+    rescued = repository.git("for-each-ref", "--format=%(refname)", "refs/kortana/rescued").strip()
+    assert repository.git("show", f"{rescued}:edits.txt") == "typed in between\n"
+
+
+def test_a_refusal_leaves_nothing_to_mend(repository: Repository) -> None:
+    checkout = Checkout(repository.folder)
+    with pytest.raises(GitError), checkout.changing("x"):
+        raise GitError("no")
+    assert (repository.folder / ".git" / "kortana.lock").read_bytes() == b""
+
+
+def test_a_git_that_lives_keeps_its_lock(repository: Repository) -> None:
+    """One made before our intent was written, or that changes while we look, is somebody's."""
+    checkout = Checkout(repository.folder)
+    theirs = repository.folder / ".git" / "index.lock"
+    theirs.touch()
+    os.utime(theirs, (1_700_000_000, 1_700_000_000))
+    with contextlib.suppress(KeyboardInterrupt), checkout.changing("x"):
+        raise KeyboardInterrupt
+    with checkout.changing(""):
+        assert theirs.exists()
