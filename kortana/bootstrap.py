@@ -26,7 +26,7 @@ from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor
 from kortana.actors.timer import TimerActor
 from kortana.actors.worker_view import Worker
-from kortana.adapters.files.crashes import CrashStore, latest_events
+from kortana.adapters.files.crashes import CrashStore
 from kortana.adapters.files.edits import EditError, line_of
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.layout import DataLayout, replace_file
@@ -168,14 +168,11 @@ class Tree:
 
     def _tell_unclean(self, run_id: str, ended: int) -> None:
         try:
-            crash_id = record_own_death(self._crashes, self._latest_events, run_id, ended)
+            crash_id = record_own_death(self._crashes, self._journal.tail.events_of, run_id, ended)
         except OSError as error:
             crash_id = f"lost: {error.strerror}"
         self._log.write("supervisor_died", run_id=run_id, crash_id=crash_id)
         self._say(f"the last run had not ended cleanly: `kortana crashes show {crash_id}`")
-
-    def _latest_events(self, agent: str, most: int) -> list[dict[str, Any]]:
-        return latest_events(self._layout.journal, agent, most)
 
     def _tell_note(self, note: str) -> None:
         self._say(note)
@@ -214,7 +211,7 @@ class Tree:
             coordinator=self._core.tell_coordinator, log=self._log.write,
             draw=lambda: random.uniform(-1, 1), make_spec=self._process_spec,
             tree_budget=TreeBudget(spec.intensity, spec.period), strategy=spec.strategy,
-            recorder=CrashRecorder(self._crashes, self._latest_events, self._core.held_by, self._log.write),
+            recorder=CrashRecorder(self._crashes, self._journal.tail.events_of, self._core.held_by, self._log.write),
         )  # fmt: skip
         ref: Any = SupervisorActor.start(
             self._config, self._core, services, self._route, self._log_and_tell,

@@ -34,8 +34,9 @@ class Checkout:
     """What the repository has checked out. Raises GitError where the folder is in no repository."""
 
     def __init__(self, folder: Path) -> None:
-        words = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
-        root, own, common = git(folder, "rev-parse", *words).split("\n")
+        words = ("--show-prefix", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+        self.prefix, root, own, common = git(folder, "rev-parse", *words).split("\n")
+        """Where the folder lies below the repository's root: empty, or with a slash at its end."""
         self.root, self.git_dir = Path(root), Path(own)
         self.common_dir = (folder / common).resolve()
         """Where branches and worktrees are; another than git_dir where this checkout is itself a linked worktree."""

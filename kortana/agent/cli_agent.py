@@ -120,7 +120,7 @@ class _CliAgent:
             self._agent.update_task_status(task.id, "failed", str(error))
             return False
         prompt = render(self._template, task.fields, self._agent.name, self._results(task))
-        code, outcome, lines = self._run(task, prompt, tree.folder if tree else Path.cwd())
+        code, outcome, lines = self._run(task, prompt, tree.place if tree else Path.cwd())
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
             return False

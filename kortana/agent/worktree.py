@@ -17,10 +17,12 @@ class Worktree:
     Only the holder of the task's lease may make one. Raises GitError.
     """
 
-    def __init__(self, repository: Path, task: str) -> None:
-        self._checkout = Checkout(repository)
+    def __init__(self, folder: Path, task: str) -> None:
+        self._checkout = Checkout(folder)
         self.branch = f"kortana/{task}"
         self.folder = self._checkout.root / ".kortana" / "worktrees" / task
+        self.place = self.folder / self._checkout.prefix
+        """Where the work is done: what stands for the given folder, which need not be the repository's root."""
         with self._checkout.changing(self.branch):
             self._checkout.drop_lock_of(self.branch)
             if self._is_whole():
@@ -28,6 +30,7 @@ class Worktree:
             else:
                 self._clear()
                 self._make()
+        self.place.mkdir(parents=True, exist_ok=True)
 
     def commit(self, message: str) -> bool:
         """Commits whatever has changed; whether the branch has anything that HEAD has not."""

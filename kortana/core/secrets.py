@@ -1,9 +1,8 @@
 """Masks secrets in text that is kept: by the name before them, and by their shape."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
-
-from kortana.protocol.codec import encode_json
 
 MASK = "***"
 _SECRET_NAME = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|api[_-]?key|private[_-]?key|credential|auth)")
@@ -35,11 +34,27 @@ _RULES: tuple[_Rule, ...] = (
 """(hints, pattern, what stands for it): the pattern cannot match where none of its hints is in the lower-case text."""
 
 
-def _rules_for(text: str) -> list[_Rule]:
-    """The rules that may apply, each with the hints that are there."""
-    low = text.lower()
-    found = [(tuple(hint for hint in hints if hint in low), pattern, mask) for hints, pattern, mask in _RULES]
-    return [rule for rule in found if rule[0]]
+def _rules_for(texts: list[str]) -> list[_Rule]:
+    """The rules that apply to one of the texts; a pattern is slow, so only a text with a hint is searched."""
+    lows = [text.lower() for text in texts]
+    everything = "\n".join(lows)
+    found = []
+    for hints, pattern, stand_in in _RULES:
+        here = [hint for hint in hints if hint in everything]
+        if any(hint in low and pattern.search(text) for text, low in zip(texts, lows, strict=True) for hint in here):
+            found.append((hints, pattern, stand_in))
+    return found
+
+
+def _strings_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings_of(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings_of(item)
 
 
 def is_secret_name(name: str) -> bool:
@@ -54,28 +69,28 @@ class Masker:
         self._known = sorted((value for value in known if len(value) >= 4), key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        return self._masked(text, _rules_for(text))
+        return _masked(text, self._known, _rules_for([text]))
 
     def value(self, value: Any) -> Any:
-        """Masks every string in a JSON value; what no string of it can hold is looked for once, not in each."""
-        return self._value(value, _rules_for(encode_json(value).decode()))
+        """Masks every string in a JSON value; where nothing is to be masked, that is the value itself."""
+        texts = list(_strings_of(value))
+        known, rules = [secret for secret in self._known if any(secret in text for text in texts)], _rules_for(texts)
+        return _rebuilt(value, known, rules) if known or rules else value
 
-    def _masked(self, text: str, rules: list[_Rule]) -> str:
-        for known in self._known:
-            text = text.replace(known, MASK)
-        low = text.lower()
-        for hints, pattern, stand_in in rules:
-            for hint in hints:
-                if hint in low:
-                    text = pattern.sub(stand_in, text)
-                    break
-        return text
 
-    def _value(self, value: Any, rules: list[_Rule]) -> Any:
-        if isinstance(value, str):
-            return self._masked(value, rules)
-        if isinstance(value, dict):
-            return {key: self._value(item, rules) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._value(item, rules) for item in value]
-        return value
+def _masked(text: str, known: list[str], rules: list[_Rule]) -> str:
+    for secret in known:
+        text = text.replace(secret, MASK)
+    for _, pattern, stand_in in rules:
+        text = pattern.sub(stand_in, text)
+    return text
+
+
+def _rebuilt(value: Any, known: list[str], rules: list[_Rule]) -> Any:
+    if isinstance(value, str):
+        return _masked(value, known, rules)
+    if isinstance(value, dict):
+        return {key: _rebuilt(item, known, rules) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rebuilt(item, known, rules) for item in value]
+    return value

@@ -303,15 +303,15 @@ class Launcher:
             self._unwatch(child.crash_fd)
             child.crash_fd = -1
         child.oom = child.limits.oom_kills()
-        child.limits.remove()
-        if child.group is not None:
-            cgroup.remove(child.group)
         del self._children[child.key]
         self._check_pattern(child)
         if child.start_error:
             self._tell(messages.StartFailed(*child.key, child.start_error))
         else:
             self._tell(messages.Exited(*child.key, child.pid, child.exit()))
+        child.limits.remove()
+        if child.group is not None:
+            cgroup.remove(child.group)
 
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""

@@ -192,3 +192,12 @@ def test_a_git_that_lives_keeps_its_lock(repository: Repository) -> None:
         raise KeyboardInterrupt
     with checkout.changing(""):
         assert theirs.exists()
+
+
+def test_work_is_done_where_the_project_lies_in_the_repository(repository: Repository) -> None:
+    (repository.folder / "sub").mkdir()
+    tree = Worktree(repository.folder / "sub", "a")
+    assert tree.place == tree.folder / "sub" and tree.place.is_dir()
+    (tree.place / "made").write_text("x")
+    assert tree.commit("a") and tree.merge("a") == ""
+    assert (repository.folder / "sub" / "made").read_text() == "x"

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kortana.adapters.files.layout import PRIVATE_DIR, PRIVATE_FILE
-from kortana.adapters.files.segments import lines_of
-from kortana.protocol.codec import FrameError, decode_record, encode_json
+from kortana.protocol.codec import encode_json
 
 KEEP_RECORDS = 500
 KEEP_BYTES = 50 << 20
-TAIL_BYTES = 256 * 1024
 
 
 class CrashStore:
@@ -89,30 +87,3 @@ def _load(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def latest_events(journal: Path, agent: str, most: int) -> list[dict[str, Any]]:
-    """The last events to and from an agent within the journal's last 256 KiB, as short values."""
-    try:
-        begin = max(journal.stat().st_size - TAIL_BYTES, 0)
-    except OSError:
-        return []
-    mark = f'"{agent}"'.encode()
-    found: list[dict[str, Any]] = []
-    for line in reversed([line for _, line in lines_of(journal, begin) if mark in line]):
-        try:
-            record = decode_record(line.rstrip(b"\n"))
-        except FrameError:
-            continue
-        event = record.event
-        if agent in (event.source, event.target, event.payload.get("agent")):
-            found.append(
-                {
-                    "seq": record.seq, "recorded_at": record.recorded_at, "source": event.source,
-                    "target": event.target, "event_type": event.event_type, "task_id": event.task_id,
-                    "payload": event.payload,
-                }
-            )  # fmt: skip
-        if len(found) == most:
-            break
-    return found[::-1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kortana.adapters.files.layout import PRIVATE_FILE, replace_file, sync_folder
 from kortana.adapters.files.segments import TornTail, next_segment_name, read_records, segment_paths
+from kortana.adapters.files.tail import JournalTail
 from kortana.ports import JournalFault
 from kortana.protocol.event import Record
 
@@ -27,6 +28,7 @@ class FileJournal:
         self._rotate_bytes = rotate_bytes
         self._fd = -1
         self._size = 0
+        self.tail = JournalTail(path)
         self._distrusted = False
         """A sync of the current file has failed: what the page cache shows of it may never reach the disk."""
 
@@ -82,6 +84,7 @@ class FileJournal:
                 self._roll_back()
                 raise JournalFault(f"{self._path.name}: sync: {error.strerror}") from error
         self._size += len(data)
+        self.tail.add(data)
         if self._size >= self._rotate_bytes:
             self._rotate()
 
