@@ -11,7 +11,7 @@ import pykka
 from kortana.actors.inboxes import HubInbox, RiderInbox
 from kortana.actors.messages import ChildDied, Commit, Flush, SnapshotWritten, WriteSnapshot
 from kortana.ports import Journal, JournalFault, Snapshots
-from kortana.protocol.codec import encode_record
+from kortana.protocol.codec import encode_records
 from kortana.protocol.event import Record
 from kortana.transport.hub import Hub
 
@@ -86,7 +86,7 @@ class PersistenceActor(pykka.ThreadingActor):
     def _commit(self, group: list[Commit]) -> None:
         records = [record for commit in group for record in commit.records]
         if records:
-            self._journal.commit([encode_record(record) for record in records], records[-1].seq)
+            self._journal.commit(encode_records(records), records[-1].seq)
         if len(group) == 1:
             self._hub.send(group[0].replies, group[0].deliveries)
         else:

@@ -84,7 +84,7 @@ def restore(found: Checkpoint) -> State:
     state.answers.update((e.id, (e.digest, bytes(e.body))) for e in found.answers)
     for waiting in found.pending:
         event, body = waiting.event, encode_json(waiting.event)
-        state.pending[event.id] = Record(event, waiting.seq, waiting.recorded_at, body, event_digest(event))
+        state.pending[event.id] = Record(event, waiting.seq, waiting.recorded_at, body, event_digest(body))
     for task in found.tasks.values():
         add_task(state, task)
         if task.owner is not None:

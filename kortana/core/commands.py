@@ -11,7 +11,7 @@ class Submit(msgspec.Struct, frozen=True, gc=False):
 
     event: Event
     body: bytes
-    """The event's JSON text."""
+    """The event's canonical JSON text."""
     conn: int
     """The connection that asked, an opaque number that answers are addressed to."""
     tied: bool = False

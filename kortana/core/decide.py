@@ -85,7 +85,7 @@ def _submit(turn: Turn, command: Submit) -> None:
     if kind not in (ev.OPERATOR_TYPES if source == "operator" else ev.AGENT_TYPES):
         known = kind in ev.EVENT_TYPES
         return turn.reply_only(conn, event, reasons.FORBIDDEN if known else reasons.UNKNOWN_EVENT_TYPE)
-    digest = event_digest(event)
+    digest = event_digest(command.body)
     asked_again = event.id in state.pending
     if (asked_again or event.id in state.answers) and not _may_ask_again(turn, conn, event, digest):
         return None

@@ -59,8 +59,8 @@ class Turn:
         """Journals what the coordinator (or the supervisor) says, under an id that its place makes unique."""
         seq = self.state.seq + 1
         event = Event(f"k{seq}", self.wall, source, target, event_type, task_id, priority, payload, False)
-        digest = 0 if source == ev.COORDINATOR else event_digest(event)
-        return self.take(event, encode_json(event), digest)
+        body = encode_json(event)
+        return self.take(event, body, 0 if source == ev.COORDINATOR else event_digest(body))
 
     def directive(self, target: str, task_id: str | None, payload: dict[str, Any], priority: str = "high") -> None:
         """A DIRECTIVE into an agent's mailbox."""

@@ -82,7 +82,13 @@ def decode_strict(raw: bytes) -> Any:
 
 
 def decode_event(raw: bytes) -> Event:
-    """The event in one line (without its line feed). Raises FrameError, with the event's id where it has one.
+    """The event in one line (without its line feed). Raises FrameError, with the event's id where it has one."""
+    return read_frame(raw)[0]
+
+
+def read_frame(raw: bytes) -> tuple[Event, bytes]:
+    """The event in one line (without its line feed), and its canonical text. Raises FrameError, with the event's id
+    where it has one.
 
     What encodes to the very same bytes again has no duplicate keys, no unknown fields and no odd spelling; whatever
     does not is read by the slower, exact way.
@@ -90,18 +96,18 @@ def decode_event(raw: bytes) -> Event:
     try:
         event = _decode_typed(raw)
         if encode_json(event) != raw or event.priority not in PRIORITIES or not 0 < len(event.id) <= MAX_ID_LENGTH:
-            return _decode_exactly(raw)
+            return _read_exactly(raw)
     except (ValueError, msgspec.MsgspecError, RecursionError):
-        return _decode_exactly(raw)
+        return _read_exactly(raw)
     for value in event.payload.values():
         kind = type(value)
         if kind is dict or kind is list or kind is int:
             _count_keys(event.payload, 2)
             break
-    return event
+    return event, raw
 
 
-def _decode_exactly(raw: bytes) -> Event:
+def _read_exactly(raw: bytes) -> tuple[Event, bytes]:
     fields = decode_strict(raw)
     if type(fields) is not dict:
         raise FrameError("not a JSON object")
@@ -116,23 +122,34 @@ def _decode_exactly(raw: bytes) -> Event:
         raise FrameError("task_id: a string or null is needed", event_id)
     if fields["priority"] not in PRIORITIES:
         raise FrameError("priority: low, normal, high or urgent is needed", event_id)
-    return Event(
+    event = Event(
         event_id, fields["timestamp"], fields["source"], fields["target"], fields["event_type"],
         task_id, fields["priority"], fields["payload"], fields["requires_ack"],
     )  # fmt: skip
+    return event, encode_json(event)
 
 
-def event_digest(event: Event) -> int:
-    """What decides whether two events with one id are the same event."""
-    return crc32(
-        encode_json((event.target, event.event_type, event.task_id, event.priority, event.payload, event.requires_ack))
-    )
+def event_digest(body: bytes) -> int:
+    """What decides whether two events with one id are the same event: all of its canonical text but id, timestamp
+    and source, which stand first. No string in JSON holds a bare quote, so the first `"target":` is the key."""
+    return crc32(body[body.find(b',"target":') :])
 
 
 def encode_record(record: Record) -> bytes:
     """A journal line: the event's text, then `seq`, `recorded_at`, and `crc` over all bytes before it."""
-    line = b'%b,"seq":%d,"recorded_at":"%b"' % (record.body[:-1], record.seq, record.recorded_at.encode())
-    return b'%b,"crc":"%08x"}\n' % (line, crc32(line))
+    return encode_records([record])[0]
+
+
+def encode_records(records: list[Record]) -> list[bytes]:
+    """Journal lines; records of one turn share their time."""
+    lines, at, time_field = [], "", b""
+    for record in records:
+        if record.recorded_at is not at:
+            at = record.recorded_at
+            time_field = b',"recorded_at":"%b"' % at.encode()
+        line = b'%b,"seq":%d%b' % (record.body[:-1], record.seq, time_field)
+        lines.append(b'%b,"crc":"%08x"}\n' % (line, crc32(line)))
+    return lines
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -168,5 +185,5 @@ def decode_record(line: bytes) -> Record:
         fields.task_id, fields.priority, fields.payload, fields.requires_ack,
     )  # fmt: skip
     body = head[: head.rindex(b',"seq":')] + b"}"
-    digest = 0 if event.source == "coordinator" else event_digest(event)
+    digest = 0 if event.source == "coordinator" else event_digest(body)
     return Record(event, fields.seq, fields.recorded_at, body, digest)

@@ -75,6 +75,6 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     recorded_at: str
     """UTC ISO-8601, never decreasing."""
     body: bytes
-    """The event's JSON text, as it was journaled and is sent."""
+    """The event's canonical JSON text, as it is journaled and sent."""
     digest: int
     """CRC-32 of what makes the event the same event: everything but id, timestamp and source."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, decode_event
+from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, read_frame
 from kortana.transport.connection import Admission, BadFrame, Connection, Frame, Gone, Inbound
 from kortana.transport.peer import peer_of
 
@@ -258,12 +258,12 @@ class Hub:
         try:
             if len(line) >= MAX_FRAME_BYTES:
                 raise FrameError(f"a line of more than {MAX_FRAME_BYTES} bytes")
-            event = decode_event(line)
+            event, body = read_frame(line)
         except FrameError as error:
             connection.closing = True
             inbound.append(BadFrame(connection, error.detail, error.event_id))
             return False
-        inbound.append(Frame(connection, event, line))
+        inbound.append(Frame(connection, event, body))
         return True
 
     def _write(self, connection: Connection, data: bytes) -> None:

@@ -18,7 +18,7 @@ from kortana.core.state import Limits, State
 from kortana.core.turn import Turn
 from kortana.core.views import agents_view
 from kortana.ports import Snapshot
-from kortana.protocol.codec import encode_json, encode_record
+from kortana.protocol.codec import encode_json, encode_records
 from kortana.protocol.event import Event
 from tests.benchmarks.common import KORTANA, figure, spread, tree
 
@@ -52,7 +52,7 @@ def make_journal(layout: DataLayout) -> State:
             decide(turn, _event(turn, number, agent, "TASK_CLAIM", task, {}))
             decide(turn, _event(turn, number + 1, agent, "HEARTBEAT", task, {"details": "at work"}))
             decide(turn, _event(turn, number + 2, agent, "TASK_RELEASE", task, {}))
-        journal.commit([encode_record(record) for record in turn.records], state.seq)
+        journal.commit(encode_records(turn.records), state.seq)
     journal.close()
     return state
 

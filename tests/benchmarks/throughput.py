@@ -57,7 +57,7 @@ def prefill(folder: Path, tasks: int) -> None:
     from kortana.core.decide import decide
     from kortana.core.state import Limits, State
     from kortana.core.turn import Turn
-    from kortana.protocol.codec import encode_json, encode_record
+    from kortana.protocol.codec import encode_json, encode_records
     from kortana.protocol.event import Event
 
     layout = DataLayout(folder / "data")
@@ -70,7 +70,7 @@ def prefill(folder: Path, tasks: int) -> None:
             event = Event(f"add{index}", turn.wall, "operator", "coordinator", "TASK_ADD", f"task-{index}", "normal",
                           {"priority": index % 100}, False)  # fmt: skip
             decide(turn, Submit(event, encode_json(event), 0))
-        journal.commit([encode_record(record) for record in turn.records], state.seq)
+        journal.commit(encode_records(turn.records), state.seq)
     journal.close()
 
 

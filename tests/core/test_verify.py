@@ -54,7 +54,8 @@ def test_what_was_decided_is_derived_again(core: Core) -> None:
 
 def _changed(record: Record, **payload: Any) -> Record:
     event = msgspec.structs.replace(record.event, payload={**record.event.payload, **payload})
-    return Record(event, record.seq, record.recorded_at, encode_json(event), event_digest(event))
+    body = encode_json(event)
+    return Record(event, record.seq, record.recorded_at, body, event_digest(body))
 
 
 def _flips(record: Record) -> list[Record]:

@@ -28,7 +28,7 @@ from kortana.core.turn import Turn
 from kortana.core.verify import verify
 from kortana.core.views import agents_view
 from kortana.ports import Snapshot
-from kortana.protocol.codec import encode_json, encode_record
+from kortana.protocol.codec import encode_json, encode_records
 from kortana.protocol.event import Event
 
 LIMITS = Limits(max_attempts=1000)
@@ -72,7 +72,7 @@ class Life:
         return Turn(self.state, self.now, 1_700_000_000_000 + self.count)
 
     def _commit(self, turn: Turn) -> list[tuple[int, int]]:
-        self.journal.commit([encode_record(record) for record in turn.records], turn.records[-1].seq)
+        self.journal.commit(encode_records(turn.records), turn.records[-1].seq)
         return [(record.seq, crc32(record.body)) for record in turn.records]
 
     def step(self) -> list[tuple[int, int]]:
