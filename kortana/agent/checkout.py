@@ -15,6 +15,7 @@ import msgspec
 
 from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
 from kortana.processes.lock import IntentLock
+from kortana.processes.posix import signals_held
 
 STALE_S = 2.0
 """A git that lives holds a lock for less, but for one that waits for its user; and that one's is older than ours."""
@@ -46,21 +47,23 @@ class Checkout:
     def changing(self, branch: str) -> Iterator[None]:
         """Waits for the turn to change the repository, and mends first what a holder that died has left.
 
-        A refusal by git (GitError) leaves nothing to mend; whatever else ends the block leaves it to the next.
+        Whoever is asked to end meanwhile ends when the change is whole. A refusal by git (GitError) leaves nothing
+        to mend; whatever else ends the block leaves it to the next.
         """
         left = self._lock.acquire()
         try:
-            if left:
-                self._mend(left)
-            self._intend(Intent(branch))
-            try:
-                yield
-            except GitInterruptedError:
-                raise
-            except GitError:
+            with signals_held():
+                if left:
+                    self._mend(left)
+                self._intend(Intent(branch))
+                try:
+                    yield
+                except GitInterruptedError:
+                    raise
+                except GitError:
+                    self._lock.intend(b"")
+                    raise
                 self._lock.intend(b"")
-                raise
-            self._lock.intend(b"")
         finally:
             self._lock.release()
 
@@ -99,6 +102,7 @@ class Checkout:
         """Removes what a dead git has locked since the intent was written, and nobody alive has."""
         since = self._lock.written_ns()
         names = {*self.git_dir.glob("*.lock"), *self.common_dir.glob("*.lock")} - {self._lock.path}
+        names.add(self.common_dir / "packed-refs.new")
         for ref in (f"refs/heads/{branch}", self._current_branch()):
             names.add(self.common_dir / f"{ref}.lock")
         found = {path: stat for path in names if (stat := _stat(path)) and stat.st_mtime_ns >= since}

@@ -1,8 +1,10 @@
 """Calls that Python has no name for: prctl, and process facts from /proc."""
 
+import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -26,6 +28,19 @@ def die_with_parent(parent_pid: int) -> None:
 def become_subreaper() -> None:
     """Orphans among this process's descendants become its children."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+_WISHES = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Signals that ask for an end wait until the block is done, also for what this thread starts within it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WISHES)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def set_name(name: bytes) -> None:

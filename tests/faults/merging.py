@@ -3,6 +3,7 @@
 Called as `merging.py REPOSITORY TASK`; writes a line of the task into edits.txt and a file of its own, and merges.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -23,4 +24,5 @@ def main(repository: Path, task: str) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
     sys.exit(main(Path(sys.argv[1]), sys.argv[2]) or 0)

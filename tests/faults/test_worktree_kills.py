@@ -27,7 +27,9 @@ POINT = """\
 #!/bin/sh
 [ -n "$POINTS" ] || exit 0
 echo x >> "$POINTS"
-[ "$(wc -l < "$POINTS")" -ne "$KILL_AT" ] || kill -9 0
+[ "$(wc -l < "$POINTS")" -eq "$KILL_AT" ] || exit 0
+[ "$SIGNAL" -ne 9 ] || kill -9 0
+kill "-$SIGNAL" $(ps -o pgid= -p $$)
 """
 SHIM = """\
 #!/bin/sh
@@ -79,11 +81,11 @@ class Repository:
         )
         return done.stdout
 
-    def attempt(self, task: str, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
-        """One attempt; killed, with all its children, at a point."""
+    def attempt(self, task: str, kill_at: int = 0, number: int = 9) -> subprocess.CompletedProcess[str]:
+        """One attempt; at a point, SIGKILL ends all its processes, and any other signal goes to the first of them."""
         points = self.tools / "points"
         points.unlink(missing_ok=True)
-        env = {**self.env, **({"POINTS": str(points), "KILL_AT": str(kill_at)} if kill_at else {})}
+        env = {**self.env, **({"POINTS": str(points), "KILL_AT": str(kill_at), "SIGNAL": str(number)} if kill_at else {})}
         words = [sys.executable, str(Path(__file__).with_name("merging.py")), str(self.folder), task]
         return subprocess.run(words, env=env, capture_output=True, text=True, start_new_session=True, timeout=120)
 
@@ -96,6 +98,14 @@ class Repository:
         assert "kortana/" not in self.git("branch", "--list")
         assert len(self.git("worktree", "list").splitlines()) == 1
         assert not list((self.folder / ".git").rglob("*.lock")) or self.locks() == ["kortana.lock"]
+
+    def intent(self) -> bytes:
+        path = self.folder / ".git" / "kortana.lock"
+        return path.read_bytes() if path.exists() else b""
+
+    def checkout_locks(self) -> list[str]:
+        """Of the checkout itself, not of the tasks' own worktrees and branches."""
+        return [path.name for path in (self.folder / ".git").glob("*.lock")]
 
     def locks(self) -> list[str]:
         return [path.name for path in (self.folder / ".git").rglob("*.lock")]
@@ -130,6 +140,22 @@ def test_an_attempt_killed_anywhere_leaves_a_repository_in_which_the_next_one_me
         point += SLICE
     print(f"killed at {killed} of {point} points")
     assert killed >= 50 // SLICE
+
+
+@pytest.mark.timeout(1800)
+def test_an_attempt_that_is_asked_to_end_anywhere_leaves_the_checkout_whole(repository: Repository) -> None:
+    ended, point = 0, 1 + int(os.environ.get("KORTANA_SEED", "1")) % SLICE
+    while True:
+        done = repository.attempt(f"t{point}", point, signal.SIGTERM)
+        assert repository.git("status", "--porcelain") == repository.status, f"point {point}"
+        assert set(repository.checkout_locks()) <= {"kortana.lock"}, f"point {point}"
+        assert repository.intent() == b"", f"point {point}"
+        if done.returncode == 0:
+            break
+        ended += 1
+        point += SLICE
+    print(f"asked to end at {ended} of {point} points")
+    assert ended >= 50 // SLICE
 
 
 def test_a_conflict_never_touches_the_checkout(repository: Repository) -> None:
@@ -179,7 +205,7 @@ def test_a_refusal_leaves_nothing_to_mend(repository: Repository) -> None:
     checkout = Checkout(repository.folder)
     with pytest.raises(GitError), checkout.changing("x"):
         raise GitError("no")
-    assert (repository.folder / ".git" / "kortana.lock").read_bytes() == b""
+    assert repository.intent() == b""
 
 
 def test_a_git_that_lives_keeps_its_lock(repository: Repository) -> None:
