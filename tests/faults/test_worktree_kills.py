@@ -85,9 +85,9 @@ class Repository:
         """One attempt; at a point, SIGKILL ends all its processes, and any other signal goes to the first of them."""
         points = self.tools / "points"
         points.unlink(missing_ok=True)
-        env = {**self.env, **({"POINTS": str(points), "KILL_AT": str(kill_at), "SIGNAL": str(number)} if kill_at else {})}
+        where = {"POINTS": str(points), "KILL_AT": str(kill_at), "SIGNAL": str(number)} if kill_at else {}
         words = [sys.executable, str(Path(__file__).with_name("merging.py")), str(self.folder), task]
-        return subprocess.run(words, env=env, capture_output=True, text=True, start_new_session=True, timeout=120)
+        return subprocess.run(words, env={**self.env, **where}, capture_output=True, text=True, start_new_session=True, timeout=120)
 
     def check(self, merged: list[str]) -> None:
         assert self.git("status", "--porcelain") == self.status
