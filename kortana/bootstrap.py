@@ -54,6 +54,8 @@ from kortana.transport.hub import Hub
 from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
+TOLD = frozenset({"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "shutting_down"})
+"""What of the supervision log is told to whoever watches `kortana up`."""
 GIL_SLICE_S = 0.001
 """A worker's actor waits no longer than this for a coordinator that computes."""
 
@@ -133,14 +135,10 @@ class Tree:
         stats = self._core.stats
         rows = [worker.view for worker in self._workers.values()]
         return {
-            "tasks": self._last_counts(),
-            "workers": len(rows),
-            "claims": stats.claims,
-            "denials": stats.denials,
-            "expired": stats.expired,
-            "restarts": sum(view.restarts for view in rows),
+            "tasks": self._last_counts(), "workers": len(rows), "claims": stats.claims, "denials": stats.denials,
+            "expired": stats.expired, "restarts": sum(view.restarts for view in rows),
             "duration_s": round(time.monotonic() - self._began, 1),
-        }
+        }  # fmt: skip
 
     def _tune(self) -> None:
         """The state holds no cycles: only young garbage is looked for. Threads take turns more often."""
@@ -233,13 +231,7 @@ class Tree:
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)
-        if self._console is not None and event in (
-            "core_died",
-            "core_restarted",
-            "journal_unavailable",
-            "launcher_gone",
-            "shutting_down",
-        ):
+        if self._console is not None and event in TOLD:
             self._console.say(f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip())
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
@@ -272,17 +264,11 @@ class Tree:
         self._supervisor.tell(LauncherBack())
 
     def _write_endpoint(self) -> None:
-        text = msgspec.json.encode(
-            {
-                "socket": str(self._socket),
-                "pid": os.getpid(),
-                "run_id": self._run_id,
-                "project": self._config.project,
-                "config": self._config.path,
-                "started_at": iso_from_ms(time.time_ns() // 1_000_000),
-            }
-        )
-        replace_file(self._layout.endpoint, [text, b"\n"])
+        endpoint = {
+            "socket": str(self._socket), "pid": os.getpid(), "run_id": self._run_id, "project": self._config.project,
+            "config": self._config.path, "started_at": iso_from_ms(time.time_ns() // 1_000_000),
+        }  # fmt: skip
+        replace_file(self._layout.endpoint, [encode_json(endpoint), b"\n"])
 
     def _clean_up(self) -> None:
         for path in (self._socket, self._layout.endpoint, self._layout.processes, self._layout.reserve):

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kortana.agent.answers import Answer, ClaimDenied, Task
+from kortana.agent.inbox import Inbox
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
@@ -21,7 +21,6 @@ from kortana.transport.outgoing import Hello, make_event
 __all__ = ["AgentInterface", "Answer", "ClaimDenied", "KortanaUnavailable", "Refused", "Task"]
 
 REQUEST_TIMEOUT_S = 60.0
-SEEN_IDS = 10_000
 
 
 def _find_data_dir(root: Path) -> Path:
@@ -61,10 +60,7 @@ class AgentInterface:
         self._client = Client(self._find_socket, hello, patience_s)
         self._tokens: dict[str, int] = {}
         self._ttls: dict[str, float] = {}
-        self._lock = threading.Lock()
-        self._handed_out: Event | None = None
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._kept: deque[Event] = deque()
+        self._inbox = Inbox(self._client, self.name)
 
     def _find_socket(self) -> str | None:
         if self._run_folder is None:
@@ -178,23 +174,11 @@ class AgentInterface:
         An event counts as received when the next one is asked for: one that was being worked on when the
         process died is delivered again.
         """
-        with self._lock:
-            self._confirm()
-            if self._kept:
-                self._handed_out = self._kept.popleft()
-                return self._handed_out
-        while (event := self._client.receive(timeout)) is not None:
-            with self._lock:
-                if not self._is_repeat(event):
-                    self._handed_out = event
-                    return event
-                self._send_confirm(event)
-        return None
+        return self._inbox.receive(timeout)
 
     def confirm(self) -> None:
         """What `receive` gave last counts as received from now on."""
-        with self._lock:
-            self._confirm()
+        self._inbox.confirm()
 
     def check_for_directives(self, messages: Sequence[dict[str, Any]] | None = None) -> list[Any]:
         """The directives that are waiting in the mailbox, without waiting; other events stay for `receive`.
@@ -203,15 +187,7 @@ class AgentInterface:
         """
         if messages is not None:
             return [message for message in messages if message.get("event_type") == ev.DIRECTIVE]
-        found: list[Event] = []
-        while (event := self._client.receive(0)) is not None:
-            with self._lock:
-                if not self._is_repeat(event):
-                    (found if event.event_type == ev.DIRECTIVE else self._kept).append(event)
-        if found and not self._kept:
-            with self._lock:
-                self._send_confirm(found[-1])
-        return found
+        return self._inbox.take_directives()
 
     # the calls of agents that were written for files
 
@@ -247,8 +223,7 @@ class AgentInterface:
     def get_queue_status(self) -> dict[str, Any]:
         """`{"agent", "pending", "connected"}`: what has come and was not read."""
         self.connect()
-        pending = self._client.waiting() + len(self._kept)
-        return {"agent": self.name, "pending": pending, "connected": True}
+        return {"agent": self.name, "pending": self._inbox.waiting(), "connected": True}
 
     @contextmanager
     def claim(self, task_id: str | None = None, *, ttl: float | None = None, wait: float = 0) -> Iterator[Task]:
@@ -303,23 +278,3 @@ class AgentInterface:
     def _forget(self, task_id: str) -> None:
         self._tokens.pop(task_id, None)
         self._ttls.pop(task_id, None)
-
-    def _confirm(self) -> None:
-        if self._handed_out is not None:
-            self._send_confirm(self._handed_out)
-            self._handed_out = None
-
-    def _send_confirm(self, event: Event) -> None:
-        payload = {"ack_for_event_id": event.id}
-        try:
-            self._client.post(make_event(self.name, ev.ACK, payload=payload, requires_ack=False))
-        except OSError:
-            pass  # it will be delivered, and confirmed, again
-
-    def _is_repeat(self, event: Event) -> bool:
-        if event.id in self._seen:
-            return True
-        self._seen[event.id] = None
-        if len(self._seen) > SEEN_IDS:
-            self._seen.popitem(last=False)
-        return False

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from kortana.core.blocking import block, unblock
 from kortana.core.editing import apply_edit, keeps_lease
 from kortana.core.index import add_task, leave_status, remove_task, reset_task, set_status
 from kortana.core.mailboxes import confirm, deliver
@@ -126,7 +127,7 @@ def _settle(state: State, task: Task, outcome: dict[str, Any], record: Record) -
     if status != IN_PROGRESS and status != BLOCKED:
         end_lease(state, task)
     if status != BLOCKED:
-        _unblock(state, task)
+        unblock(state, task)
     task.attempts = outcome.get("attempts", task.attempts)
     task.updated_at = record.recorded_at
     set_status(state, task, status)
@@ -147,30 +148,10 @@ def end_lease(state: State, task: Task) -> None:
         state.tied.pop(task.id, None)
 
 
-def _block(state: State, task: Task, by: str, reason: str, needs: list[str], record: Record) -> None:
-    _unblock(state, task)
-    task.blocked = True
-    task.blocker = {"reason": reason, "needs": list(needs), "by": by}
-    task.updated_at = record.recorded_at
-    for needed in needs:
-        state.needed_by.setdefault(needed, {})[task.id] = None
-    set_status(state, task, BLOCKED)
-
-
-def _unblock(state: State, task: Task) -> None:
-    if task.blocker is not None:
-        for needed in task.blocker["needs"]:
-            waiting = state.needed_by.get(needed, {})
-            waiting.pop(task.id, None)
-            if not waiting:
-                state.needed_by.pop(needed, None)
-        task.blocker = None
-    task.blocked = False
-
-
 def _blocked(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
     task = state.changing(answer["task"]["id"])
-    _block(state, task, event.source, event.payload["reason"], event.payload.get("needs", []), record)
+    needs = event.payload.get("needs", [])
+    block(state, task, event.source, event.payload["reason"], needs, record.recorded_at)
 
 
 def _note_unblocked(state: State, event: Event, record: Record) -> None:
@@ -178,7 +159,7 @@ def _note_unblocked(state: State, event: Event, record: Record) -> None:
     if event.payload.get("instruction") == "unblocked" and event.task_id in state.tasks:
         task = state.changing(event.task_id)
         if task.status == BLOCKED:
-            _unblock(state, task)
+            unblock(state, task)
             task.updated_at = record.recorded_at
             set_status(state, task, IN_PROGRESS if task.owner else PENDING)
 
@@ -216,7 +197,7 @@ def _let_go(state: State, task: Task, outcome: dict[str, Any], record: Record) -
     task.attempts = outcome["attempts"]
     task.updated_at = record.recorded_at
     if outcome["status"] != BLOCKED:
-        _unblock(state, task)
+        unblock(state, task)
     set_status(state, task, outcome["status"])
 
 
@@ -231,7 +212,7 @@ def _lease_ended(state: State, event: Event, record: Record, payload: dict[str, 
 def _quarantined(state: State, event: Event, record: Record, payload: dict[str, Any], now: float) -> None:
     task = state.changing(event.task_id or "")
     end_lease(state, task)
-    _unblock(state, task)
+    unblock(state, task)
     task.quarantined = True
     task.details = payload.get("reason", "")
     task.updated_at = record.recorded_at
@@ -246,7 +227,7 @@ def _cancelled(state: State, event: Event, record: Record, answer: dict[str, Any
 def _reset(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
     task = state.changing(answer["task"]["id"])
     end_lease(state, task)
-    _unblock(state, task)
+    unblock(state, task)
     reset_task(task, keep_history=event.payload.get("mode") == "retry")
     task.updated_at = record.recorded_at
     set_status(state, task, PENDING)
@@ -264,7 +245,7 @@ def _edited(state: State, event: Event, record: Record, answer: dict[str, Any], 
     if changes is None or not keeps_lease(task, changes, status):
         end_lease(state, task)
     if changes is None or status != BLOCKED:
-        _unblock(state, task)
+        unblock(state, task)
     if changes is None:
         leave_status(state, task)
         remove_task(state, task)

@@ -5,6 +5,7 @@ import select
 import stat
 from collections.abc import Callable
 
+from kortana.processes.loop import Loop
 from kortana.processes.messages import LauncherOptions
 
 MAX_WAITING = 1 << 20
@@ -33,14 +34,13 @@ class Echo:
         self._armed = False
         self._names = 0
 
-    def attach(self, epoll: select.epoll, handlers: dict[int, Callable[[], None]]) -> None:
+    def attach(self, loop: Loop) -> None:
         """Joins the launcher's loop. A regular file cannot be waited for, and never blocks for long."""
         try:
-            epoll.register(self._fd, 0)
+            loop.watch(self._fd, self._flush, 0)
         except PermissionError:
             return
-        self._epoll = epoll
-        handlers[self._fd] = self._flush
+        self._epoll = loop.epoll
 
     def line_writer(self, name: str) -> Callable[[bytes], None]:
         """A function that shows one line of that worker."""

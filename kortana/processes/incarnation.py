@@ -13,6 +13,8 @@ from kortana.processes.posix import signal_name
 SAMPLES = 40
 """So many looks at what it used are kept: with one every 15 s its last ten minutes."""
 
+MAX_REPORT = 256 * 1024
+
 
 class Child:
     """One incarnation, from its fork to the end of its tree."""
@@ -42,6 +44,29 @@ class Child:
     @property
     def key(self) -> tuple[str, int]:
         return self.spec.worker, self.spec.incarnation
+
+    def signal(self, number: int, alone: bool = False) -> None:
+        """To its process group, or to its first process alone; to nobody once that one has ended."""
+        if self.status is not None:
+            return
+        try:
+            os.kill(self.pid, number) if alone else os.killpg(self.pid, number)
+        except ProcessLookupError:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def read_report(self) -> bool:
+        """Reads what is there on the crash pipe, and drops what is too much; True at the pipe's end."""
+        try:
+            while data := os.read(self.crash_fd, 65536):
+                self.report += data[: MAX_REPORT - len(self.report)]
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def exit(self) -> ProcessExit:
         """What it has to say of its end, once its whole tree is gone."""

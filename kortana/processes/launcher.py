@@ -7,7 +7,6 @@ import gc
 import importlib
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -21,11 +20,11 @@ from kortana.processes.child import Runner
 from kortana.processes.echo import Echo
 from kortana.processes.incarnation import Child
 from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
+from kortana.processes.loop import Loop
 from kortana.processes.posix import become_subreaper, start_ticks, usage_of
 
 SAMPLE_INTERVAL_S = 15.0
 """What a process used is looked at this often."""
-MAX_REPORT = 256 * 1024
 _STREAMS = (b"o", b"e")
 
 
@@ -41,8 +40,7 @@ class Launcher:
         self._nursery = Nursery(self._groups, runner)
         self._starting = 0
         """Processes that have their orders, and whose own program does not run yet."""
-        self._epoll = select.epoll()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._loop = Loop()
         self._children: dict[tuple[str, int], Child] = {}
         self._by_pid: dict[int, Child] = {}
         self._logs: dict[str, LogFile] = {}
@@ -53,18 +51,14 @@ class Launcher:
     def run(self) -> None:
         """Serves until the supervisor says Exit or its end of the pipe closes; then ends every tree."""
         become_subreaper()
-        self._watch_children()
-        self._watch(self._control.fileno(), self._on_control)
+        self._loop.watch_children(self._reap)
+        self._loop.watch(self._control.fileno(), self._on_control)
         if self._echo is not None:
-            self._echo.attach(self._epoll, self._handlers)
+            self._echo.attach(self._loop)
         gc.collect()
         gc.freeze()
         while self._running:
-            ready = self._epoll.poll(SAMPLE_INTERVAL_S if self._children else None)
-            for fd, _ in ready:
-                handler = self._handlers.get(fd)
-                if handler is not None:
-                    handler()
+            self._loop.turn(SAMPLE_INTERVAL_S if self._children else None)
             if self._children and time.monotonic() >= self._sample_at:
                 self._sample()
             if not self._starting and self._running:
@@ -78,30 +72,6 @@ class Launcher:
             used = usage_of(child.pid)
             if used is not None:
                 child.samples.append(Sample(round(time.monotonic() - child.began, 1), *used))
-
-    def _watch(self, fd: int, handler: Callable[[], None], mask: int = select.EPOLLIN) -> None:
-        self._handlers[fd] = handler
-        self._epoll.register(fd, mask)
-
-    def _unwatch(self, fd: int) -> None:
-        del self._handlers[fd]
-        self._epoll.unregister(fd)
-        os.close(fd)
-
-    def _watch_children(self) -> None:
-        read_end, write_end = os.pipe()
-        os.set_blocking(read_end, False)
-        os.set_blocking(write_end, False)
-        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
-            signal.signal(number, signal.SIG_IGN)
-
-        def on_signal() -> None:
-            os.read(read_end, 4096)
-            self._reap()
-
-        self._watch(read_end, on_signal)
 
     def _on_control(self) -> None:
         try:
@@ -121,7 +91,7 @@ class Launcher:
             case messages.AskStacks(worker=worker, incarnation=incarnation):
                 child = self._children.get((worker, incarnation))
                 if child is not None and child.spec.argv is None:
-                    self._signal(child.key, evidence.STACKS_SIGNAL, alone=True)
+                    child.signal(evidence.STACKS_SIGNAL, alone=True)
             case messages.KillTree(worker=worker, incarnation=incarnation):
                 self._kill((worker, incarnation))
             case messages.Exit():
@@ -150,16 +120,16 @@ class Launcher:
         if spec.argv is None:
             os.set_blocking(newborn.crash, False)
             child.crash_fd = newborn.crash
-            self._watch(newborn.crash, lambda: self._on_crash_report(child))
+            self._loop.watch(newborn.crash, lambda: self._on_crash_report(child))
         else:
             os.close(newborn.crash)
         for fd, stream in zip((newborn.stdout, newborn.stderr), _STREAMS, strict=True):
             os.set_blocking(fd, False)
             child.pipes[fd] = stream
-            self._watch(fd, self._reader(child, fd, stream))
+            self._loop.watch(fd, self._reader(child, fd, stream))
         child.status_fd = newborn.status
         self._starting += 1
-        self._watch(newborn.status, lambda: self._on_start_status(child))
+        self._loop.watch(newborn.status, lambda: self._on_start_status(child))
         return child
 
     def _order(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
@@ -185,7 +155,7 @@ class Launcher:
     def _on_start_status(self, child: Child) -> None:
         """The status pipe ends when the worker's program has begun, and carries words where it could not."""
         child.start_error = os.read(child.status_fd, 4096).decode("utf-8", "replace")
-        self._unwatch(child.status_fd)
+        self._loop.unwatch(child.status_fd)
         child.status_fd = -1
         self._starting -= 1
         self._nursery.was_used()
@@ -214,33 +184,17 @@ class Launcher:
 
     def _close_pipe(self, child: Child, fd: int) -> None:
         if child.pipes.pop(fd, None) is not None:
-            self._unwatch(fd)
+            self._loop.unwatch(fd)
 
     def _on_crash_report(self, child: Child) -> None:
-        """Reads what is there; what is too much is dropped."""
-        if child.crash_fd < 0:
-            return
-        try:
-            while data := os.read(child.crash_fd, 65536):
-                child.report += data[: MAX_REPORT - len(child.report)]
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self._unwatch(child.crash_fd)
-        child.crash_fd = -1
+        if child.crash_fd >= 0 and child.read_report():
+            self._loop.unwatch(child.crash_fd)
+            child.crash_fd = -1
 
-    def _signal(self, key: tuple[str, int], number: int, alone: bool = False) -> None:
+    def _signal(self, key: tuple[str, int], number: int) -> None:
         child = self._children.get(key)
-        if child is None or child.status is not None:
-            return
-        try:
-            os.kill(child.pid, number) if alone else os.killpg(child.pid, number)
-        except ProcessLookupError:
-            try:
-                os.kill(child.pid, number)
-            except ProcessLookupError:
-                pass
+        if child is not None:
+            child.signal(number)
 
     def _kill(self, key: tuple[str, int]) -> None:
         child = self._children.get(key)
@@ -281,7 +235,7 @@ class Launcher:
         elif cgroup.is_populated(child.group):
             child.swept = cgroup.count(child.group)
             child.events_fd = os.open(child.group / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-            self._watch(child.events_fd, lambda: self._on_group_event(child), select.EPOLLPRI)
+            self._loop.watch(child.events_fd, lambda: self._on_group_event(child), select.EPOLLPRI)
             cgroup.kill_all(child.group)
             self._on_group_event(child)
         else:
@@ -290,7 +244,7 @@ class Launcher:
     def _on_group_event(self, child: Child) -> None:
         assert child.group is not None
         if child.events_fd >= 0 and not cgroup.is_populated(child.group):
-            self._unwatch(child.events_fd)
+            self._loop.unwatch(child.events_fd)
             child.events_fd = -1
             self._report(child)
 
@@ -300,7 +254,7 @@ class Launcher:
             self._close_pipe(child, fd)
         self._on_crash_report(child)
         if child.crash_fd >= 0:
-            self._unwatch(child.crash_fd)
+            self._loop.unwatch(child.crash_fd)
             child.crash_fd = -1
         child.oom = child.limits.oom_kills()
         del self._children[child.key]

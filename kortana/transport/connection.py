@@ -5,8 +5,11 @@ from collections import deque
 
 import msgspec
 
+from kortana.protocol.codec import MAX_FRAME_BYTES
 from kortana.protocol.event import Event
 from kortana.transport.peer import Peer
+
+READ_BYTES = 64 * 1024
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -72,3 +75,19 @@ class Connection:
         self.role = ""
         self.receive = False
         self.tied = False
+
+    def read(self) -> int:
+        """Reads once into `lines`; gives the bytes read: 0 at the end, -1 where nothing is there."""
+        try:
+            data = self.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return -1
+        except OSError:
+            return 0
+        lines = (self.incoming + data).split(b"\n") if self.incoming else data.split(b"\n")
+        self.incoming = lines.pop()
+        if len(self.incoming) > MAX_FRAME_BYTES:
+            lines.append(self.incoming)
+            self.incoming = b""
+        self.lines.extend(lines)
+        return len(data)

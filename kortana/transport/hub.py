@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, read_frame
-from kortana.transport.connection import Admission, BadFrame, Connection, Frame, Gone, Inbound
+from kortana.transport.connection import READ_BYTES, Admission, BadFrame, Connection, Frame, Gone, Inbound
 from kortana.transport.peer import peer_of
+from kortana.transport.waker import Waker
 
-READ_BYTES = 64 * 1024
 FRAMES, BEHIND_FRAMES = 64, 8
 """Frames that one connection gets in a turn; the second where others speak too and it was not through last time.
 
@@ -30,14 +30,15 @@ class Hub:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._selector = selectors.DefaultSelector()
-        self._wake_out, self._wake_in = socket.socketpair()
+        self._waker = Waker()
+        self.wake = self._waker.wake
+        """Makes a `poll` that waits, or the next one, return at once. Any thread."""
         self._connections: dict[int, Connection] = {}
         self._receivers: dict[str, dict[int, Connection]] = {}
         self._by_agent: dict[str, dict[int, Connection]] = {}
         self._lock = threading.Lock()
         self._want_write: list[Connection] = []
         self._broken: list[Connection] = []
-        self._woken = False
         self._numbers = 0
         self._behind: dict[int, Connection] = {}
         """Connections with lines that have had no turn."""
@@ -50,19 +51,9 @@ class Hub:
         self._attached = 0
         self.looked_at = 0.0
         """Before this moment (monotonic) everything that had come in has been given out by `poll`."""
-        for sock in (listener, self._wake_out, self._wake_in):
-            sock.setblocking(False)
+        listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, None)
-        self._selector.register(self._wake_out, selectors.EVENT_READ, None)
-
-    def wake(self) -> None:
-        """Makes a `poll` that waits, or the next one, return at once. Any thread."""
-        if not self._woken:
-            self._woken = True
-            try:
-                self._wake_in.send(b"\0")
-            except BlockingIOError:
-                pass
+        self._selector.register(self._waker.fd, selectors.EVENT_READ, None)
 
     def poll(self, timeout_s: float | None, read: bool = True) -> list[Inbound]:
         """Waits for something to happen and gives what came in; None waits without end.
@@ -70,11 +61,7 @@ class Hub:
         With `read` false only waits for `wake` (bounded by `timeout_s`): the back pressure of a full journal.
         """
         if not read:
-            self._wake_out.settimeout(timeout_s)
-            try:
-                self._drain_wake()
-            finally:
-                self._wake_out.setblocking(False)
+            self._waker.wait(timeout_s)
             return []
         inbound: list[Inbound] = []
         if self._want_write or self._broken or self._behind:
@@ -95,7 +82,7 @@ class Hub:
                 more = True
                 self._accept()
             else:
-                self._drain_wake()
+                self._waker.drain()
         self._give_turns(speaking, behind, inbound)
         if not more and not self._behind:
             self.looked_at = began if timeout_s == 0.0 or inbound else time.monotonic()
@@ -172,8 +159,7 @@ class Hub:
                 if bodies:
                     self._write(connection, b"\n".join(bodies) + b"\n")
                 if connection.ended and not connection.unsent:
-                    self._broken.append(connection)
-                    self.wake()
+                    self._give_up(connection)
 
     def _welcome(self, number: int) -> None:
         """The first answer on a connection is that to its HELLO: deliveries come after it, and not before."""
@@ -190,24 +176,16 @@ class Hub:
     def cut_agent(self, agent: str) -> None:
         """Closes the connections of one agent."""
         with self._lock:
-            self._broken += list(self._by_agent.get(agent, {}).values())
+            self._broken += self._by_agent.get(agent, {}).values()
         self.wake()
 
     def close(self) -> None:
         """Ends the hub and every connection."""
         for connection in list(self._connections.values()):
             self._drop(connection)
-        for sock in (self._listener, self._wake_out, self._wake_in):
-            sock.close()
+        self._listener.close()
+        self._waker.close()
         self._selector.close()
-
-    def _drain_wake(self) -> None:
-        """Empties the wake socket first: a flag taken back before could be set again by a byte eaten here."""
-        try:
-            self._wake_out.recv(4096)
-        except (BlockingIOError, TimeoutError):
-            pass
-        self._woken = False
 
     def _accept(self) -> None:
         for _ in range(64):
@@ -235,24 +213,12 @@ class Hub:
         """Reads once; True where more may be waiting."""
         if connection.closing or connection.id not in self._connections:
             return False
-        try:
-            data = connection.sock.recv(READ_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if not data:
+        size = connection.read()
+        if size == 0:
             self._drop(connection)
             if connection.agent is not None:
                 inbound.append(Gone(connection))
-            return False
-        lines = (connection.incoming + data).split(b"\n") if connection.incoming else data.split(b"\n")
-        connection.incoming = lines.pop()
-        if len(connection.incoming) > MAX_FRAME_BYTES:
-            lines.append(connection.incoming)
-            connection.incoming = b""
-        connection.lines.extend(lines)
-        return len(data) == READ_BYTES
+        return size == READ_BYTES
 
     def _take_line(self, connection: Connection, line: bytes, inbound: list[Inbound]) -> bool:
         try:
@@ -271,21 +237,22 @@ class Hub:
         if connection.unsent:
             connection.unsent += data
             if len(connection.unsent) > MAX_UNSENT_BYTES:
-                self._broken.append(connection)
-                self.wake()
+                self._give_up(connection)
             return
         try:
             sent = connection.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._broken.append(connection)
-            self.wake()
-            return
+            return self._give_up(connection)
         if sent < len(data):
             connection.unsent += data[sent:]
             self._want_write.append(connection)
             self.wake()
+
+    def _give_up(self, connection: Connection) -> None:
+        self._broken.append(connection)
+        self.wake()
 
     def _flush(self, connection: Connection) -> None:
         with self._lock:

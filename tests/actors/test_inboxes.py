@@ -52,7 +52,7 @@ class WokenWhileDrained:
     """A wake socket whose every read is overtaken by another wake, before and after."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub, self._real = hub, hub._wake_out
+        self._hub, self._real = hub, hub._waker.fd
 
     def recv(self, size: int) -> bytes:
         self._hub.wake()
@@ -63,11 +63,11 @@ class WokenWhileDrained:
 
 def test_a_wake_that_comes_while_an_earlier_one_is_taken_in_is_not_the_last(inbox: HubInbox) -> None:
     hub = inbox._hub
-    real = hub._wake_out
-    hub._wake_out = WokenWhileDrained(hub)  # type: ignore[assignment]
+    real = hub._waker.fd
+    hub._waker.fd = WokenWhileDrained(hub)  # type: ignore[assignment]
     hub.wake()
     assert hub.poll(5.0) == []
-    hub._wake_out = real
+    hub._waker.fd = real
     hub.wake()
     assert select.select([real], [], [], 0)[0], "a later wake must reach a poll that waits"
 

@@ -87,7 +87,9 @@ class Repository:
         points.unlink(missing_ok=True)
         where = {"POINTS": str(points), "KILL_AT": str(kill_at), "SIGNAL": str(number)} if kill_at else {}
         words = [sys.executable, str(Path(__file__).with_name("merging.py")), str(self.folder), task]
-        return subprocess.run(words, env={**self.env, **where}, capture_output=True, text=True, start_new_session=True, timeout=120)
+        return subprocess.run(
+            words, env={**self.env, **where}, capture_output=True, text=True, start_new_session=True, timeout=120
+        )
 
     def check(self, merged: list[str]) -> None:
         assert self.git("status", "--porcelain") == self.status

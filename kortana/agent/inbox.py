@@ -1,0 +1,78 @@
+"""An agent's mailbox on its own side: each event once, confirmed when it has been worked on."""
+
+import threading
+from collections import OrderedDict, deque
+
+from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+from kortana.transport.client import Client
+from kortana.transport.outgoing import make_event
+
+SEEN_IDS = 10_000
+
+
+class Inbox:
+    """What comes to one agent on one client. Any number of threads may ask."""
+
+    def __init__(self, client: Client, agent: str) -> None:
+        self._client, self._agent = client, agent
+        self._lock = threading.Lock()
+        self._handed_out: Event | None = None
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._kept: deque[Event] = deque()
+
+    def receive(self, timeout_s: float | None) -> Event | None:
+        """The next event, or None when the time is over; the one before it counts as received now."""
+        with self._lock:
+            self._confirm()
+            if self._kept:
+                self._handed_out = self._kept.popleft()
+                return self._handed_out
+        while (event := self._client.receive(timeout_s)) is not None:
+            with self._lock:
+                if not self._is_repeat(event):
+                    self._handed_out = event
+                    return event
+                self._send_confirm(event)
+        return None
+
+    def confirm(self) -> None:
+        """What `receive` gave last counts as received from now on."""
+        with self._lock:
+            self._confirm()
+
+    def take_directives(self) -> list[Event]:
+        """The directives that are there, without waiting; other events stay for `receive`."""
+        found: list[Event] = []
+        while (event := self._client.receive(0)) is not None:
+            with self._lock:
+                if not self._is_repeat(event):
+                    (found if event.event_type == ev.DIRECTIVE else self._kept).append(event)
+        if found and not self._kept:
+            with self._lock:
+                self._send_confirm(found[-1])
+        return found
+
+    def waiting(self) -> int:
+        """How much has come and was not received."""
+        return self._client.waiting() + len(self._kept)
+
+    def _confirm(self) -> None:
+        if self._handed_out is not None:
+            self._send_confirm(self._handed_out)
+            self._handed_out = None
+
+    def _send_confirm(self, event: Event) -> None:
+        payload = {"ack_for_event_id": event.id}
+        try:
+            self._client.post(make_event(self._agent, ev.ACK, payload=payload, requires_ack=False))
+        except OSError:
+            pass  # it will be delivered, and confirmed, again
+
+    def _is_repeat(self, event: Event) -> bool:
+        if event.id in self._seen:
+            return True
+        self._seen[event.id] = None
+        if len(self._seen) > SEEN_IDS:
+            self._seen.popitem(last=False)
+        return False

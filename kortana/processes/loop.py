@@ -1,0 +1,48 @@
+"""One epoll over everything that a single-threaded process waits for: a handler for each file, and for SIGCHLD."""
+
+import os
+import select
+import signal
+from collections.abc import Callable
+
+
+class Loop:
+    """Calls the handler of whatever is ready, in the thread that asks for a turn."""
+
+    def __init__(self) -> None:
+        self.epoll = select.epoll()
+        self.handlers: dict[int, Callable[[], None]] = {}
+
+    def watch(self, fd: int, handler: Callable[[], None], mask: int = select.EPOLLIN) -> None:
+        """Raises PermissionError for a file that cannot be waited for."""
+        self.epoll.register(fd, mask)
+        self.handlers[fd] = handler
+
+    def unwatch(self, fd: int) -> None:
+        """Closes it too."""
+        del self.handlers[fd]
+        self.epoll.unregister(fd)
+        os.close(fd)
+
+    def watch_children(self, reap: Callable[[], None]) -> None:
+        """`reap` is called in a turn after a child has ended. Signals that ask for an end are left to the parent."""
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_IGN)
+
+        def on_signal() -> None:
+            os.read(read_end, 4096)
+            reap()
+
+        self.watch(read_end, on_signal)
+
+    def turn(self, timeout_s: float | None) -> None:
+        """Waits for something to happen, and has it handled."""
+        for fd, _ in self.epoll.poll(timeout_s):
+            handler = self.handlers.get(fd)
+            if handler is not None:
+                handler()
