@@ -1,6 +1,7 @@
 """Running git: bounded, in plain English, and with a word for what a dying git may leave half done."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -57,3 +58,9 @@ def succeeds(folder: Path, *words: str) -> bool:
 def listed(folder: Path, *words: str) -> list[str]:
     """The names that a git command gives with `-z`."""
     return [name for name in git(folder, *words).split("\0") if name]
+
+
+def version_of(told: str) -> tuple[int, ...]:
+    """(2, 39, 5) of `git version 2.39.5 (Apple Git-154)`."""
+    found = re.search(r"(\d+(?:\.\d+)+)", told)
+    return tuple(map(int, found[1].split("."))) if found else ()

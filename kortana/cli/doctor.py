@@ -54,6 +54,8 @@ def _checks(file: Path | None) -> Iterator[Check]:
     yield Check("kortana.yaml", True, project.config.path)
     for check in (_data_folder, _room, _socket, _leftovers, _data, _commands):
         yield check(project)
+    if any(worker.cli.worktree for worker in project.config.workers):
+        yield _worktrees(project)
 
 
 def _trees() -> Check:
@@ -174,6 +176,25 @@ def _commands(project: Project) -> Check:
     if missing:
         return Check("commands", False, "not found: " + "; ".join(missing), "install them, or give their whole path")
     return Check("commands", True, f"{sum(bool(w.command) for w in project.config.workers)} found")
+
+
+def _worktrees(project: Project) -> Check:
+    from kortana.agent.git import GitError, git, version_of
+
+    try:
+        found = version_of(git(Path.cwd(), "--version"))
+    except GitError as error:
+        return Check("git", False, str(error), "install git 2.38 or later")
+    told = ".".join(map(str, found))
+    if found < (2, 38) and any(worker.cli.merge for worker in project.config.workers):
+        return Check("git", False, told, "cli.merge needs git 2.38 or later")
+    for worker in project.config.workers:
+        if worker.cli.worktree:
+            try:
+                git(Path(worker.cwd), "rev-parse", "--verify", "HEAD")
+            except GitError as error:
+                return Check("git", False, f"{worker.name}: {error}", "cli.worktree needs a repository with a commit")
+    return Check("git", True, told)
 
 
 def _is_there(name: str, cwd: str, path: str | None) -> bool:

@@ -81,6 +81,13 @@ def test_a_missing_cli_is_named_with_its_install_command(project: Project) -> No
     assert "install it: npm install -g @openai/codex" in json.dumps(settled(project, "t")["t"])
 
 
+def test_doctor_looks_at_git_where_tasks_have_worktrees(project: Project) -> None:
+    project.write({"workers": {"w": worker("codex", cli={"worktree": True, "merge": True})}})
+    assert "FAIL  git: w: git rev-parse" in project.call("doctor", expect=1).stdout
+    repository(project)
+    assert "ok    git: 2." in project.call("doctor").stdout
+
+
 def repository(project: Project) -> None:
     project.env.update(GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@t", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@t")
     for words in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
