@@ -15,8 +15,11 @@ import msgspec
 
 from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
 from kortana.processes.lock import IntentLock
+from kortana.processes.offspring import wait_for_session
 from kortana.processes.posix import signals_held
 
+TREE_END_S = 10.0
+"""How long is waited for what a dead holder has left running."""
 STALE_S = 2.0
 """A git that lives holds a lock for less, but for one that waits for its user; and that one's is older than ours."""
 
@@ -29,6 +32,8 @@ class Intent(msgspec.Struct, frozen=True):
     old: str = ""
     new: str = ""
     """The commits between which the checkout is being moved; empty: the checkout is not touched."""
+    session: int = 0
+    """In which the holder's git commands run. One may outlive the holder for a moment, until its tree is ended."""
 
 
 class Checkout:
@@ -87,13 +92,15 @@ class Checkout:
         (self.common_dir / "refs" / "heads" / f"{branch}.lock").unlink(missing_ok=True)
 
     def _intend(self, intent: Intent) -> None:
-        self._lock.intend(msgspec.json.encode(intent))
+        self._lock.intend(msgspec.json.encode(msgspec.structs.replace(intent, session=os.getsid(0))))
 
     def _mend(self, left: bytes) -> None:
         try:
             intent = msgspec.json.decode(left, type=Intent)
         except msgspec.DecodeError:
             intent = Intent("")
+        if intent.session and intent.session != os.getsid(0):
+            wait_for_session(intent.session, TREE_END_S)
         self._drop_stale_locks(intent.branch)
         if intent.old and self.head() == intent.old:
             self._undo(intent.old, intent.new)

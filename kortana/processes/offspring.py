@@ -1,7 +1,8 @@
-"""Ending a child process with all that descends from it, out of a process that is their subreaper."""
+"""The end of a process with all that descends from it: brought about by its subreaper, or waited for."""
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import time
@@ -32,6 +33,24 @@ def end_with_offspring(process: "subprocess.Popen[bytes]", grace_s: float) -> in
         time.sleep(0.005)
         _reap_others(process.pid)
     return process.wait()
+
+
+def wait_for_session(session: int, timeout_s: float) -> bool:
+    """Waits until no process of a session is left; False where one still lives after so long."""
+    deadline = time.monotonic() + timeout_s
+    while pids := [info.pid for info in all_processes().values() if info.session == session]:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        try:
+            fd = os.pidfd_open(pids[0])
+        except ProcessLookupError:
+            continue
+        try:
+            select.select([fd], [], [], left)
+        finally:
+            os.close(fd)
+    return True
 
 
 def _reap_others(but: int) -> None:

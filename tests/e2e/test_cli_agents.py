@@ -1,9 +1,12 @@
 """Adapters of command-line agents against a CLI that behaves as the real ones do."""
 
+import contextlib
 import json
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +140,37 @@ def test_two_adapters_and_an_mcp_client_share_thirty_tasks(project: Project, kil
     project.call("replay", "--verify")
     status = subprocess.run(["git", "status", "--porcelain"], cwd=project.folder, capture_output=True, text=True)
     assert status.stdout == ""
+
+
+@pytest.mark.timeout(1200)
+def test_adapters_that_are_killed_again_and_again_merge_every_edit(project: Project) -> None:
+    """Wherever in git they die. KORTANA_SEED repeats the choice of victims and moments."""
+    repository(project)
+    count = 200 if os.environ.get("KORTANA_LONG") else 30
+    env = {"EDIT_LOG": str(project.folder / "edits.jsonl"), "EDIT_S": "0.02"}
+    tasks = [{"id": f"t{n}", "prompt": f"EDIT src/f{n % 5}.txt", "paths": [f"src/f{n % 5}.txt"]} for n in range(count)]
+    crowd = {name: worker("claude", env=env, intensity=1000, period="1s", cli={"worktree": True, "merge": True})
+             for name in ("a", "b", "c")}  # fmt: skip
+    project.write({"workers": crowd, "tasks": tasks, "coordinator": {"max_attempts": 1000},
+                   "supervisor": {"intensity": 10_000, "period": "1s"}})  # fmt: skip
+    project.up()
+    draw, kills = random.Random(int(os.environ.get("KORTANA_SEED", "1"))), 0
+    deadline = time.monotonic() + 1000
+    while project.task_counts() != {"completed": count}:
+        assert time.monotonic() < deadline, project.task_counts()
+        time.sleep(draw.uniform(0.0, 0.3))
+        pid = project.worker(draw.choice("abc"))["pid"]
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+                kills += 1
+    print(f"{kills} kills")
+    project.down()
+    merged = [task for path in (project.folder / "src").iterdir() for task in path.read_text().split()]
+    assert sorted(set(merged)) == sorted(task["id"] for task in tasks)
+    words = ["git", "status", "--porcelain"]
+    assert subprocess.run(words, cwd=project.folder, capture_output=True, text=True).stdout == ""
+    assert not list((project.folder / ".git").glob("index.lock"))
 
 
 MCP_CLIENT = """

@@ -1,6 +1,7 @@
 """One attempt at a task in a worktree, as an adapter makes it, in a process that the test kills.
 
-Called as `merging.py REPOSITORY TASK`; writes a line of the task into edits.txt and a file of its own, and merges.
+Called as `merging.py REPOSITORY TASK`; writes a file of the task's own and, unless it is a task beside another one,
+into two files that every task changes; then merges.
 """
 
 import signal
@@ -12,13 +13,14 @@ from kortana.agent.worktree import Worktree
 
 def main(repository: Path, task: str) -> str:
     tree = Worktree(repository, task)
-    edits = tree.folder / "edits.txt"
-    lines = edits.read_text().split()
-    if task not in lines:
-        edits.write_text("\n".join([*lines, task]) + "\n")
     (tree.folder / "made").mkdir(exist_ok=True)
     (tree.folder / "made" / task).write_text(task)
-    (tree.folder / "going.txt").write_text(task)
+    if not task.startswith("beside"):
+        edits = tree.folder / "edits.txt"
+        lines = edits.read_text().split()
+        if task not in lines:
+            edits.write_text("\n".join([*lines, task]) + "\n")
+        (tree.folder / "going.txt").write_text(task)
     tree.commit(task)
     return tree.merge(f"Merge {task}")
 

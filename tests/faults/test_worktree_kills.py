@@ -6,11 +6,13 @@ file that it checks out).
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 from kortana.agent.checkout import Checkout, Intent
 from kortana.agent.git import GitError
 from kortana.agent.worktree import Worktree
+from kortana.processes.tree import all_processes
 
 GIT = shutil.which("git") or "git"
 LONG = bool(os.environ.get("KORTANA_LONG"))
@@ -28,8 +31,8 @@ POINT = """\
 [ -n "$POINTS" ] || exit 0
 echo x >> "$POINTS"
 [ "$(wc -l < "$POINTS")" -eq "$KILL_AT" ] || exit 0
-[ "$SIGNAL" -ne 9 ] || kill -9 0
-kill "-$SIGNAL" $(ps -o pgid= -p $$)
+LEADER=$(ps -o pgid= -p $$)
+eval "kill $SIGNAL"
 """
 SHIM = """\
 #!/bin/sh
@@ -81,15 +84,21 @@ class Repository:
         )
         return done.stdout
 
-    def attempt(self, task: str, kill_at: int = 0, number: int = 9) -> subprocess.CompletedProcess[str]:
-        """One attempt; at a point, SIGKILL ends all its processes, and any other signal goes to the first of them."""
+    def start(self, task: str, kill_at: int = 0, signal: str = "-9 0") -> "subprocess.Popen[str]":
+        """Starts an attempt. signal: what is sent at a point, and to whom, as arguments of `kill`."""
         points = self.tools / "points"
         points.unlink(missing_ok=True)
-        where = {"POINTS": str(points), "KILL_AT": str(kill_at), "SIGNAL": str(number)} if kill_at else {}
+        where = {"POINTS": str(points), "KILL_AT": str(kill_at), "SIGNAL": signal} if kill_at else {}
         words = [sys.executable, str(Path(__file__).with_name("merging.py")), str(self.folder), task]
-        return subprocess.run(
-            words, env={**self.env, **where}, capture_output=True, text=True, start_new_session=True, timeout=120
-        )
+        return subprocess.Popen(
+            words, env={**self.env, **where}, text=True, start_new_session=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=open(self.tools / "stderr", "w"),
+        )  # fmt: skip
+
+    def attempt(self, task: str, kill_at: int = 0, signal: str = "-9 0") -> tuple[int, str]:
+        """One attempt to its end: its exit code, and what it said."""
+        code = self.start(task, kill_at, signal).wait(120)
+        return code, (self.tools / "stderr").read_text()
 
     def check(self, merged: list[str]) -> None:
         assert self.git("status", "--porcelain") == self.status
@@ -124,40 +133,71 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
     yield found
 
 
+def _end_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+FIRST_POINT = 1 + int(os.environ.get("KORTANA_SEED", "1")) % SLICE
+
+
 @pytest.mark.timeout(1800)
 def test_an_attempt_killed_anywhere_leaves_a_repository_in_which_the_next_one_merges(repository: Repository) -> None:
     merged: list[str] = []
-    killed, point = 0, 1 + int(os.environ.get("KORTANA_SEED", "1")) % SLICE
-    while True:
+    for point in itertools.count(FIRST_POINT, SLICE):
         task = f"t{point}"
-        done = repository.attempt(task, point)
-        if done.returncode == 0:
+        code, said = repository.attempt(task, point)
+        if code == 0:
             break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        killed += 1
-        done = repository.attempt(task)
-        assert done.returncode == 0, f"point {point}: {done.stderr}"
+        assert code == -signal.SIGKILL, said
+        code, said = repository.attempt(task)
+        assert code == 0, f"point {point}: {said}"
         merged.append(task)
         repository.check(merged)
-        point += SLICE
-    print(f"killed at {killed} of {point} points")
-    assert killed >= 50 // SLICE
+    print(f"killed at {len(merged)} of {point} points")
+    assert len(merged) >= 50 // SLICE
+
+
+@pytest.mark.timeout(1800)
+def test_a_git_that_outlives_its_adapter_for_a_moment_is_waited_for(repository: Repository) -> None:
+    """As when the adapter alone is killed, and the launcher ends the rest of its tree when it sees that."""
+    merged: list[str] = []
+    checkout = Checkout(repository.folder)
+    for point in itertools.count(FIRST_POINT, SLICE):
+        first = repository.start(f"t{point}", point, "-9 $LEADER; sleep 0.1")
+        if first.wait(120) == 0:
+            break
+        was_in_its_midst = bool(repository.intent())
+        ending = threading.Timer(0.1 + 0.002 * (point % 10), _end_group, (first.pid,))
+        ending.start()
+        with checkout.changing(""):
+            alive = [info.pid for info in all_processes().values() if info.session == first.pid]
+            assert not (was_in_its_midst and alive), f"point {point}"
+            assert set(repository.checkout_locks()) == {"kortana.lock"}, f"point {point}"
+            assert repository.git("status", "--porcelain") == repository.status, f"point {point}"
+        ending.join()
+        for task in (f"beside{point}", f"t{point}"):
+            code, said = repository.attempt(task)
+            assert code == 0, f"point {point}: {said}"
+        merged.append(f"t{point}")
+    assert len(merged) >= 50 // SLICE
+    made = {path.name for path in (repository.folder / "made").iterdir()}
+    assert {*merged, *(f"beside{task[1:]}" for task in merged)} <= made
+    assert repository.git("status", "--porcelain") == repository.status
+    assert repository.locks() == ["kortana.lock"]
 
 
 @pytest.mark.timeout(1800)
 def test_an_attempt_that_is_asked_to_end_anywhere_leaves_the_checkout_whole(repository: Repository) -> None:
-    ended, point = 0, 1 + int(os.environ.get("KORTANA_SEED", "1")) % SLICE
-    while True:
-        done = repository.attempt(f"t{point}", point, signal.SIGTERM)
+    for point in itertools.count(FIRST_POINT, SLICE):
+        code, _ = repository.attempt(f"t{point}", point, "-15 $LEADER")
         assert repository.git("status", "--porcelain") == repository.status, f"point {point}"
         assert set(repository.checkout_locks()) <= {"kortana.lock"}, f"point {point}"
         assert repository.intent() == b"", f"point {point}"
-        if done.returncode == 0:
+        if code == 0:
             break
-        ended += 1
-        point += SLICE
-    print(f"asked to end at {ended} of {point} points")
-    assert ended >= 50 // SLICE
+    print(f"asked to end at {point} points, or each {SLICE}th of them")
+    assert point >= 50
 
 
 def test_a_conflict_never_touches_the_checkout(repository: Repository) -> None:
