@@ -81,11 +81,14 @@ class Worktree:
             path.unlink(missing_ok=True)
 
     def _clear(self) -> None:
+        """Removes the worktree. While it lacks files it is marked as one that does."""
         admin = self._admin_dir()
         if admin is not None:
-            (admin / "locked").unlink(missing_ok=True)
+            (admin / "locked").write_text(UNFINISHED[1])
         if self.folder.exists():
             shutil.rmtree(self.folder)
+        if admin is not None:
+            (admin / "locked").unlink()
         git(self._checkout.root, "worktree", "prune")
 
     def _make(self) -> None:
@@ -105,8 +108,5 @@ class Worktree:
             path.write_text(known + ("" if known.endswith("\n") or not known else "\n") + "/.kortana/\n")
 
     def _remove(self) -> None:
-        admin = self._admin_dir()
-        if admin is not None:
-            (admin / "locked").write_text(UNFINISHED[1])
         self._clear()
         git(self._checkout.root, "branch", "--quiet", "-D", self.branch)

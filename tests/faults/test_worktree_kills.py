@@ -200,6 +200,29 @@ def test_an_attempt_that_is_asked_to_end_anywhere_leaves_the_checkout_whole(repo
     assert point >= 50
 
 
+@pytest.mark.parametrize("has_pointer", [True, False], ids=["with its .git", "without"])
+def test_a_worktree_that_was_being_removed_is_not_gone_on_with(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, has_pointer: bool
+) -> None:
+    def cut_off(folder: Path) -> None:
+        (folder / "file1").unlink()
+        if not has_pointer:
+            (folder / ".git").unlink()
+        raise KeyboardInterrupt
+
+    tree = Worktree(repository.folder, "a")
+    (tree.folder / "made").write_text("x")
+    assert tree.commit("a")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("kortana.agent.worktree.shutil.rmtree", cut_off)
+        tree.merge("a")
+    again = Worktree(repository.folder, "a")
+    assert (again.folder / "file1").exists() and (again.folder / "made").exists()
+    assert not again.commit("a"), "nothing is taken for deleted"
+    again.discard()
+    assert repository.git("status", "--porcelain") == repository.status
+
+
 def test_a_conflict_never_touches_the_checkout(repository: Repository) -> None:
     tree = Worktree(repository.folder, "a")
     (tree.folder / "edits.txt").write_text("one\n")
