@@ -60,7 +60,7 @@ class Checkout:
             with signals_held():
                 if left:
                     self._mend(left)
-                self._intend(Intent(branch))
+                self._intend(branch)
                 try:
                     yield
                 except GitInterruptedError:
@@ -83,16 +83,16 @@ class Checkout:
         with contextlib.suppress(GitError):
             git(self.root, "update-index", "-q", "--refresh")
         git(self.root, "read-tree", "-m", "-u", "--dry-run", old, new)
-        self._intend(Intent(branch, old, new))
+        self._intend(branch, old, new)
         git(self.root, "merge", "--quiet", "--ff-only", new)
-        self._intend(Intent(branch))
+        self._intend(branch)
 
     def drop_lock_of(self, branch: str) -> None:
         """The branch's lock: whoever made it is gone, as the branch is ours."""
         (self.common_dir / "refs" / "heads" / f"{branch}.lock").unlink(missing_ok=True)
 
-    def _intend(self, intent: Intent) -> None:
-        self._lock.intend(msgspec.json.encode(msgspec.structs.replace(intent, session=os.getsid(0))))
+    def _intend(self, branch: str, old: str = "", new: str = "") -> None:
+        self._lock.intend(msgspec.json.encode(Intent(branch, old, new, os.getsid(0))))
 
     def _mend(self, left: bytes) -> None:
         try:
@@ -128,13 +128,13 @@ class Checkout:
 
     def _undo(self, old: str, new: str) -> None:
         """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/."""
-        names = listed(self.root, "diff", "--name-only", "--no-renames", "-z", old, new)
-        before = set(listed(self.root, "ls-tree", "-r", "--name-only", "--full-tree", "-z", old))
-        kept = [name for name in names if name in before]
-        added = [name for name in names if name not in before]
+        between = ("diff", "--name-only", "--no-renames", "-z", old, new)
+        added, kept = listed(self.root, *between, "--diff-filter=A"), listed(self.root, *between, "--diff-filter=a")
+        if not added and not kept:
+            return  # without a path, git would reset all that the user has staged
         self._rescue(old, new, kept, added)
         from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
-        git(self.root, "reset", "--quiet", *from_stdin, old, paths=names)
+        git(self.root, "reset", "--quiet", *from_stdin, old, paths=kept + added)
         for name in added:
             self._unlink(self.root / name)
         git(self.root, "checkout-index", "--force", "--stdin", "-z", paths=kept)

@@ -25,10 +25,12 @@ class Worktree:
         """Where the work is done: what stands for the given folder, which need not be the repository's root."""
         with self._checkout.changing(self.branch):
             self._checkout.drop_lock_of(self.branch)
-            if self._is_whole():
-                self._drop_locks()
+            admin = self._admin_dir()
+            if admin is not None and self._is_whole(admin):
+                for path in admin.glob("*.lock"):  # of an attempt that died, or whose lease has gone to us
+                    path.unlink(missing_ok=True)
             else:
-                self._clear()
+                self._clear(admin)
                 self._make()
         self.place.mkdir(parents=True, exist_ok=True)
 
@@ -67,22 +69,14 @@ class Worktree:
                 return file.parent
         return None
 
-    def _is_whole(self) -> bool:
-        admin = self._admin_dir()
-        if admin is None or not (self.folder / ".git").exists() or not (admin / "index").exists():
+    def _is_whole(self, admin: Path) -> bool:
+        if not (self.folder / ".git").exists() or not (admin / "index").exists():
             return False
         locked = admin / "locked"
         return not locked.exists() or locked.read_text().strip() not in UNFINISHED
 
-    def _drop_locks(self) -> None:
-        """What a git of the earlier attempt has left locked: it died, or its lease has gone to us."""
-        admin = self._admin_dir()
-        for path in admin.glob("*.lock") if admin else ():
-            path.unlink(missing_ok=True)
-
-    def _clear(self) -> None:
+    def _clear(self, admin: Path | None) -> None:
         """Removes the worktree. While it lacks files it is marked as one that does."""
-        admin = self._admin_dir()
         if admin is not None:
             (admin / "locked").write_text(UNFINISHED[1])
         if self.folder.exists():
@@ -108,5 +102,5 @@ class Worktree:
             path.write_text(known + ("" if known.endswith("\n") or not known else "\n") + "/.kortana/\n")
 
     def _remove(self) -> None:
-        self._clear()
+        self._clear(self._admin_dir())
         git(self._checkout.root, "branch", "--quiet", "-D", self.branch)

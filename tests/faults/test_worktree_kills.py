@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from kortana.agent.checkout import Checkout, Intent
+from kortana.agent.checkout import Checkout
 from kortana.agent.git import GitError
 from kortana.agent.worktree import Worktree
 from kortana.processes.tree import all_processes
@@ -255,7 +255,7 @@ def test_what_was_edited_after_a_merge_was_cut_off_is_kept_aside(repository: Rep
     checkout = Checkout(repository.folder)
     old, new = checkout.head(), repository.git("rev-parse", tree.branch).strip()
     with pytest.raises(KeyboardInterrupt), checkout.changing(tree.branch):
-        checkout._intend(Intent(tree.branch, old, new))
+        checkout._intend(tree.branch, old, new)
         repository.write("edits.txt", "typed in between\n")
         repository.write("new.txt", "the task's\n")
         raise KeyboardInterrupt
@@ -292,3 +292,14 @@ def test_work_is_done_where_the_project_lies_in_the_repository(repository: Repos
     (tree.place / "made").write_text("x")
     assert tree.commit("a") and tree.merge("a") == ""
     assert (repository.folder / "sub" / "made").read_text() == "x"
+
+
+def test_a_cut_off_merge_that_changed_no_file_takes_nothing_of_the_users_back(repository: Repository) -> None:
+    checkout = Checkout(repository.folder)
+    old = checkout.head()
+    new = repository.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "the same files").strip()
+    with pytest.raises(KeyboardInterrupt), checkout.changing("x"):
+        checkout._intend("x", old, new)
+        raise KeyboardInterrupt
+    with checkout.changing(""):
+        assert repository.git("status", "--porcelain") == repository.status
