@@ -49,6 +49,7 @@ from kortana.processes.tree import Mark, is_inside
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
+from kortana.transport.background_sync import BackgroundSync
 from kortana.transport.endpoint import listen, socket_path_for
 from kortana.transport.hub import Hub
 from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit, task_event
@@ -88,7 +89,8 @@ class Tree:
         self._edits: list[Event] = []
         """What a person has changed in task_graph.json while nothing ran."""
         spec = config.journal
-        self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size)
+        self._background = BackgroundSync.open()
+        self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size, self._background)
         self._mark = Mark(self._run_id)
 
     def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
@@ -109,6 +111,8 @@ class Tree:
         self._main.install_signals()
         self._socket = socket_path_for(self._layout.run)
         hub = Hub(listen(self._socket))
+        if self._background is not None:
+            hub.watch(self._background.fd, self._background.notice)
         link = self._link = LauncherLink(self._launcher_options(), self._on_launcher)
         link.open()
         try:

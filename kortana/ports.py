@@ -28,11 +28,33 @@ class Journal(Protocol):
     def commit(self, lines: list[bytes], last_seq: int) -> None:
         """Appends whole lines and makes them durable. Raises JournalFault, and then none of them is in it."""
 
+    def begin(self, lines: list[bytes], last_seq: int) -> bool:
+        """As `commit`; but where it gives True, making them durable goes on: nothing counts before `end`."""
+
+    def has_ended(self) -> bool:
+        """Whether `end` would not have to wait."""
+
+    def end(self) -> None:
+        """Waits for what was begun. Raises JournalFault, and then none of it is in the journal."""
+
     def read(self, after: int = 0) -> Iterator[Record]:
         """The records with a higher `seq`, in order."""
 
     def close(self) -> None:
         """Ends the use of the journal."""
+
+
+class BackgroundSync(Protocol):
+    """Makes a file durable while its owner does something else; one sync at a time."""
+
+    ended: bool
+    """What was begun has ended: `end` will not wait."""
+
+    def begin(self, fd: int) -> bool:
+        """Begins to make all durable that was written to a file. False where that cannot be done behind."""
+
+    def end(self) -> None:
+        """Waits for the end of what was begun. Raises OSError where the file is not durable."""
 
 
 class Reserve(Protocol):

@@ -98,6 +98,7 @@ class RiderInbox:
         self._told: deque[Envelope[Any]] = deque()
         self._more = threading.Event()
         self._rides = True
+        self._held = False
         self.wake: Callable[[], None] = lambda: None
         self.driver = -1
         """The thread that it rides on: what that thread tells, it handles before it sleeps again."""
@@ -116,8 +117,20 @@ class RiderInbox:
         """What `get` would give, or None."""
         return self._told[0] if self._told else None
 
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def hold(self) -> None:
+        """`get` gives nothing from now on, as if nothing were there."""
+        self._held = True
+
+    def release(self, envelope: Envelope[Any]) -> None:
+        """`get` gives this first, and then what has gathered."""
+        self._told.appendleft(envelope)
+        self._held = False
+
     def get(self) -> Envelope[Any]:
-        while not self._told:
+        while self._held or not self._told:
             if self._rides:
                 raise queue.Empty
             self._more.wait()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pykka
+from pykka._envelope import Envelope
 
 from kortana.actors.inboxes import HubInbox, RiderInbox
 from kortana.actors.messages import ChildDied, Commit, Flush, SnapshotWritten, WriteSnapshot
@@ -16,11 +17,19 @@ from kortana.protocol.event import Record
 from kortana.transport.hub import Hub
 
 MAX_GROUP_RECORDS = 8192
+MAX_WAITING = 64
+"""So many commits may wait for a sync that goes on; then the thread waits for it too, and nothing is read."""
+
+
+class _Land:
+    """To itself: what was begun has ended."""
 
 
 class PersistenceActor(pykka.ThreadingActor):
     """Group commit: takes every Commit that has gathered, writes and syncs once, then sends.
 
+    While the kernel syncs a group, the coordinator reads and decides on; the next group is written when that one is
+    durable, and has been sent.
     Rides on the coordinator's thread (`vehicle`): two threads that take turns at the interpreter's lock for every
     batch are slower than one, by a fifth. watch: is told the durable records, or None.
     An error ends this actor: nothing of the failed group was sent, and its supervisor starts over from the
@@ -43,6 +52,8 @@ class PersistenceActor(pykka.ThreadingActor):
         self._journal, self._hub, self._vehicle, self._watch = journal, hub, vehicle, watch
         self._supervisor, self._generation = supervisor, generation
         self._snapshot_writer = snapshot_writer
+        self._begun: tuple[list[Commit], list[Record]] | None = None
+        """The group that is being synced."""
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -53,20 +64,30 @@ class PersistenceActor(pykka.ThreadingActor):
         self.actor_inbox.wake = self._vehicle.board(self)
 
     def ride(self) -> None:
-        self.actor_inbox.driver = threading.get_ident()
-        if not self.actor_inbox.empty():
+        inbox = self.actor_inbox
+        inbox.driver = threading.get_ident()
+        if self._begun is not None:
+            if not self._journal.has_ended() and len(inbox) < MAX_WAITING:
+                return
+            inbox.release(Envelope(_Land()))
+        if not inbox.empty():
             try:
                 self._actor_loop_running()
             except queue.Empty:
                 pass
 
     def drive(self) -> None:
+        if self._begun is not None:
+            self.actor_inbox.release(Envelope(_Land()))
         self.actor_inbox.get_off()
+        self._vehicle = None
         self._actor_loop()
 
     def on_receive(self, message: Any) -> Any:
         if isinstance(message, Commit):
             self._commit(self._gather(message))
+        elif isinstance(message, _Land):
+            self._land()
         elif isinstance(message, WriteSnapshot):
             self._snapshot_writer.tell(message)
         return True
@@ -86,7 +107,23 @@ class PersistenceActor(pykka.ThreadingActor):
     def _commit(self, group: list[Commit]) -> None:
         records = [record for commit in group for record in commit.records]
         if records:
-            self._journal.commit(encode_records(records), records[-1].seq)
+            lines, last = encode_records(records), records[-1].seq
+            if self._vehicle is None or not self._vehicle.listening:
+                self._journal.commit(lines, last)
+            elif self._journal.begin(lines, last):
+                self._begun = group, records
+                self.actor_inbox.hold()
+                return
+        self._let_out(group, records)
+
+    def _land(self) -> None:
+        """The group that was begun is durable."""
+        assert self._begun is not None
+        (group, records), self._begun = self._begun, None
+        self._journal.end()
+        self._let_out(group, records)
+
+    def _let_out(self, group: list[Commit], records: list[Record]) -> None:
         if len(group) == 1:
             self._hub.send(group[0].replies, group[0].deliveries)
         else:

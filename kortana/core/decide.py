@@ -95,7 +95,7 @@ def _submit(turn: Turn, command: Submit) -> None:
         turn.note("asked_again", id=event.id)
     else:
         turn.take(event, command.body, digest)
-    held = len(state.agent(source).tasks) if state.waiters and source != "operator" else 0
+    held = len(state.agent(source).tasks) if state.waiters.by_id and source != "operator" else 0
     _DECIDE[kind](turn, conn, event, command.tied)
     if held and len(state.agent(source).tasks) < held:
         serve_agent(turn, source)

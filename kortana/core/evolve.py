@@ -57,9 +57,7 @@ def _answered(state: State, record: Record, now: float) -> None:
     asked = state.pending.pop(event_id, None)
     if asked is None:
         return
-    state.answers[event_id] = (asked.digest, record.body)
-    if len(state.answers) > state.limits.answers_kept:
-        state.answers.popitem(last=False)
+    state.answers.add(event_id, (asked.digest, record.body), state.limits.answers_kept)
     event = asked.event
     agent = state.agents.get(event.source)
     if agent is not None:
@@ -82,7 +80,7 @@ def _noted(state: State, note: dict[str, Any]) -> None:
 def _claimed(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:
     lease, name = answer["lease"], answer["task"]["id"]
     if name not in state.tasks:
-        add_task(state, Task(name, created_seq=record.seq, max_attempts=state.limits.max_attempts))
+        add_task(state, Task(name, IN_PROGRESS, created_seq=record.seq, max_attempts=state.limits.max_attempts))
     task = state.changing(name)
     token, ttl_s = lease["token"], lease["ttl_s"]
     fresh = task.lease_token != token

@@ -94,7 +94,8 @@ _OUTCOMES = {
 
 def unblock_needing(turn: Turn, completed: str) -> None:
     """Puts blocked tasks back to work when everything that they need is completed (rule 5)."""
-    for name in sorted(turn.state.needed_by.get(completed, ())):
+    needing = turn.state.needed_by.get(completed)
+    for name in sorted(needing) if needing else ():
         task = turn.state.tasks[name]
         if task.blocker is None or not _needs_met(turn.state, task.blocker):
             continue

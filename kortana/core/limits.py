@@ -12,7 +12,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_leases_per_agent: int = 16
     adhoc_tasks: bool = True
     mailbox_limit: int = 1000
-    answers_kept: int = 20_000
-    """How many of the latest answers are kept for repeats of an id."""
+    answers_kept: int = 10_000
+    """So many of the latest answers at least, and twice as many at most, are kept for repeats of an id."""
     pending_kept: int = 10_000
     """How many undecided inputs (waiting claims) are kept."""

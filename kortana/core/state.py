@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 
 import msgspec
 
+from kortana.core.answers import Answers
 from kortana.core.deadlines import Deadlines
 from kortana.core.limits import Limits
 from kortana.core.pages import TaskPages
@@ -51,8 +52,7 @@ class State:
         self.recorded_at = ""
         self.tasks: dict[str, Task] = {}
         self.agents: dict[str, Agent] = {}
-        self.answers: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
-        """Event id → (digest, body of the ACK), oldest first. A plain dict would search its front at each removal."""
+        self.answers = Answers()
         self.pending: OrderedDict[str, Record] = OrderedDict()
         """Inputs without an answer yet: waiting claims."""
         self.unmet: dict[str, int] = {}

@@ -33,7 +33,7 @@ class Waiters:
     """The waiting claims of the live connections. No part of the canonical state: it dies with them."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Waiter] = {}
+        self.by_id: dict[str, Waiter] = {}
         self._by_task: dict[str | None, dict[str, None]] = {}
         self._by_agent: dict[str, dict[str, None]] = {}
         self._by_conn: dict[int, dict[str, None]] = {}
@@ -41,21 +41,21 @@ class Waiters:
         """By event id, monotonic seconds."""
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self.by_id)
 
     def __contains__(self, event_id: str) -> bool:
-        return event_id in self._by_id
+        return event_id in self.by_id
 
     def add(self, waiter: Waiter, due: float) -> None:
         event = waiter.event
-        self._by_id[event.id] = waiter
+        self.by_id[event.id] = waiter
         self._by_task.setdefault(event.task_id, {})[event.id] = None
         self._by_agent.setdefault(event.source, {})[event.id] = None
         self._by_conn.setdefault(waiter.conn, {})[event.id] = None
         self.deadlines.set(event.id, due)
 
     def pop(self, event_id: str) -> Waiter | None:
-        waiter = self._by_id.pop(event_id, None)
+        waiter = self.by_id.pop(event_id, None)
         if waiter is None:
             return None
         _take(self._by_task, waiter.event.task_id, event_id)
@@ -66,15 +66,15 @@ class Waiters:
 
     def for_task(self, task: str) -> list[Waiter]:
         """Who waits for this task by id, or for any task, in order of arrival."""
-        named = [self._by_id[i] for i in self._by_task.get(task, ())]
-        anything = [self._by_id[i] for i in self._by_task.get(None, ())]
+        named = [self.by_id[i] for i in self._by_task.get(task, ())]
+        anything = [self.by_id[i] for i in self._by_task.get(None, ())]
         return sorted(named + anything, key=lambda waiter: waiter.order) if named and anything else named or anything
 
     def of_agent(self, agent: str) -> list[Waiter]:
-        return [self._by_id[i] for i in self._by_agent.get(agent, ())]
+        return [self.by_id[i] for i in self._by_agent.get(agent, ())]
 
     def of_conn(self, conn: int) -> list[Waiter]:
-        return [self._by_id[i] for i in self._by_conn.get(conn, ())]
+        return [self.by_id[i] for i in self._by_conn.get(conn, ())]
 
     def is_waiting(self, agent: str) -> bool:
         return agent in self._by_agent

@@ -52,8 +52,12 @@ class Hub:
         self.looked_at = 0.0
         """Before this moment (monotonic) everything that had come in has been given out by `poll`."""
         listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, None)
-        self._selector.register(self._waker.fd, selectors.EVENT_READ, None)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self.watch(self._waker.fd, self._waker.drain)
+
+    def watch(self, file: socket.socket | int, on_readable: Callable[[], None]) -> None:
+        """A `poll` that reads also ends when this file is readable, after `on_readable`. Before the first poll only."""
+        self._selector.register(file, selectors.EVENT_READ, on_readable)
 
     def poll(self, timeout_s: float | None, read: bool = True) -> list[Inbound]:
         """Waits for something to happen and gives what came in; None waits without end.
@@ -72,17 +76,15 @@ class Hub:
         speaking: list[Connection] = []
         for key, mask in self._selector.select(timeout_s):
             connection = key.data
-            if connection is not None:
-                if mask & selectors.EVENT_WRITE:
-                    self._flush(connection)
-                if mask & selectors.EVENT_READ and connection.id not in behind:
-                    more = self._read(connection, inbound) or more
-                    speaking.append(connection)
-            elif key.fileobj is self._listener:
-                more = True
-                self._accept()
-            else:
-                self._waker.drain()
+            if type(connection) is not Connection:
+                connection()
+                more = more or key.fileobj is self._listener
+                continue
+            if mask & selectors.EVENT_WRITE:
+                self._flush(connection)
+            if mask & selectors.EVENT_READ and connection.id not in behind:
+                more = self._read(connection, inbound) or more
+                speaking.append(connection)
         self._give_turns(speaking, behind, inbound)
         if not more and not self._behind:
             self.looked_at = began if timeout_s == 0.0 or inbound else time.monotonic()

@@ -27,9 +27,10 @@ from kortana.core.state import Limits, State
 from kortana.core.turn import Turn
 from kortana.core.verify import verify
 from kortana.core.views import agents_view
-from kortana.ports import Snapshot
+from kortana.ports import BackgroundSync, Snapshot
 from kortana.protocol.codec import encode_json, encode_records
 from kortana.protocol.event import Event
+from kortana.transport import background_sync as background
 
 LIMITS = Limits(max_attempts=1000)
 AGENTS = ("a", "b", "c")
@@ -50,16 +51,24 @@ def one_command(draw: random.Random, tag: str) -> Submit:
 
 
 class Life:
-    """One process's work on the folder."""
+    """One process's work on the folder; where it can, it syncs a group while it decides on the next."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, background: BackgroundSync | None) -> None:
         self.layout = DataLayout(folder)
         self.layout.create()
-        self.journal = FileJournal(self.layout.journal, True, ROTATE)
+        self.journal = FileJournal(self.layout.journal, True, ROTATE, background)
         self.draw = random.Random(seed)
+        self.begun: list[tuple[int, int]] = []
+        """What is being synced."""
+        self.landed: list[tuple[int, int]] = []
+        """What may be acknowledged, and has not been."""
         self.tag = f"{seed}-{os.getpid()}-{next(_lives)}"
-        self.state = recover(self.layout, self.journal, LIMITS).state
-        self.journal.open()
+        try:
+            self.state = recover(self.layout, self.journal, LIMITS).state
+            self.journal.open()
+        except BaseException:
+            self.journal.close()
+            raise
         self.now = 0.0
         self.count = 0
         turn = self._turn()
@@ -71,9 +80,19 @@ class Life:
     def _turn(self) -> Turn:
         return Turn(self.state, self.now, 1_700_000_000_000 + self.count)
 
-    def _commit(self, turn: Turn) -> list[tuple[int, int]]:
-        self.journal.commit(encode_records(turn.records), turn.records[-1].seq)
-        return [(record.seq, crc32(record.body)) for record in turn.records]
+    def _commit(self, turn: Turn) -> None:
+        self._land()
+        done = [(record.seq, crc32(record.body)) for record in turn.records]
+        if self.journal.begin(encode_records(turn.records), turn.records[-1].seq):
+            self.begun = done
+        else:
+            self.landed += done
+
+    def _land(self) -> None:
+        if self.begun:
+            begun, self.begun = self.begun, []
+            self.journal.end()
+            self.landed += begun
 
     def step(self) -> list[tuple[int, int]]:
         """A group of commands, committed together; at times a snapshot. Gives what may be acknowledged."""
@@ -81,12 +100,14 @@ class Life:
         for _ in range(self.draw.randrange(1, 12)):
             self.count += 1
             decide(turn, one_command(self.draw, f"{self.tag}-{self.count}"))
-        durable = self._commit(turn)
+        self._commit(turn)
         if self.draw.random() < 0.1:
             self.snapshot()
-        return durable
+        landed, self.landed = self.landed, []
+        return landed
 
     def snapshot(self) -> None:
+        self._land()
         self.state.pages.begin()
         self.state.pages.step(1 << 30)
         FileSnapshots(self.layout, 3).write(
@@ -100,7 +121,7 @@ class Life:
 def live(folder: Path, seed: int, out: int, before: Callable[[], None] = lambda: None) -> None:
     """Runs until killed."""
     before()
-    life = Life(folder, seed)
+    life = Life(folder, seed, background.BackgroundSync.open())
     while True:
         durable = life.step()
         os.write(out, b"".join(b"%d %d\n" % pair for pair in durable))

@@ -45,6 +45,21 @@ class Injector:
         return wrapped
 
 
+class LateSync:
+    """Syncs when it is waited for."""
+
+    def __init__(self, sync: Callable[[int], None]) -> None:
+        self._sync, self._fd = sync, -1
+        self.ended = False
+
+    def begin(self, fd: int) -> bool:
+        self._fd = fd
+        return True
+
+    def end(self) -> None:
+        self._sync(self._fd)
+
+
 def run(folder: Path, seed: int, injector: Injector, monkeypatch: pytest.MonkeyPatch) -> driver.Witness:
     """A life in which one call fails: after a fault, start over from the journal, as the supervisor does."""
     witness = driver.Witness(folder)
@@ -58,7 +73,7 @@ def run(folder: Path, seed: int, injector: Injector, monkeypatch: pytest.MonkeyP
             for _ in range(5):
                 try:
                     if life is None:
-                        life = driver.Life(folder, seed * 100 + number)
+                        life = driver.Life(folder, seed * 100 + number, LateSync(injector.fdatasync))
                         if journal is not None:
                             life.journal._distrusted = journal._distrusted
                     durable = life.step()
@@ -69,6 +84,8 @@ def run(folder: Path, seed: int, injector: Injector, monkeypatch: pytest.MonkeyP
                     life = None
                     continue
                 except OSError:
+                    if life is not None:
+                        life.journal.close()
                     life = None
                     continue
                 witness.acknowledged.update(durable)
@@ -78,6 +95,11 @@ def run(folder: Path, seed: int, injector: Injector, monkeypatch: pytest.MonkeyP
                     life.snapshot()
                 except OSError:
                     pass
+                except JournalFault:
+                    journal, life = life.journal, None
+                    journal.close()
+        if life is not None:
+            life.journal.close()
     return witness
 
 

@@ -141,6 +141,28 @@ class FaultyOs:
         self.before.clear()
 
 
+class LateSync:
+    """A sync behind the scenes: it happens when it is waited for, at a kill perhaps, and at times it cannot begin."""
+
+    def __init__(self, disk: FaultyOs) -> None:
+        self._disk, self._fd = disk, -1
+        self.ended = False
+
+    def begin(self, fd: int) -> bool:
+        self._fd = fd
+        return self._disk.draw.random() < 0.9
+
+    def end(self) -> None:
+        self._disk.fdatasync(self._fd)
+
+    def killed(self) -> None:
+        """The kernel may go through with what a dead process has begun."""
+        if self._disk.draw.random() < 0.5:
+            rates, self._disk.rates = self._disk.rates, dict.fromkeys(self._disk.rates, 0.0)
+            self._disk.fdatasync(self._fd)
+            self._disk.rates = rates
+
+
 class Installed:
     """The faulty disk in place of the real one, and frequent checkpoints, for as long as the block lasts."""
 
@@ -150,14 +172,14 @@ class Installed:
     def __enter__(self) -> FaultyOs:
         self._real = journal_module.os, journal_module._sync, journal_module.sync_folder
         self._real_layout = layout_module.os, layout_module.sync_folder
-        self._real_rate = snapshotting.CHECKPOINT_RECORDS
+        self._real_rate = snapshotting.CHECKPOINT_RECORDS, journal_module.MIN_BEHIND
         journal_module.os = layout_module.os = self._disk  # type: ignore[assignment]
         journal_module._sync = lambda fd: self._disk.fdatasync(fd)
         journal_module.sync_folder = layout_module.sync_folder = lambda folder: self._disk.sync_folder(folder)
-        snapshotting.CHECKPOINT_RECORDS = 60
+        snapshotting.CHECKPOINT_RECORDS, journal_module.MIN_BEHIND = 60, 3
         return self._disk
 
     def __exit__(self, *_: object) -> None:
         journal_module.os, journal_module._sync, journal_module.sync_folder = self._real  # type: ignore[assignment]
         layout_module.os, layout_module.sync_folder = self._real_layout  # type: ignore[assignment]
-        snapshotting.CHECKPOINT_RECORDS = self._real_rate
+        snapshotting.CHECKPOINT_RECORDS, journal_module.MIN_BEHIND = self._real_rate

@@ -60,10 +60,11 @@ def fails_within(seeds: int, tmp_path: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    "sync", ["commit", "open", "open of a folder", "replace_file", "replace_file of a folder"]
+    "sync", ["commit", "end", "open", "open of a folder", "replace_file", "replace_file of a folder"]
 )  # fmt: skip
 def test_each_sync_that_is_left_out_is_caught(sync: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a commit; of what a killed process had only written; of a new journal's name; of a checkpoint, and its name.
+    """At a commit; of a commit that was begun; of what a killed process had only written; of a new journal's name; of a
+    checkpoint, and its name.
 
     The others (after a roll back, after a torn tail was cut) only keep a known state tidy: nothing is lost without.
     """

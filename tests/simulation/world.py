@@ -23,7 +23,7 @@ from kortana.ports import JournalFault
 from kortana.protocol.codec import decode_strict, encode_json
 from kortana.protocol.event import Event, Record
 from kortana.transport.connection import Frame, Gone
-from tests.simulation.disk import Crash, FaultyOs
+from tests.simulation.disk import Crash, FaultyOs, LateSync
 
 TASKS = [f"t{n}" for n in range(6)]
 TTL_S = 20.0
@@ -122,7 +122,8 @@ class World:
         self.layout = DataLayout(folder)
         self.layout.create()
         self.limits = Limits(lease_ttl_s=TTL_S, max_leases_per_agent=3, max_attempts=1000, answers_kept=5000)
-        self.journal = FileJournal(self.layout.journal, True, rotate_bytes=self.draw.choice([4000, 1 << 30]))
+        self.background = LateSync(disk)
+        self.journal = FileJournal(self.layout.journal, True, self.draw.choice([4000, 1 << 30]), self.background)
         self.keep = self.draw.choice([0, 1])
         """Rotated files that stay, where a checkpoint covers the rest; 0: all."""
         self.agents = {f"a{n}": Agent(f"a{n}") for n in range(3)}
@@ -151,7 +152,9 @@ class World:
             self.to_persistence, self.limits,
         )  # fmt: skip
         self.state = found.state
-        self.persistence = PersistenceActor(self.journal, self, None, None, self.supervisor, 1, Mailbox())
+        self.persistence = PersistenceActor(
+            self.journal, self, self.coordinator.inbox, None, self.supervisor, 1, Mailbox()  # type: ignore[arg-type]
+        )
         self.snapshots: deque[WriteSnapshot] = deque()
         seeds = [self._event("operator", "TASK_ADD", t, {"paths": [f"src/{t[-1]}/**"]}) for t in TASKS]
         for agent in self.agents.values():
@@ -298,17 +301,22 @@ class World:
             self.coordinator.on_receive(DeadlineDue())
 
     def _persist(self) -> None:
+        """A group is written, and perhaps synced at once; or the one before it is durable now."""
         group: list[Commit] = []
-        while self.to_persistence.messages and len(group) < 5:
+        while self.persistence._begun is None and self.to_persistence.messages and len(group) < 5:
             message = self.to_persistence.messages.popleft()
             if isinstance(message, WriteSnapshot):
                 self.snapshots.append(message)
                 break
             group.append(message)
-        if not group:
+        if not group and self.persistence._begun is None:
             return
         try:
-            self.persistence._commit(group)
+            if self.persistence._begun is not None:
+                self.counts["synced behind"] = self.counts.get("synced behind", 0) + 1
+                self.persistence._land()
+            else:
+                self.persistence._commit(group)
         except JournalFault:
             self.counts["journal faults"] += 1
             self.journal.close()
@@ -346,10 +354,13 @@ class World:
     def kill(self, power: bool) -> None:
         """kill -9 of the whole tree, or a power cut. Its workers die with it."""
         self.counts["kills"] += 1
+        if self.journal._begun:
+            self.background.killed()
+            self.journal._begun = b""
         self.journal.close()
         if power:
             self.disk.cut_power(self.layout.root)
-        self.journal = FileJournal(self.layout.journal, True, self.journal._rotate_bytes)
+        self.journal = FileJournal(self.layout.journal, True, self.journal._rotate_bytes, self.background)
         self._start(fresh=True)
 
     # promises
@@ -381,7 +392,7 @@ class World:
     def finish(self) -> None:
         """Lets everything settle; then the files alone must give the state that lives."""
         self.disk.rates = dict.fromkeys(self.disk.rates, 0.0)
-        while self.to_persistence.messages:
+        while self.to_persistence.messages or self.persistence._begun is not None:
             self._persist()
         self.check()
         live = canonical(self.state)
