@@ -157,8 +157,14 @@ class ProcessExit(msgspec.Struct, frozen=True):
 class Launcher(Protocol):
     """Owns the worker processes. Calls return at once; what happens is told to the listener given to `start`."""
 
-    def start(self, spec: ProcessSpec) -> None:
-        """Starts one incarnation."""
+    def start(self, spec: ProcessSpec, held: bool = False) -> None:
+        """Starts one incarnation; `held`: its process only gets ready, and nothing is told of it before `release`."""
+
+    def release(self, worker: str, incarnation: int) -> None:
+        """Lets begin what is held."""
+
+    def discard(self, worker: str, incarnation: int) -> None:
+        """Ends what is held; where nothing is, nothing happens."""
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         """Sends a signal to its first process and that one's process group."""

@@ -1,5 +1,6 @@
 """An actor's own timers, by name; one that was cancelled or set anew never rings, however late it is in the mailbox."""
 
+from collections.abc import Callable
 from typing import Any
 
 from kortana.actors.messages import Alarm, CancelTimer, SetTimer
@@ -7,10 +8,10 @@ from kortana.ports import Clock
 
 
 class Alarms:
-    """Owned by one actor: the timer tells `to` an Alarm when one is due."""
+    """Owned by one actor: the timer tells `to` an Alarm when one is due. tell: hands the timer a message."""
 
-    def __init__(self, owner: str, to: Any, timer: Any, clock: Clock) -> None:
-        self._owner, self._to, self._timer, self._clock = owner, to, timer, clock
+    def __init__(self, owner: str, to: Any, tell: Callable[[Any], None], clock: Clock) -> None:
+        self._owner, self._to, self._tell, self._clock = owner, to, tell, clock
         self._tokens: dict[str, int] = {}
         self._used = 0
 
@@ -19,7 +20,7 @@ class Alarms:
         self._used += 1
         self._tokens[name] = self._used
         due = self._clock.monotonic() + after_s
-        self._timer.tell(SetTimer((self._owner, name), due, self._to, Alarm(name, self._used)))
+        self._tell(SetTimer((self._owner, name), due, self._to, Alarm(name, self._used)))
 
     def is_set(self, name: str) -> bool:
         return name in self._tokens
@@ -33,7 +34,7 @@ class Alarms:
 
     def cancel(self, name: str) -> None:
         if self._tokens.pop(name, None) is not None:
-            self._timer.tell(CancelTimer((self._owner, name)))
+            self._tell(CancelTimer((self._owner, name)))
 
     def cancel_all(self) -> None:
         for name in list(self._tokens):

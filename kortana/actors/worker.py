@@ -80,6 +80,7 @@ class WorkerActor(ProcessOwner):
     def _take_over(self, error: str) -> None:
         """The actor before this one died: a process that may live is ended as a failure, a pending start comes."""
         view = self.view
+        self._is.launcher.discard(self._name, view.incarnation + 1)
         if view.state in LIVE:
             view.failing = f"{ACTOR_DIED}{error}"
             if view.state == "stopping":
@@ -108,6 +109,7 @@ class WorkerActor(ProcessOwner):
         view = self.view
         self._then_start = None
         self._alarms.cancel("backoff")
+        self._unprepare()
         if view.state in ("starting", "running"):
             self._end_process(cause)
         elif view.state == "stopping":
@@ -181,6 +183,8 @@ class WorkerActor(ProcessOwner):
             "period_s": self._spec.period,
         }  # fmt: skip
         self.view.next_at = self._is.clock.monotonic() + delay
+        if delay <= 0:
+            self._prepare()
         self._log("restarting", **self._restart_facts)
         self._enter("backoff", **self._restart_facts)
         if delay <= 0:
@@ -200,6 +204,7 @@ class WorkerActor(ProcessOwner):
 
     def _on_launcher_gone(self) -> None:
         """Its process died with the launcher, through no fault of its own: it starts again with the new one."""
+        self._prepared = None
         if self.view.state not in LIVE:
             return
         was_stopping = self.view.state == "stopping"
@@ -226,6 +231,7 @@ class WorkerActor(ProcessOwner):
 
     def _on_reconfigured(self, spec: WorkerSpec) -> None:
         """A new declaration: a worker that runs restarts with it, one at rest keeps resting."""
+        self._unprepare()
         self._spec = spec
         self._restarts = Restarts(spec, self._is.tree_budget)
         if self.view.state in ("starting", "running"):

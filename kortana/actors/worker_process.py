@@ -3,6 +3,8 @@
 import secrets
 import signal
 from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pykka
@@ -19,7 +21,7 @@ from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.core.restart import classify
 from kortana.core.verdict import Death
-from kortana.ports import ProcessExit
+from kortana.ports import ProcessExit, ProcessSpec
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
 
 STACKS_GRACE_S = 0.2
@@ -38,7 +40,8 @@ class ProcessOwner(pykka.ThreadingActor):
     def __init__(self, spec: WorkerSpec, name: str, services: Services, view: WorkerView) -> None:
         super().__init__()
         self._spec, self._name, self._is = spec, name, services
-        self._alarms = Alarms(name, self.actor_ref, services.timer, services.clock)
+        timer = services.timer
+        self._alarms = Alarms(name, self.actor_ref, lambda message: self._tell(timer.tell, message), services.clock)
         self._restarts = Restarts(spec, services.tree_budget)
         self._intent: str | None = None
         """Why its process is being ended, written down before the first signal."""
@@ -49,6 +52,10 @@ class ProcessOwner(pykka.ThreadingActor):
         self._crash_id: str | None = None
         self._restart_facts: dict[str, Any] = {}
         """What was decided about the last death, for its record."""
+        self._unsaid: list[tuple[Callable[[Any], None], Any]] | None = None
+        """What is to be told when this message has been handled."""
+        self._prepared: tuple[str, ProcessSpec] | None = None
+        """The token and the process of the next incarnation, which the launcher holds."""
         self.view = view
         services.gate.declare(name)
 
@@ -60,20 +67,43 @@ class ProcessOwner(pykka.ThreadingActor):
 
     def _launch(self, cause: str) -> None:
         view = self.view
+        prepared, self._prepared = self._prepared, None
+        try:
+            token, spec = prepared or self._next_process()
+        except EnvFileError as error:
+            view.incarnation += 1
+            self._enter("failed", error=str(error), reached=frozenset({"exited"}))
+            return
         view.incarnation += 1
         view.ready = False
         self._intent = None
-        token = secrets.token_urlsafe(24)
-        try:
-            spec = self._is.make_spec(self._spec, self._name, view.incarnation, token)
-        except EnvFileError as error:
-            self._enter("failed", error=str(error), reached=frozenset({"exited"}))
-            return
         self._is.gate.hand_out(self._name, token, view.incarnation)
         self._env = dict(spec.env)
+        if prepared is not None:
+            self._is.launcher.release(self._name, view.incarnation)
         self._is.recorder.versions.refresh(self._spec.cwd)
         self._enter("starting", cause=cause)
-        self._is.launcher.start(spec)
+        if prepared is None:
+            self._is.launcher.start(spec)
+
+    def _next_process(self) -> tuple[str, ProcessSpec]:
+        """The next incarnation's token and process. Raises EnvFileError."""
+        token = secrets.token_urlsafe(24)
+        return token, self._is.make_spec(self._spec, self._name, self.view.incarnation + 1, token)
+
+    def _prepare(self) -> None:
+        """Has the successor's process get ready, while the death before it is recorded; `_launch` lets it begin."""
+        try:
+            self._prepared = self._next_process()
+        except EnvFileError:
+            return  # said by `_launch`
+        self._is.launcher.start(self._prepared[1], held=True)
+
+    def _unprepare(self) -> None:
+        """There will be no successor, or another one."""
+        if self._prepared is not None:
+            self._prepared = None
+            self._is.launcher.discard(self._name, self.view.incarnation + 1)
 
     def _on_report(self, report: Any) -> None:
         if report.incarnation != self.view.incarnation:
@@ -222,6 +252,10 @@ class ProcessOwner(pykka.ThreadingActor):
     def _on_exited(self, how: ProcessExit) -> None:
         if self.view.state not in LIVE:
             return
+        with self._quietly():
+            self._mourn(how)
+
+    def _mourn(self, how: ProcessExit) -> None:
         intended = self._intent is not None
         kind = classify(how.code, how.signal, self._spec.success_exit_codes, self._spec.quota_exit_codes, intended)
         if self.view.failing and not intended:
@@ -231,9 +265,8 @@ class ProcessOwner(pykka.ThreadingActor):
         draft = None if clean else self._is.recorder.begin(self._name, self.view.incarnation)
         crash_id = draft.id if draft else None
         self._is.gate.withdraw(self._name)
-        self._is.tell_coordinator(
-            Decide(AgentDown(self._name, self.view.incarnation, clean, detail, crash_id=crash_id))
-        )
+        down = AgentDown(self._name, self.view.incarnation, clean, detail, crash_id=crash_id)
+        self._tell(self._is.tell_coordinator, Decide(down))
         self._log(
             "exited" if clean else "crashed", code=how.code, signal=how.signal, core_dumped=how.core_dumped,
             user_s=how.user_s, system_s=how.system_s, max_rss_bytes=how.max_rss_bytes, swept=how.swept,
@@ -275,7 +308,25 @@ class ProcessOwner(pykka.ThreadingActor):
         self._tell_state(reached)
 
     def _tell_state(self, reached: frozenset[str]) -> None:
-        self._is.supervisor.tell(WorkerChanged(self._name, self.view.state, reached))
+        self._tell(self._is.supervisor.tell, WorkerChanged(self._name, self.view.state, reached))
+
+    def _tell(self, tell: Callable[[Any], None], message: Any) -> None:
+        if self._unsaid is not None:
+            self._unsaid.append((tell, message))
+        else:
+            tell(message)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """What is told here goes out at the end: nobody is woken meanwhile, to take the interpreter's lock."""
+        unsaid: list[tuple[Callable[[Any], None], Any]] = []
+        self._unsaid = unsaid
+        try:
+            yield
+        finally:
+            self._unsaid = None
+            for tell, message in unsaid:
+                tell(message)
 
     def _log(self, event: str, **fields: Any) -> None:
         view = self.view

@@ -5,6 +5,7 @@ for them, because a spare one stands by.
 """
 
 import os
+import time
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,9 @@ from kortana.processes import cgroup
 from kortana.processes.child import Runner
 from kortana.processes.forking import WorkerProcess
 from kortana.processes.messages import Start
-from kortana.processes.orders import Orders
+from kortana.processes.orders import GO, ORDERS_END, Orders
+
+SPARE_AFTER_S = 0.02
 
 
 class Newborn:
@@ -44,23 +47,43 @@ class Newborn:
         self.stdout, self.stderr, self.status, self.crash = ours
 
     def order(self, start: Start, folders: list[Path], name: bytes | None) -> None:
-        """Makes it the worker. Raises OSError where it is gone.
+        """Makes it the worker, at once or when it is released. Raises OSError where it is gone.
 
         folders: cgroups with limits that it enters before anything else. name: by which its forks are found where
         it has no cgroup of its own.
         """
-        data = msgspec.json.encode(Orders(start, [str(folder) for folder in folders], name))
+        orders = Orders(start, [str(folder) for folder in folders], name)
+        data = msgspec.json.encode(orders) + (ORDERS_END if start.held else ORDERS_END + GO)
         try:
             while data:
                 data = data[os.write(self._orders, data) :]
-        finally:
-            os.close(self._orders)
-            self._orders = -1
+        except OSError:
+            self._take_back()
+            raise
+        if not start.held:
+            self._take_back()
+
+    def release(self) -> None:
+        """It may begin. One that is gone already will be reaped."""
+        try:
+            os.write(self._orders, GO)
+        except OSError:
+            pass
+        self._take_back()
+
+    def dismiss(self) -> None:
+        """It ends by itself, where it has not been released."""
+        if self._orders >= 0:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        os.close(self._orders)
+        self._orders = -1
 
     def discard(self) -> None:
         """It is not needed, or gone already: without orders it ends by itself."""
-        self._close([self._orders, self.stdout, self.stderr, self.status, self.crash])
-        self._orders = -1
+        self.dismiss()
+        self._close([self.stdout, self.stderr, self.status, self.crash])
 
     @staticmethod
     def _close(fds: list[int]) -> None:
@@ -75,7 +98,8 @@ class Nursery:
     def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner) -> None:
         self._groups, self._runner = groups, runner
         self._spare: Newborn | None = None
-        self._is_due = False
+        self._due: float | None = None
+        """When there is to be a spare again, monotonic."""
         self._leaving: dict[int, Newborn] = {}
 
     def bear(self) -> Newborn:
@@ -84,17 +108,23 @@ class Nursery:
         return spare or self._fork()
 
     def was_used(self) -> None:
-        """A worker has started: there may be a spare again, when there is time for it."""
-        self._is_due = True
+        """A worker has started: there may be a spare again, once that one has had the processors for a moment."""
+        self._due = time.monotonic() + SPARE_AFTER_S
+
+    def due_in(self) -> float | None:
+        """When `replenish` has something to do, in seconds from now."""
+        return None if self._due is None else max(self._due - time.monotonic(), 0.0)
 
     def replenish(self) -> None:
-        """Called when nothing else is to be done. Where there is no room for a spare, there is none."""
-        if self._is_due and self._spare is None:
+        """Forks the spare that is due. Where there is no room for one, there is none."""
+        if self._due is None or time.monotonic() < self._due:
+            return
+        self._due = None
+        if self._spare is None:
             try:
                 self._spare = self._fork()
             except OSError:
                 pass
-        self._is_due = False
 
     def is_gone(self, pid: int) -> None:
         """A process that is no worker has ended: perhaps the spare; another one comes after the next start."""

@@ -73,9 +73,15 @@ def kill_all(folder: Path) -> None:
 def is_populated(folder: Path) -> bool:
     """Whether a live process is in a cgroup or below."""
     try:
-        return b"populated 1" in (folder / "cgroup.events").read_bytes()
+        fd = os.open(f"{folder}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        return b"populated 1" in os.read(fd, 4096)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def count(folder: Path) -> int:

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import structs
+
 from kortana.processes import cgroup, evidence
-from kortana.processes.orders import Orders, decode_orders
+from kortana.processes.orders import GO, ORDERS_END, Orders, decode_orders
 from kortana.processes.posix import die_with_parent, set_name
 
 CANNOT_EXECUTE = 126
@@ -27,7 +29,8 @@ Runner = Callable[[str], None]
 def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: int, orders: int) -> Orders | None:
     """A session of its own, tied to the launcher's life, its output in the pipes; then waits for its orders.
 
-    None where none come: the launcher has closed its end.
+    None where none come: the launcher has closed its end. `held` is taken out of them where the word to begin has come
+    already.
     """
     os.setsid()
     die_with_parent(launcher_pid)
@@ -36,11 +39,24 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)
-    text = bytearray()
+    text = b""
     while data := os.read(_ORDERS_FD, 1 << 16):
         text += data
+        if text.endswith(ORDERS_END):
+            found = decode_orders(text)
+            if found.start.held:
+                return found
+        elif text.endswith(ORDERS_END + GO):
+            found = decode_orders(text.removesuffix(GO))
+            return structs.replace(found, start=structs.replace(found.start, held=False))
+    return None
+
+
+def _await_go(orders: Orders) -> None:
+    """Everything is ready. Ends the process where it is not needed after all."""
+    if orders.start.held and os.read(_ORDERS_FD, 1) != GO:
+        os._exit(0)
     os.close(_ORDERS_FD)
-    return decode_orders(text) if text else None
 
 
 def become(orders: Orders, runner: Runner) -> None:
@@ -59,9 +75,9 @@ def become(orders: Orders, runner: Runner) -> None:
     except OSError as error:
         _fail(CANNOT_EXECUTE, f"cannot enter {spec.cwd}: {error.strerror}")
     if spec.argv is not None:
-        _execute(spec.argv, env)
+        _execute(orders, spec.argv, env)
     else:
-        _call(runner, spec.entrypoint or "", env)
+        _call(orders, runner, spec.entrypoint or "", env)
 
 
 def _take_streams(stdout: int, stderr: int, status: int, crash: int, orders: int) -> None:
@@ -100,18 +116,19 @@ def _find(name: str, env: dict[str, str]) -> str:
     raise FileNotFoundError(name)
 
 
-def _execute(argv: list[str], env: dict[str, str]) -> None:
+def _execute(orders: Orders, argv: list[str], env: dict[str, str]) -> None:
     try:
-        os.execve(_find(argv[0], env), argv, env)
+        path = _find(argv[0], env)
+        _await_go(orders)
+        os.execve(path, argv, env)
     except FileNotFoundError:
         _fail(NOT_FOUND, f"cannot run {argv[0]}: there is no such command")
     except OSError as error:
         _fail(CANNOT_EXECUTE, f"cannot run {argv[0]}: {error.strerror}")
 
 
-def _call(runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
+def _call(orders: Orders, runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
     """Becomes a Python worker. An exception ends it with its traceback on stderr and exit code 1."""
-    os.close(STATUS_FD)
     os.environ.clear()
     os.environ.update(env)
     sys.stdin = open(0)  # noqa: SIM115
@@ -120,6 +137,8 @@ def _call(runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as the interpreter sets these two at its own start
     signal.signal(signal.SIGINT, signal.default_int_handler)
     evidence.watch_over()
+    _await_go(orders)
+    os.close(STATUS_FD)
     try:
         runner(entrypoint)
     except BaseException as error:

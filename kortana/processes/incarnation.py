@@ -19,8 +19,13 @@ MAX_REPORT = 256 * 1024
 class Child:
     """One incarnation, from its fork to the end of its tree."""
 
-    def __init__(self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup) -> None:
+    def __init__(
+        self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup, held: bool
+    ) -> None:
         self.spec = spec
+        self.newborn = newborn
+        self.held = held
+        """It waits to be released, and nothing is told of it before."""
         self.process = newborn.process
         self.pid = newborn.pid
         self.group = newborn.group

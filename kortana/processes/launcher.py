@@ -43,6 +43,10 @@ class Launcher:
         self._loop = Loop()
         self._children: dict[tuple[str, int], Child] = {}
         self._by_pid: dict[int, Child] = {}
+        self._discarded: dict[int, Child] = {}
+        """By pid: they were held, are not needed, and have not ended yet."""
+        self._untold: dict[tuple[str, int], messages.FromLauncher] = {}
+        """How those ended that were held, and may still be released."""
         self._logs: dict[str, LogFile] = {}
         self._echo = Echo(options) if options.echo else None
         self._running = True
@@ -58,12 +62,17 @@ class Launcher:
         gc.collect()
         gc.freeze()
         while self._running:
-            self._loop.turn(SAMPLE_INTERVAL_S if self._children else None)
+            self._loop.turn(self._patience())
             if self._children and time.monotonic() >= self._sample_at:
                 self._sample()
             if not self._starting and self._running:
                 self._nursery.replenish()
         self._end_all()
+
+    def _patience(self) -> float | None:
+        spare = None if self._starting else self._nursery.due_in()
+        look = SAMPLE_INTERVAL_S if self._children else None
+        return min((wait for wait in (spare, look) if wait is not None), default=None)
 
     def _sample(self) -> None:
         """A look at every worker's first process, for the record of its crash."""
@@ -86,6 +95,10 @@ class Launcher:
         match message:
             case messages.Start():
                 self._start(message)
+            case messages.Release(worker=worker, incarnation=incarnation):
+                self._release((worker, incarnation))
+            case messages.Discard(worker=worker, incarnation=incarnation):
+                self._discard((worker, incarnation))
             case messages.Signal(worker=worker, incarnation=incarnation, number=number):
                 self._signal((worker, incarnation), number)
             case messages.AskStacks(worker=worker, incarnation=incarnation):
@@ -105,6 +118,7 @@ class Launcher:
 
     def _start(self, start: messages.Start) -> None:
         spec = start.spec
+        self._discard((spec.worker, spec.incarnation))
         try:
             child = self._fork(start)
         except OSError as error:
@@ -113,10 +127,28 @@ class Launcher:
         self._children[child.key] = child
         self._by_pid[child.pid] = child
 
+    def _release(self, key: tuple[str, int]) -> None:
+        """What has ended while it was held is told now."""
+        child = self._children.get(key)
+        if child is not None:
+            child.held = False
+            child.newborn.release()
+        else:
+            self._tell(self._untold.pop(key, messages.StartFailed(*key, "it was not held")))
+
+    def _discard(self, key: tuple[str, int]) -> None:
+        """An incarnation that nobody has heard of ends in silence."""
+        self._untold.pop(key, None)
+        child = self._children.get(key)
+        if child is not None and child.held:
+            del self._children[key]
+            self._discarded[child.pid] = child
+            child.newborn.dismiss()
+
     def _fork(self, start: messages.Start) -> Child:
         spec = start.spec
         newborn, limits = self._order(start)
-        child = Child(spec, newborn, self._capture(spec), limits)
+        child = Child(spec, newborn, self._capture(spec), limits, start.held)
         if spec.argv is None:
             os.set_blocking(newborn.crash, False)
             child.crash_fd = newborn.crash
@@ -159,7 +191,7 @@ class Launcher:
         child.status_fd = -1
         self._starting -= 1
         self._nursery.was_used()
-        if not child.start_error:
+        if not child.start_error and not child.held:
             self._tell(messages.Started(*child.key, child.pid, start_ticks(child.pid)))
 
     def _capture(self, spec: ProcessSpec) -> Capture:
@@ -249,20 +281,26 @@ class Launcher:
             self._report(child)
 
     def _report(self, child: Child) -> None:
-        for fd, stream in list(child.pipes.items()):
+        for fd, stream in child.pipes.items():
             child.capture.drain(fd, stream)
+        if child.crash_fd >= 0:
+            child.read_report()
+        child.oom = child.limits.oom_kills()
+        self._check_pattern(child)
+        message: messages.FromLauncher = messages.Exited(*child.key, child.pid, child.exit())
+        if child.start_error:
+            message = messages.StartFailed(*child.key, child.start_error)
+        if self._discarded.pop(child.pid, None) is None:
+            del self._children[child.key]
+            if child.held:
+                self._untold[child.key] = message
+            else:
+                self._tell(message)
+        for fd in list(child.pipes):
             self._close_pipe(child, fd)
-        self._on_crash_report(child)
         if child.crash_fd >= 0:
             self._loop.unwatch(child.crash_fd)
             child.crash_fd = -1
-        child.oom = child.limits.oom_kills()
-        del self._children[child.key]
-        self._check_pattern(child)
-        if child.start_error:
-            self._tell(messages.StartFailed(*child.key, child.start_error))
-        else:
-            self._tell(messages.Exited(*child.key, child.pid, child.exit()))
         child.limits.remove()
         if child.group is not None:
             cgroup.remove(child.group)
@@ -270,6 +308,8 @@ class Launcher:
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""
         self._nursery.close()
+        for key in [key for key, child in self._children.items() if child.held]:
+            self._discard(key)
         for child in list(self._children.values()):
             self._kill(child.key)
         if self._groups is not None:

@@ -51,8 +51,14 @@ class LauncherLink:
         """The launcher's pid and start time."""
         return self.pid, start_ticks(self.pid)
 
-    def start(self, spec: ProcessSpec) -> None:
-        self._send(messages.Start.of(spec))
+    def start(self, spec: ProcessSpec, held: bool = False) -> None:
+        self._send(messages.Start.of(spec, held))
+
+    def release(self, worker: str, incarnation: int) -> None:
+        self._send(messages.Release(worker, incarnation))
+
+    def discard(self, worker: str, incarnation: int) -> None:
+        self._send(messages.Discard(worker, incarnation))
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         self._send(messages.Signal(worker, incarnation, number))

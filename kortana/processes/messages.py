@@ -15,15 +15,17 @@ class Start(_Message, frozen=True):
     spec: ProcessSpec
     raw_env: list[tuple[bytes, bytes]] = []
     """Variables that are no UTF-8, and so not in the spec: JSON could not hold them."""
+    held: bool = False
+    """Only get ready: it begins at Release, and nothing is told of it before."""
 
     @classmethod
-    def of(cls, spec: ProcessSpec) -> "Start":
+    def of(cls, spec: ProcessSpec, held: bool) -> "Start":
         raw = {name: value for name, value in spec.env.items() if not (_is_utf8(name) and _is_utf8(value))}
         if not raw:
-            return cls(spec)
+            return cls(spec, held=held)
         env = {name: value for name, value in spec.env.items() if name not in raw}
         pairs = [(os.fsencode(name), os.fsencode(value)) for name, value in raw.items()]
-        return cls(msgspec.structs.replace(spec, env=env), pairs)
+        return cls(msgspec.structs.replace(spec, env=env), pairs, held)
 
     def env(self) -> dict[str, str]:
         """Every variable, as the system knows it."""
@@ -37,6 +39,20 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class Release(_Message, frozen=True):
+    """Let begin what is held."""
+
+    worker: str
+    incarnation: int
+
+
+class Discard(_Message, frozen=True):
+    """What is held will not be needed; where nothing is, nothing happens."""
+
+    worker: str
+    incarnation: int
 
 
 class Signal(_Message, frozen=True):
@@ -108,7 +124,7 @@ class LauncherOptions(msgspec.Struct, frozen=True):
     """`module:callable` that runs a Python worker; loaded once, before any is forked."""
 
 
-ToLauncher = Start | Signal | AskStacks | KillTree | Exit
+ToLauncher = Start | Release | Discard | Signal | AskStacks | KillTree | Exit
 FromLauncher = Started | StartFailed | LogMatched | Exited | NotRunning
 
 encode = msgspec.json.encode

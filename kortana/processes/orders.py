@@ -15,4 +15,7 @@ class Orders(msgspec.Struct, frozen=True):
     """Its name in /proc."""
 
 
+ORDERS_END, GO = b"\n", b"g"
+"""On the pipe that it reads: its orders as JSON, their end, and then, perhaps later, the word to begin."""
+
 decode_orders = msgspec.json.Decoder(Orders).decode

@@ -51,10 +51,16 @@ class FakeLauncher:
         self.calls: list[tuple[Any, ...]] = []
         self.broken = False
 
-    def start(self, spec: ProcessSpec) -> None:
+    def start(self, spec: ProcessSpec, held: bool = False) -> None:
         if self.broken:
             raise RuntimeError("a bug in the launcher's link")
-        self.calls.append(("start", spec.incarnation))
+        self.calls.append(("hold" if held else "start", spec.incarnation))
+
+    def release(self, worker: str, incarnation: int) -> None:
+        self.calls.append(("start", incarnation))
+
+    def discard(self, worker: str, incarnation: int) -> None:
+        self.calls.append(("discard", incarnation))
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         self.calls.append(("signal", incarnation, int(number)))

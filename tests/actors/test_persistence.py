@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,12 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    yield made
+    if made.ref.is_alive():
+        made.ref.stop(block=False)
+        made.inbox.leave()
 
 
 def test_while_a_group_is_synced_the_next_gathers_and_nothing_is_let_out(stage: Stage) -> None:

@@ -1,0 +1,150 @@
+"""A successor that gets ready while the death before it is recorded: it begins when it is released, and not before."""
+
+import os
+import queue
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kortana.ports import ProcessSpec
+from kortana.processes.link import LauncherLink
+from kortana.processes.messages import Exited, LauncherOptions, Started, StartFailed
+from tests.e2e.project import Project, eventually
+
+WAIT_S = 60.0
+RUNNER = "kortana.agent.runner:run_entrypoint"
+
+
+def children_of(pid: int) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+class Bench:
+    """A launcher, and what it tells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.told: queue.Queue[Any] = queue.Queue()
+        self.link = LauncherLink(LauncherOptions("test", False, False, False, 1, RUNNER), self.told.put)
+        self.link.open()
+
+    def spec(self, command: str = "touch ran; exec sleep 1000", **changes: Any) -> ProcessSpec:
+        env = {"PATH": os.environ["PATH"]}
+        fields: dict[str, Any] = {
+            "worker": "w", "incarnation": 1, "argv": ["sh", "-c", command], "entrypoint": None,
+            "cwd": str(self.folder), "env": env, "log_path": str(self.folder / "w.log"), "log_rotate_bytes": 1 << 20,
+            "log_keep": 1, "ready_pattern": None, "open_files": None,
+        }  # fmt: skip
+        return ProcessSpec(**{**fields, **changes})
+
+    def next(self) -> Any:
+        return self.told.get(timeout=WAIT_S)
+
+    def children(self) -> set[int]:
+        return children_of(self.link.pid)
+
+    def ran(self) -> bool:
+        return (self.folder / "ran").exists()
+
+    def hold(self, spec: ProcessSpec) -> int:
+        """Its pid, once it is there; it has the launcher's name until it begins."""
+        before = self.children()
+        self.link.start(spec, held=True)
+        eventually(lambda: len(self.children() - before) == 1, "the held process is there")
+        return (self.children() - before).pop()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.link.close()
+
+
+def test_it_begins_when_it_is_released(bench: Bench) -> None:
+    pid = bench.hold(bench.spec())
+    bench.link.start(bench.spec("exec sleep 1000", worker="other"))
+    assert bench.next().worker == "other", "what was ordered later has begun"
+    assert not bench.ran() and bench.told.empty()
+    bench.link.release("w", 1)
+    started = bench.next()
+    assert isinstance(started, Started) and started.worker == "w" and started.pid == pid
+    eventually(bench.ran, "its program runs")
+
+
+def test_what_is_discarded_ends_in_silence(bench: Bench) -> None:
+    pid = bench.hold(bench.spec())
+    bench.link.discard("w", 1)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "it is gone")
+    bench.link.discard("w", 1)
+    bench.link.start(bench.spec("exec sleep 1000"))
+    assert isinstance(bench.next(), Started) and not bench.ran()
+
+
+def test_the_same_incarnation_is_made_ready_only_once(bench: Bench) -> None:
+    first = bench.hold(bench.spec())
+    bench.link.start(bench.spec(), held=True)
+    eventually(lambda: not Path(f"/proc/{first}").exists(), "the one before is gone")
+    bench.link.release("w", 1)
+    started = bench.next()
+    assert isinstance(started, Started) and started.pid != first
+
+
+def test_one_that_dies_while_it_is_held_is_told_at_its_release(bench: Bench) -> None:
+    pid = bench.hold(bench.spec())
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: pid not in bench.children(), "it is reaped")
+    assert bench.told.empty()
+    bench.link.release("w", 1)
+    exited = bench.next()
+    assert isinstance(exited, Exited) and exited.exit.signal == "SIGKILL" and not bench.ran()
+
+
+def test_one_that_cannot_begin_says_why_at_its_release(bench: Bench) -> None:
+    bench.link.start(bench.spec(cwd=str(bench.folder / "nowhere")), held=True)
+    bench.link.start(bench.spec("exec sleep 1000", worker="other"))
+    assert bench.next().worker == "other"
+    bench.link.release("w", 1)
+    failed = bench.next()
+    assert isinstance(failed, StartFailed) and "nowhere" in failed.error
+
+
+def test_python_workers_are_held_too(bench: Bench) -> None:
+    (bench.folder / "touching.py").write_text("def run(agent): ...\nopen('ran', 'w')\n")
+    env = {"PATH": os.environ["PATH"], "KORTANA_AGENT": "w"}
+    pid = bench.hold(bench.spec(argv=None, entrypoint="touching:run", env=env))
+    bench.link.start(bench.spec("exec sleep 1000", worker="other"))
+    assert bench.next().worker == "other" and not bench.ran()
+    bench.link.release("w", 1)
+    started = bench.next()
+    assert isinstance(started, Started) and started.pid == pid
+    eventually(bench.ran, "its module was loaded")
+
+
+def test_what_is_held_goes_with_its_launcher(bench: Bench) -> None:
+    pid = bench.hold(bench.spec())
+    os.kill(bench.link.pid, signal.SIGKILL)
+    assert bench.next() is None
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "it is gone")
+    assert not bench.ran()
+
+
+def test_a_crash_loop_that_is_stopped_leaves_nothing(project: Project) -> None:
+    """Each death has a successor held, and a stop comes at any moment between."""
+    fast = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100_000, "period": "1s"}
+    limits = {"supervisor": {"intensity": 100_000, "period": "1s"}}
+    project.write({"workers": {"w": {"command": ["sh", "-c", "exit 3"], **fast}}, **limits})
+    project.up()
+    for _ in range(6):
+        before = project.worker("w")["restarts"]
+        eventually(lambda before=before: project.worker("w")["restarts"] > before + 5, "it restarts")  # type: ignore[misc]
+        project.call("stop", "w")
+        eventually(lambda: project.worker("w")["state"] == "stopped", "it is at rest")
+        launcher = project.pids()["launcher"]
+        eventually(lambda pid=launcher: len(children_of(pid)) <= 1, "only the spare is left")  # type: ignore[misc]
+        project.call("start", "w")
+    project.down()
+    assert project.all_gone()
