@@ -173,17 +173,26 @@ _CRC_TAIL = len(b',"crc":"00000000"}')
 
 def decode_record(line: bytes) -> Record:
     """The record in a journal line (without its line feed). Raises FrameError where the crc or form is wrong."""
-    head = line[:-_CRC_TAIL]
-    if not line.endswith(b',"crc":"%08x"}' % crc32(head)):
-        raise FrameError("the crc does not match")
-    try:
-        fields = _decode_line(line)
-    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-        raise FrameError(f"not a record: {error}") from None
-    event = Event(
-        fields.id, fields.timestamp, fields.source, fields.target, fields.event_type,
-        fields.task_id, fields.priority, fields.payload, fields.requires_ack,
-    )  # fmt: skip
-    body = head[: head.rindex(b',"seq":')] + b"}"
-    digest = 0 if event.source == "coordinator" else event_digest(body)
-    return Record(event, fields.seq, fields.recorded_at, body, digest)
+    return decode_records([line])[0]
+
+
+def decode_records(lines: list[bytes]) -> list[Record]:
+    """As `decode_record`, for many."""
+    records = []
+    for line in lines:
+        head = line[:-_CRC_TAIL]
+        if not line.endswith(b',"crc":"%08x"}' % crc32(head)):
+            raise FrameError("the crc does not match")
+        try:
+            fields = _decode_line(line)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            raise FrameError(f"not a record: {error}") from None
+        source = fields.source
+        event = Event(
+            fields.id, fields.timestamp, source, fields.target, fields.event_type,
+            fields.task_id, fields.priority, fields.payload, fields.requires_ack,
+        )  # fmt: skip
+        body = head[: head.rindex(b',"seq":')] + b"}"
+        digest = 0 if source == "coordinator" else event_digest(body)
+        records.append(Record(event, fields.seq, fields.recorded_at, body, digest))
+    return records

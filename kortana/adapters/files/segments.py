@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from kortana.adapters.files.bitflip import unflip
-from kortana.protocol.codec import FrameError, decode_record
+from kortana.protocol.codec import FrameError, decode_record, decode_records
 from kortana.protocol.event import Record
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _SEGMENT = re.compile(r"coordination_events\.(\d{6,})\.jsonl")
 _SEQ_MARK = b',"seq":'
 MAX_LINE = 256 * 1024
@@ -125,6 +125,12 @@ def _read_file(
 ) -> Iterator[Record]:
     """The records of one file before seq `end`, where the next file begins: what a failed sync left there is void."""
     for lines, are_whole in _chunks_of(path, offset):
+        records = _decode_all(lines, expected, end) if are_whole and most is None else None
+        if records is not None:
+            expected += len(records)
+            offset += sum(map(len, lines)) + len(lines)
+            yield from records
+            continue
         for line in lines:
             if expected == end or (most is not None and offset >= most):
                 return
@@ -140,6 +146,19 @@ def _read_file(
             expected += 1
             offset += len(line) + 1
             yield record
+
+
+def _decode_all(lines: list[bytes], expected: int, end: int | None) -> list[Record] | None:
+    """The records in so many lines; None where something is wrong with one, or `end` comes among them: then they are to
+    be looked at one by one."""
+    if end is not None and expected + len(lines) > end:
+        return None
+    try:
+        records = decode_records(lines)
+    except FrameError:
+        return None
+    due = range(expected, expected + len(records))
+    return records if all(record.seq == seq for record, seq in zip(records, due, strict=True)) else None
 
 
 def _judge(path: Path, offset: int, line: bytes, what: str, last: bool) -> Exception:
