@@ -157,6 +157,9 @@ class ProcessExit(msgspec.Struct, frozen=True):
 class Launcher(Protocol):
     """Owns the worker processes. Calls return at once; what happens is told to the listener given to `start`."""
 
+    def is_open(self) -> bool:
+        """False between its death and a new one's start: what is ordered then is lost, and nothing is told of it."""
+
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         """Starts one incarnation; `held`: its process only gets ready, and nothing is told of it before `release`."""
 

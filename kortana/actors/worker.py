@@ -95,6 +95,8 @@ class WorkerActor(ProcessOwner):
 
     def _on_start(self, cause: str) -> None:
         view = self.view
+        if cause == "restart" and view.state != "backoff":
+            return  # a stop came between
         if cause == "user":
             self._restarts.clear()
         if view.state == "stopping":
@@ -109,7 +111,7 @@ class WorkerActor(ProcessOwner):
         view = self.view
         self._then_start = None
         self._alarms.cancel("backoff")
-        self._unprepare()
+        self._successor.discard()
         if view.state in ("starting", "running"):
             self._end_process(cause)
         elif view.state == "stopping":
@@ -204,7 +206,7 @@ class WorkerActor(ProcessOwner):
 
     def _on_launcher_gone(self) -> None:
         """Its process died with the launcher, through no fault of its own: it starts again with the new one."""
-        self._prepared = None
+        self._successor.forget()
         if self.view.state not in LIVE:
             return
         was_stopping = self.view.state == "stopping"
@@ -231,7 +233,7 @@ class WorkerActor(ProcessOwner):
 
     def _on_reconfigured(self, spec: WorkerSpec) -> None:
         """A new declaration: a worker that runs restarts with it, one at rest keeps resting."""
-        self._unprepare()
+        self._successor.discard()
         self._spec = spec
         self._restarts = Restarts(spec, self._is.tree_budget)
         if self.view.state in ("starting", "running"):
@@ -240,7 +242,7 @@ class WorkerActor(ProcessOwner):
             self._then_start = self._then_start or None
         elif self.view.state == "backoff":
             self._alarms.cancel("backoff")
-            self.actor_ref.tell(StartWorker("config"))
+            self._launch("config")
 
 
 _ALARMS: dict[str, Callable[[WorkerActor], None]] = {

@@ -1,10 +1,7 @@
 """The process of one worker, from its launch through readiness and health to its end. Decides no restarts."""
 
-import secrets
 import signal
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pykka
@@ -16,12 +13,14 @@ from kortana.actors.environment import EnvFileError
 from kortana.actors.messages import Decide, ProbeSucceeded, WorkerChanged
 from kortana.actors.probes import PROBED, Probe
 from kortana.actors.services import Services
+from kortana.actors.successor import Successor
+from kortana.actors.teller import Teller
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.core.restart import classify
 from kortana.core.verdict import Death
-from kortana.ports import ProcessExit, ProcessSpec
+from kortana.ports import ProcessExit
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
 
 STACKS_GRACE_S = 0.2
@@ -40,6 +39,7 @@ class ProcessOwner(pykka.ThreadingActor):
     def __init__(self, spec: WorkerSpec, name: str, services: Services, view: WorkerView) -> None:
         super().__init__()
         self._spec, self._name, self._is = spec, name, services
+        self._tell = Teller()
         timer = services.timer
         self._alarms = Alarms(name, self.actor_ref, lambda message: self._tell(timer.tell, message), services.clock)
         self._restarts = Restarts(spec, services.tree_budget)
@@ -52,10 +52,7 @@ class ProcessOwner(pykka.ThreadingActor):
         self._crash_id: str | None = None
         self._restart_facts: dict[str, Any] = {}
         """What was decided about the last death, for its record."""
-        self._unsaid: list[tuple[Callable[[Any], None], Any]] | None = None
-        """What is to be told when this message has been handled."""
-        self._prepared: tuple[str, ProcessSpec] | None = None
-        """The token and the process of the next incarnation, which the launcher holds."""
+        self._successor = Successor(name, services, view)
         self.view = view
         services.gate.declare(name)
 
@@ -66,44 +63,27 @@ class ProcessOwner(pykka.ThreadingActor):
     # starting
 
     def _launch(self, cause: str) -> None:
-        view = self.view
-        prepared, self._prepared = self._prepared, None
+        self.view.ready = False
+        self._intent = None
+        if not self._is.launcher.is_open():
+            self._enter("backoff", cause="launcher")  # until LauncherBack
+            return
         try:
-            token, spec = prepared or self._next_process()
+            process = self._successor.take(self._spec)
         except EnvFileError as error:
-            view.incarnation += 1
             self._enter("failed", error=str(error), reached=frozenset({"exited"}))
             return
-        view.incarnation += 1
-        view.ready = False
-        self._intent = None
-        self._is.gate.hand_out(self._name, token, view.incarnation)
-        self._env = dict(spec.env)
-        if prepared is not None:
-            self._is.launcher.release(self._name, view.incarnation)
+        self._env = dict(process.env)
+        with self._tell.quietly():
+            self._enter("starting", cause=cause)
+            self._successor.begin(process)
         self._is.recorder.versions.refresh(self._spec.cwd)
-        self._enter("starting", cause=cause)
-        if prepared is None:
-            self._is.launcher.start(spec)
-
-    def _next_process(self) -> tuple[str, ProcessSpec]:
-        """The next incarnation's token and process. Raises EnvFileError."""
-        token = secrets.token_urlsafe(24)
-        return token, self._is.make_spec(self._spec, self._name, self.view.incarnation + 1, token)
 
     def _prepare(self) -> None:
-        """Has the successor's process get ready, while the death before it is recorded; `_launch` lets it begin."""
         try:
-            self._prepared = self._next_process()
+            self._successor.prepare(self._spec)
         except EnvFileError:
-            return  # said by `_launch`
-        self._is.launcher.start(self._prepared[1], held=True)
-
-    def _unprepare(self) -> None:
-        """There will be no successor, or another one."""
-        if self._prepared is not None:
-            self._prepared = None
-            self._is.launcher.discard(self._name, self.view.incarnation + 1)
+            pass  # said by `_launch`
 
     def _on_report(self, report: Any) -> None:
         if report.incarnation != self.view.incarnation:
@@ -252,7 +232,7 @@ class ProcessOwner(pykka.ThreadingActor):
     def _on_exited(self, how: ProcessExit) -> None:
         if self.view.state not in LIVE:
             return
-        with self._quietly():
+        with self._tell.quietly():
             self._mourn(how)
 
     def _mourn(self, how: ProcessExit) -> None:
@@ -309,24 +289,6 @@ class ProcessOwner(pykka.ThreadingActor):
 
     def _tell_state(self, reached: frozenset[str]) -> None:
         self._tell(self._is.supervisor.tell, WorkerChanged(self._name, self.view.state, reached))
-
-    def _tell(self, tell: Callable[[Any], None], message: Any) -> None:
-        if self._unsaid is not None:
-            self._unsaid.append((tell, message))
-        else:
-            tell(message)
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """What is told here goes out at the end: nobody is woken meanwhile, to take the interpreter's lock."""
-        unsaid: list[tuple[Callable[[Any], None], Any]] = []
-        self._unsaid = unsaid
-        try:
-            yield
-        finally:
-            self._unsaid = None
-            for tell, message in unsaid:
-                tell(message)
 
     def _log(self, event: str, **fields: Any) -> None:
         view = self.view

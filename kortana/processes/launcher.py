@@ -9,23 +9,21 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from kortana.ports import ProcessSpec, Sample
 from kortana.processes import cgroup, evidence, messages, tree
 from kortana.processes.birth import Newborn, Nursery
-from kortana.processes.capture import Capture, LogFile
 from kortana.processes.child import Runner
 from kortana.processes.echo import Echo
 from kortana.processes.incarnation import Child
 from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
 from kortana.processes.loop import Loop
+from kortana.processes.outputs import Outputs
 from kortana.processes.posix import become_subreaper, start_ticks, usage_of
 
 SAMPLE_INTERVAL_S = 15.0
 """What a process used is looked at this often."""
-_STREAMS = (b"o", b"e")
 
 
 class Launcher:
@@ -47,8 +45,8 @@ class Launcher:
         """By pid: they were held, are not needed, and have not ended yet."""
         self._untold: dict[tuple[str, int], messages.FromLauncher] = {}
         """How those ended that were held, and may still be released."""
-        self._logs: dict[str, LogFile] = {}
         self._echo = Echo(options) if options.echo else None
+        self._outputs = Outputs(self._loop, self._echo, self._tell)
         self._running = True
         self._sample_at = 0.0
 
@@ -122,7 +120,8 @@ class Launcher:
         try:
             child = self._fork(start)
         except OSError as error:
-            self._tell(messages.StartFailed(spec.worker, spec.incarnation, f"{error.strerror or error}"))
+            key = spec.worker, spec.incarnation
+            self._conclude(key, start.held, messages.StartFailed(*key, f"{error.strerror or error}"))
             return
         self._children[child.key] = child
         self._by_pid[child.pid] = child
@@ -136,6 +135,13 @@ class Launcher:
         else:
             self._tell(self._untold.pop(key, messages.StartFailed(*key, "it was not held")))
 
+    def _conclude(self, key: tuple[str, int], held: bool, message: messages.FromLauncher) -> None:
+        """It has ended, or never begun."""
+        if held:
+            self._untold[key] = message
+        else:
+            self._tell(message)
+
     def _discard(self, key: tuple[str, int]) -> None:
         """An incarnation that nobody has heard of ends in silence."""
         self._untold.pop(key, None)
@@ -148,17 +154,8 @@ class Launcher:
     def _fork(self, start: messages.Start) -> Child:
         spec = start.spec
         newborn, limits = self._order(start)
-        child = Child(spec, newborn, self._capture(spec), limits, start.held)
-        if spec.argv is None:
-            os.set_blocking(newborn.crash, False)
-            child.crash_fd = newborn.crash
-            self._loop.watch(newborn.crash, lambda: self._on_crash_report(child))
-        else:
-            os.close(newborn.crash)
-        for fd, stream in zip((newborn.stdout, newborn.stderr), _STREAMS, strict=True):
-            os.set_blocking(fd, False)
-            child.pipes[fd] = stream
-            self._loop.watch(fd, self._reader(child, fd, stream))
+        child = Child(spec, newborn, self._outputs.capture(spec), limits, start.held)
+        self._outputs.watch(child, newborn)
         child.status_fd = newborn.status
         self._starting += 1
         self._loop.watch(newborn.status, lambda: self._on_start_status(child))
@@ -193,35 +190,6 @@ class Launcher:
         self._nursery.was_used()
         if not child.start_error and not child.held:
             self._tell(messages.Started(*child.key, child.pid, start_ticks(child.pid)))
-
-    def _capture(self, spec: ProcessSpec) -> Capture:
-        log = self._logs.get(spec.worker)
-        if log is None:
-            log = self._logs[spec.worker] = LogFile(spec.log_path, spec.log_rotate_bytes, spec.log_keep)
-        echo = self._echo.line_writer(spec.worker) if self._echo else None
-        return Capture(log, echo, spec.ready_pattern)
-
-    def _reader(self, child: Child, fd: int, stream: bytes) -> Callable[[], None]:
-        def on_output() -> None:
-            if not child.capture.read(fd, stream):
-                self._close_pipe(child, fd)
-            self._check_pattern(child)
-
-        return on_output
-
-    def _check_pattern(self, child: Child) -> None:
-        if child.capture.matched is not None:
-            self._tell(messages.LogMatched(*child.key, child.capture.matched))
-            child.capture.stop_matching()
-
-    def _close_pipe(self, child: Child, fd: int) -> None:
-        if child.pipes.pop(fd, None) is not None:
-            self._loop.unwatch(fd)
-
-    def _on_crash_report(self, child: Child) -> None:
-        if child.crash_fd >= 0 and child.read_report():
-            self._loop.unwatch(child.crash_fd)
-            child.crash_fd = -1
 
     def _signal(self, key: tuple[str, int], number: int) -> None:
         child = self._children.get(key)
@@ -281,26 +249,15 @@ class Launcher:
             self._report(child)
 
     def _report(self, child: Child) -> None:
-        for fd, stream in child.pipes.items():
-            child.capture.drain(fd, stream)
-        if child.crash_fd >= 0:
-            child.read_report()
+        self._outputs.drain(child)
         child.oom = child.limits.oom_kills()
-        self._check_pattern(child)
         message: messages.FromLauncher = messages.Exited(*child.key, child.pid, child.exit())
         if child.start_error:
             message = messages.StartFailed(*child.key, child.start_error)
         if self._discarded.pop(child.pid, None) is None:
             del self._children[child.key]
-            if child.held:
-                self._untold[child.key] = message
-            else:
-                self._tell(message)
-        for fd in list(child.pipes):
-            self._close_pipe(child, fd)
-        if child.crash_fd >= 0:
-            self._loop.unwatch(child.crash_fd)
-            child.crash_fd = -1
+            self._conclude(child.key, child.held, message)
+        self._outputs.close(child)
         child.limits.remove()
         if child.group is not None:
             cgroup.remove(child.group)

@@ -51,6 +51,9 @@ class LauncherLink:
         """The launcher's pid and start time."""
         return self.pid, start_ticks(self.pid)
 
+    def is_open(self) -> bool:
+        return self._control is not None
+
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         self._send(messages.Start.of(spec, held))
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, read_frame
 from kortana.transport.connection import READ_BYTES, Admission, BadFrame, Connection, Frame, Gone, Inbound
 from kortana.transport.peer import peer_of
+from kortana.transport.sinks import Sinks
 from kortana.transport.waker import Waker
 
 FRAMES, BEHIND_FRAMES = 64, 8
@@ -46,9 +47,7 @@ class Hub:
         """Connections that have not said who they are, oldest first."""
         self._unwelcomed: dict[int, Connection] = {}
         """Receivers whose HELLO has not been answered yet."""
-        self._sinks: dict[int, Callable[[bytes], None]] = {}
-        self._sinks_of: dict[str, list[int]] = {}
-        self._attached = 0
+        self._sinks = Sinks()
         self.looked_at = 0.0
         """Before this moment (monotonic) everything that had come in has been given out by `poll`."""
         listener.setblocking(False)
@@ -122,11 +121,7 @@ class Hub:
     def attach(self, agent: str, sink: Callable[[bytes], None]) -> int:
         """A connection without a socket: what is sent on it, or delivered to the agent, goes to the sink."""
         with self._lock:
-            self._attached -= 1
-            number = self._attached
-            self._sinks[number] = sink
-            self._sinks_of.setdefault(agent, []).append(number)
-        return number
+            return self._sinks.add(agent, sink)
 
     def connections_of(self, agent: str) -> int:
         return len(self._by_agent.get(agent, ()))
@@ -134,34 +129,34 @@ class Hub:
     def send(self, replies: Iterable[tuple[int, bytes]], deliveries: Iterable[tuple[str, bytes]] = ()) -> None:
         """Sends bodies to connections, and to whoever receives for an agent. Any thread; never blocks.
 
-        An empty body closes its connection once all before it has been written.
+        Who is only told of a decision comes before those who are answered: whoever has an answer knows that the others
+        have heard. An empty body closes its connection once all before it has been written.
         """
         with self._lock:
             outgoing: dict[int, list[bytes]] = {}
+            told: dict[int, list[bytes]] = {}
             for number, body in replies:
                 outgoing.setdefault(number, []).append(body)
                 if self._unwelcomed:
                     self._welcome(number)
             for agent, body in deliveries:
-                for number in self._receivers.get(agent, ()):
-                    outgoing.setdefault(number, []).append(body)
-                for number in self._sinks_of.get(agent, ()):
-                    outgoing.setdefault(number, []).append(body)
-            for number, bodies in outgoing.items():
-                connection = self._connections.get(number)
-                if connection is None:
-                    sink = self._sinks.get(number)
-                    if sink is not None:
-                        for body in bodies:
-                            sink(body)
-                    continue
-                if bodies[-1] == b"":
-                    connection.ended = True
-                    bodies.pop()
-                if bodies:
-                    self._write(connection, b"\n".join(bodies) + b"\n")
-                if connection.ended and not connection.unsent:
-                    self._give_up(connection)
+                for number in (*self._receivers.get(agent, ()), *self._sinks.of(agent)):
+                    (outgoing if number in outgoing else told).setdefault(number, []).append(body)
+            for number, bodies in (*told.items(), *outgoing.items()):
+                self._send_on(number, bodies)
+
+    def _send_on(self, number: int, bodies: list[bytes]) -> None:
+        connection = self._connections.get(number)
+        if connection is None:
+            return self._sinks.give(number, bodies)
+        if bodies[-1] == b"":
+            connection.ended = True
+            bodies.pop()
+        if bodies:
+            self._write(connection, b"\n".join(bodies) + b"\n")
+        if connection.ended and not connection.unsent:
+            self._give_up(connection)
+        return None
 
     def _welcome(self, number: int) -> None:
         """The first answer on a connection is that to its HELLO: deliveries come after it, and not before."""

@@ -50,6 +50,11 @@ class FakeLauncher:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.broken = False
+        self.gone = False
+        self.released: list[int] = []
+
+    def is_open(self) -> bool:
+        return not self.gone
 
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         if self.broken:
@@ -58,6 +63,7 @@ class FakeLauncher:
 
     def release(self, worker: str, incarnation: int) -> None:
         self.calls.append(("start", incarnation))
+        self.released.append(incarnation)
 
     def discard(self, worker: str, incarnation: int) -> None:
         self.calls.append(("discard", incarnation))

@@ -13,6 +13,7 @@ from kortana.actors.messages import (
     LauncherBack,
     LauncherGone,
     PeerChanged,
+    Reconfigure,
     Report,
     RestartWorker,
     StartWorker,
@@ -216,6 +217,79 @@ def test_the_launchers_death_is_no_fault_of_the_worker() -> None:
     stage.say(LauncherBack())
     stage.started()
     assert stage.view.state == "running" and stage.starts() == [1, 2]
+
+
+def test_a_start_that_falls_due_while_there_is_no_launcher_waits_for_the_next_one() -> None:
+    stage = running()
+    stage.died(code=1)
+    stage.launcher.gone = True
+    stage.say(LauncherGone())
+    stage.ring("backoff")
+    assert stage.view.state == "backoff" and stage.starts() == [1]
+    stage.launcher.gone = False
+    stage.say(LauncherBack())
+    stage.started()
+    assert stage.view.state == "running" and stage.starts() == [1, 2]
+
+
+AT_ONCE = BackoffSpec(initial=0.0, factor=2.0, max=0.0, jitter=0.0, reset_after=30.0)
+
+
+def test_a_successor_gets_ready_before_the_record_is_there_and_begins_after_it() -> None:
+    stage = running(backoff=AT_ONCE)
+    seen: list[tuple[int, list[tuple[Any, ...]], int]] = []
+    write = stage.crashes.write
+
+    def watching(record: dict[str, Any]) -> None:
+        downs = len(commands(stage, AgentDown))
+        seen.append((len(stage.crashes.records), list(stage.launcher.calls), downs))
+        write(record)
+
+    stage.crashes.write = watching  # type: ignore[method-assign]
+    stage.died(code=1)
+    [(records, calls, downs)] = seen
+    assert records == 0 and calls[-1] == ("hold", 2), "it is held while the record is written"
+    assert downs == 0, "nobody was woken before that"
+    assert stage.launcher.calls[-1] == ("start", 2) and len(commands(stage, AgentDown)) == 1
+    stage.started()
+    assert stage.view.state == "running" and stage.view.incarnation == 2
+
+
+def between(stage: Stage, message: Any) -> None:
+    """It dies, and the message stands in its mailbox before the start that its death leads to."""
+    stage.gate.withdraw = lambda worker: stage.ref.tell(message)  # type: ignore[method-assign]
+    stage.died(code=1)
+    stage.settle()
+    del stage.gate.withdraw  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("cause", ["user", "down"])
+def test_a_stop_that_comes_between_discards_what_is_held(cause: str) -> None:
+    stage = running(backoff=AT_ONCE)
+    between(stage, StopWorker(cause))
+    assert stage.launcher.calls[1:] == [("hold", 2), ("discard", 2)]
+    assert stage.view.state == "stopped" and stage.view.incarnation == 1
+
+
+def test_another_declaration_that_comes_between_discards_what_is_held() -> None:
+    stage = running(backoff=AT_ONCE)
+    between(stage, Reconfigure(stage.spec))
+    assert stage.launcher.calls[1:] == [("hold", 2), ("discard", 2), ("start", 2)]
+    stage.started()
+    assert stage.view.state == "running" and stage.view.incarnation == 2
+
+
+def test_a_launcher_that_dies_between_has_taken_what_it_held_with_it() -> None:
+    stage = running(backoff=AT_ONCE)
+    between(stage, LauncherGone())
+    assert stage.launcher.calls[1:] == [("hold", 2), ("start", 2)]
+    assert stage.launcher.released == [], "it was started anew"
+
+
+def test_an_actor_that_takes_over_discards_what_is_held() -> None:
+    stage = running()
+    stage.say(TakeOver("a bug"))
+    assert ("discard", 2) in stage.launcher.calls
 
 
 def test_reports_of_an_earlier_incarnation_change_nothing() -> None:

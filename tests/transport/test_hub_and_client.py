@@ -155,6 +155,19 @@ def test_deliveries_reach_every_connection_that_receives(server: Server) -> None
     assert clients[0].receive(0.01) is None
 
 
+def test_whoever_has_an_answer_knows_that_the_others_have_heard(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = [client_of(server.path, name) for name in ("a", "b")]
+    for client in clients:
+        client.connect()
+    [a, b] = [next(iter(server.hub._by_agent[name].values())) for name in ("a", "b")]
+    written: list[tuple[str | None, bytes]] = []
+    monkeypatch.setattr(server.hub, "_write", lambda connection, data: written.append((connection.agent, data)))
+    server.hub.send([(a.id, b"answer")], [("a", b"directive"), ("b", b"directive")])
+    assert written == [("b", b"directive\n"), ("a", b"answer\ndirective\n")] and b.id != a.id
+
+
 def test_a_frame_that_is_too_large_is_refused_before_it_is_sent(server: Server) -> None:
     client = client_of(server.path)
     with pytest.raises(ValueError, match="at most"):
