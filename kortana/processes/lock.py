@@ -1,5 +1,6 @@
 """Locks that the kernel lets go with their holder: one owner of a data folder, and turns at a shared thing."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -33,8 +34,10 @@ class FolderLock:
         os.write(self._fd, b"%d\n" % os.getpid())
 
     def release(self) -> None:
+        """Also where the disk is gone: nobody reads the name of a holder that holds nothing."""
         if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
 
