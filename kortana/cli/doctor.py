@@ -46,6 +46,7 @@ def _checks(file: Path | None) -> Iterator[Check]:
     yield _trees()
     yield _limits()
     yield _pidfd()
+    yield _sync()
     try:
         project = Project(file)
     except CliError as error:
@@ -88,6 +89,14 @@ def _pidfd() -> Check:
     except (OSError, AttributeError):
         return Check("pidfd", False, "the kernel has no pidfd_open", "Linux 5.3 or newer is needed")
     return Check("pidfd", True, "there")
+
+
+def _sync() -> Check:
+    from kortana.transport.background_sync import BackgroundSync
+
+    if BackgroundSync.open() is None:
+        return Check("sync", True, "on the spot: no asynchronous fdatasync here, which costs a tenth of the throughput")
+    return Check("sync", True, "in the kernel's background")
 
 
 def _data_folder(project: Project) -> Check:
