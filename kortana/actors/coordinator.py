@@ -24,7 +24,7 @@ from kortana.actors.messages import (
 from kortana.actors.queries import QUERIES, answer_query
 from kortana.actors.snapshotting import Snapshotter
 from kortana.core.commands import AgentUp, Boot, Command, Disconnect, Drain, Submit, Tick
-from kortana.core.decide import decide, next_due
+from kortana.core.decide import decide, decide_event, next_due
 from kortana.core.limits import Limits
 from kortana.core.state import State
 from kortana.core.turn import Turn, refusal_event
@@ -154,7 +154,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         if self._draining and event.event_type == ev.TASK_CLAIM:
             return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
         self._gate.saw(connection.agent, turn.now, event.event_type not in _SIGNS_OF_LIFE)
-        decide(turn, Submit(event, body, connection.id, connection.tied))
+        decide_event(turn, connection.id, event, body, connection.tied)
         return None
 
     def _on_relay(self, message: RelayInbound) -> None:

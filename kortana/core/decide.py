@@ -73,30 +73,37 @@ def decide(turn: Turn, command: Command) -> None:
         serve_waiting(turn)
 
 
+def decide_event(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -> None:
+    """As `decide` of a Submit; the way that almost every event takes."""
+    _submit(turn, conn, event, body, tied)
+    if turn.state.ready.fresh:
+        serve_waiting(turn)
+
+
 def next_due(state: State) -> float | None:
     """When the next lease or wait ends (monotonic seconds), or None."""
     dues = [due for due in (state.deadlines.next_due(), state.waiters.deadlines.next_due()) if due is not None]
     return min(dues, default=None)
 
 
-def _submit(turn: Turn, command: Submit) -> None:
-    event, conn, state = command.event, command.conn, turn.state
+def _submit(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -> None:
+    state = turn.state
     source, kind = event.source, event.event_type
     if kind not in (ev.OPERATOR_TYPES if source == "operator" else ev.AGENT_TYPES):
         known = kind in ev.EVENT_TYPES
         return turn.reply_only(conn, event, reasons.FORBIDDEN if known else reasons.UNKNOWN_EVENT_TYPE)
-    digest = event_digest(command.body)
+    digest = event_digest(body)
     asked_again = event.id in state.pending
     if (asked_again or event.id in state.answers) and not _may_ask_again(turn, conn, event, digest):
         return None
     if kind == "ACK":
-        return _confirm(turn, command, digest)
+        return _confirm(turn, conn, event, body, digest)
     if asked_again:
         turn.note("asked_again", id=event.id)
     else:
-        turn.take(event, command.body, digest)
+        turn.take(event, body, digest)
     held = len(state.agent(source).tasks) if state.waiters.by_id and source != "operator" else 0
-    _DECIDE[kind](turn, conn, event, command.tied)
+    _DECIDE[kind](turn, conn, event, tied)
     if held and len(state.agent(source).tasks) < held:
         serve_agent(turn, source)
     return None
@@ -120,15 +127,19 @@ def _may_ask_again(turn: Turn, conn: int, event: Event, digest: int) -> bool:
     return True
 
 
-def _confirm(turn: Turn, command: Submit, digest: int) -> None:
-    asked = payloads.read_payload(payloads.Confirm, command.event.payload)
+def _confirm(turn: Turn, conn: int, event: Event, body: bytes, digest: int) -> None:
+    asked = payloads.read_payload(payloads.Confirm, event.payload)
     if isinstance(asked, str):
-        return turn.reply_only(command.conn, command.event, reasons.BAD_PAYLOAD, asked)
-    agent = turn.state.agents.get(command.event.source)
+        return turn.reply_only(conn, event, reasons.BAD_PAYLOAD, asked)
+    agent = turn.state.agents.get(event.source)
     mailbox = agent.mailbox if agent is not None else ()
     if any(entry[0] == asked.ack_for_event_id for entry in mailbox):
-        turn.take(command.event, command.body, digest)
+        turn.take(event, body, digest)
     return None
+
+
+def _submitted(turn: Turn, command: Submit) -> None:
+    _submit(turn, command.conn, command.event, command.body, command.tied)
 
 
 def _agent_up(turn: Turn, command: AgentUp) -> None:
@@ -231,7 +242,7 @@ def _drain(turn: Turn, command: Drain) -> None:
 
 
 _COMMANDS: dict[type, Callable[[Turn, Any], None]] = {
-    Submit: _submit,
+    Submit: _submitted,
     AgentUp: _agent_up,
     AgentDown: _agent_down,
     Disconnect: _disconnect,

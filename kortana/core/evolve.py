@@ -45,7 +45,7 @@ def evolve(state: State, record: Record, now: float) -> None:
             deliver(state, record)
     else:
         state.pending[event.id] = record
-        if event.source != ev.OPERATOR:
+        if event.source not in state.agents and event.source != ev.OPERATOR:
             state.agent(event.source)
         if len(state.pending) > state.limits.pending_kept:
             state.pending.popitem(last=False)
