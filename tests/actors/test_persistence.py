@@ -11,9 +11,9 @@ import pytest
 from pykka._envelope import Envelope
 
 from kortana.actors.inboxes import HubInbox
-from kortana.actors.messages import ChildDied, Commit, Flush, InboundReady
+from kortana.actors.messages import ChildDied, Commit, Flush, InboundReady, WriteSnapshot
 from kortana.actors.persistence import MAX_WAITING, PersistenceActor
-from kortana.ports import JournalFault
+from kortana.ports import JournalFault, Snapshot
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event, Record
 from kortana.transport.hub import Hub
@@ -83,8 +83,9 @@ class Stage:
         self.supervisor = Ears()
         attached = self.hub.attach("agent", lambda body: self.sent.append(int(body)))
         self.conn = attached
+        self.writer = Ears()
         self.ref = PersistenceActor.start(
-            self.journal, self.hub, self.inbox, None, self.supervisor, 7, Ears()
+            self.journal, self.hub, self.inbox, None, self.supervisor, 7, self.writer
         )
         self.seq = 0
 
@@ -161,6 +162,19 @@ def test_what_is_asked_meanwhile_is_answered_when_the_group_is_durable(stage: St
     threading.Timer(0.05, stage.inbox.put, args=(Envelope("turn"),)).start()
     stage.inbox.get()
     assert flushed.get(timeout=30) is True and stage.sent == [1]
+
+
+def test_a_snapshot_is_written_only_once_what_it_shows_is_durable(stage: Stage) -> None:
+    stage.tell()
+    snapshot = WriteSnapshot(Snapshot(1, "", [], {}, None), Ears())
+    stage.ref.tell(snapshot)
+    stage.turn()
+    stage.turn()
+    assert stage.journal.written == [1] and stage.writer.heard == []
+    stage.journal.finish_sync()
+    threading.Timer(0.05, stage.inbox.put, args=(Envelope("turn"),)).start()
+    stage.inbox.get()
+    assert stage.writer.heard == [snapshot] and stage.journal.durable == [1]
 
 
 def test_a_disk_that_hangs_stops_the_reading_once_enough_has_gathered(stage: Stage) -> None:

@@ -304,11 +304,12 @@ class World:
         """A group is written, and perhaps synced at once; or the one before it is durable now."""
         group: list[Commit] = []
         while self.persistence._begun is None and self.to_persistence.messages and len(group) < 5:
-            message = self.to_persistence.messages.popleft()
+            message = self.to_persistence.messages[0]
             if isinstance(message, WriteSnapshot):
-                self.snapshots.append(message)
+                if not group:  # what it shows must be durable
+                    self.snapshots.append(self.to_persistence.messages.popleft())
                 break
-            group.append(message)
+            group.append(self.to_persistence.messages.popleft())
         if not group and self.persistence._begun is None:
             return
         try:
