@@ -47,11 +47,11 @@ class Journal(Protocol):
 class BackgroundSync(Protocol):
     """Makes a file durable while its owner does something else; one sync at a time."""
 
-    ended: bool
-    """What was begun has ended: `end` will not wait."""
-
     def begin(self, fd: int) -> bool:
         """Begins to make all durable that was written to a file. False where that cannot be done behind."""
+
+    def has_ended(self) -> bool:
+        """Whether `end` would not wait."""
 
     def end(self) -> None:
         """Waits for the end of what was begun. Raises OSError where the file is not durable."""

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from pykka._envelope import Envelope
@@ -15,6 +15,10 @@ from kortana.transport.hub import Hub
 
 class Rider(Protocol):
     """An actor without a thread of its own."""
+
+    @property
+    def is_busy(self) -> bool:
+        """What it rode for last goes on, and others wait for its end."""
 
     def ride(self) -> None:
         """Handles what it has been told."""
@@ -74,7 +78,7 @@ class HubInbox:
             if not self.listening:
                 self._hub.poll(None, read=False)
                 continue
-            inbound = self._hub.poll(self._patience())
+            inbound = self._hub.poll(self._patience(), brief=self._rider is not None and self._rider.is_busy)
             if inbound:
                 return Envelope(InboundReady(inbound))
             if self.deadline is not None and self.looked_at >= self.deadline:
@@ -117,8 +121,8 @@ class RiderInbox:
         """What `get` would give, or None."""
         return self._told[0] if self._told else None
 
-    def __len__(self) -> int:
-        return len(self._told)
+    def __iter__(self) -> Iterator[Envelope[Any]]:
+        return iter(tuple(self._told))
 
     def hold(self) -> None:
         """`get` gives nothing from now on, as if nothing were there."""

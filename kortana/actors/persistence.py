@@ -18,7 +18,8 @@ from kortana.transport.hub import Hub
 
 MAX_GROUP_RECORDS = 8192
 MAX_WAITING = 64
-"""So many commits may wait for a sync that goes on; then the thread waits for it too, and nothing is read."""
+"""So many records may wait for a sync that goes on; then the thread waits for it too. That bounds what a hanging disk
+lets gather; and where all processors are busy, the kernel's worker gets one only when this thread sleeps."""
 
 
 class _Land:
@@ -63,11 +64,15 @@ class PersistenceActor(pykka.ThreadingActor):
         assert self._vehicle is not None
         self.actor_inbox.wake = self._vehicle.board(self)
 
+    @property
+    def is_busy(self) -> bool:
+        return self._begun is not None
+
     def ride(self) -> None:
         inbox = self.actor_inbox
         inbox.driver = threading.get_ident()
         if self._begun is not None:
-            if not self._journal.has_ended() and len(inbox) < MAX_WAITING:
+            if self._waiting() < MAX_WAITING and not self._journal.has_ended():
                 return
             inbox.release(Envelope(_Land()))
         if not inbox.empty():
@@ -75,6 +80,11 @@ class PersistenceActor(pykka.ThreadingActor):
                 self._actor_loop_running()
             except queue.Empty:
                 pass
+
+    def _waiting(self) -> int:
+        """Records that have gathered during a sync."""
+        messages = (envelope.message for envelope in self.actor_inbox)
+        return sum(len(message.records) for message in messages if isinstance(message, Commit))
 
     def drive(self) -> None:
         if self._begun is not None:

@@ -46,8 +46,7 @@ class BackgroundSync:
             raise OSError(ctypes.get_errno(), "io_setup")
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         """Readable once what was begun has ended; then `notice` is to be called."""
-        self.ended = False
-        """What was begun has ended: `end` will not wait."""
+        self._ended = False
         self._request = _Iocb(opcode=_FDSYNC, flags=_RESFD, result_fd=self.fd)
         self._requests = (ctypes.POINTER(_Iocb) * 1)(ctypes.pointer(self._request))
         self._outcome = _Outcome()
@@ -63,14 +62,20 @@ class BackgroundSync:
     def begin(self, fd: int) -> bool:
         """Begins to make all durable that was written to a file. False where that cannot be done behind."""
         self._request.fd = fd
-        self.ended = False
+        self._ended = False
         return bool(self._quick.syscall(self._submit, self._context, 1, self._requests) == 1)
 
+    def has_ended(self) -> bool:
+        """Whether `end` would not wait."""
+        if not self._ended:
+            self.notice()
+        return self._ended
+
     def notice(self) -> None:
-        """The eventfd is readable."""
+        """Looks whether the eventfd is readable."""
         try:
             os.eventfd_read(self.fd)
-            self.ended = True
+            self._ended = True
         except BlockingIOError:
             pass
 
@@ -79,7 +84,7 @@ class BackgroundSync:
         while self._waiting.syscall(self._get, self._context, 1, 1, ctypes.byref(self._outcome), None) != 1:
             if ctypes.get_errno() != errno.EINTR:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        if not self.ended:
+        if not self._ended:
             self.notice()
         if self._outcome.result != 0:
             raise OSError(-self._outcome.result, os.strerror(-self._outcome.result))

@@ -5,7 +5,7 @@ from collections import deque
 
 import msgspec
 
-from kortana.protocol.codec import MAX_FRAME_BYTES
+from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, read_frame
 from kortana.protocol.event import Event
 from kortana.transport.peer import Peer
 
@@ -91,3 +91,15 @@ class Connection:
             self.incoming = b""
         self.lines.extend(lines)
         return len(data)
+
+    def take_line(self) -> Frame | BadFrame:
+        """The first line. One that is no event ends the connection after the answer."""
+        line = self.lines.popleft()
+        try:
+            if len(line) >= MAX_FRAME_BYTES:
+                raise FrameError(f"a line of more than {MAX_FRAME_BYTES} bytes")
+            event, body = read_frame(line)
+        except FrameError as error:
+            self.closing = True
+            return BadFrame(self, error.detail, error.event_id)
+        return Frame(self, event, body)

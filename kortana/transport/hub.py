@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from kortana.protocol.codec import MAX_FRAME_BYTES, FrameError, read_frame
-from kortana.transport.connection import READ_BYTES, Admission, BadFrame, Connection, Frame, Gone, Inbound
+from kortana.transport.connection import READ_BYTES, Admission, Connection, Gone, Inbound
 from kortana.transport.peer import peer_of
 from kortana.transport.sinks import Sinks
 from kortana.transport.waker import Waker
 
-FRAMES, BEHIND_FRAMES = 64, 8
-"""Frames that one connection gets in a turn; the second where others speak too and it was not through last time.
+FRAMES, BRIEF_FRAMES, BEHIND_FRAMES = 64, 16, 8
+"""Frames that one connection gets in a turn. Where it was not through last time: the second, if others wait for the end
+of the turn, and the third, if others speak too.
 
 Who floods waits for itself, and a turn is short: what comes from others during one waits for its end.
 """
@@ -58,9 +58,10 @@ class Hub:
         """A `poll` that reads also ends when this file is readable, after `on_readable`. Before the first poll only."""
         self._selector.register(file, selectors.EVENT_READ, on_readable)
 
-    def poll(self, timeout_s: float | None, read: bool = True) -> list[Inbound]:
+    def poll(self, timeout_s: float | None, read: bool = True, brief: bool = False) -> list[Inbound]:
         """Waits for something to happen and gives what came in; None waits without end.
 
+        brief: others wait for the end of the turn that this begins.
         With `read` false only waits for `wake` (bounded by `timeout_s`): the back pressure of a full journal.
         """
         if not read:
@@ -84,25 +85,30 @@ class Hub:
             if mask & selectors.EVENT_READ and connection.id not in behind:
                 more = self._read(connection, inbound) or more
                 speaking.append(connection)
-        self._give_turns(speaking, behind, inbound)
+        self._give_turns(speaking, behind, inbound, brief)
         if not more and not self._behind:
             self.looked_at = began if timeout_s == 0.0 or inbound else time.monotonic()
         if self._want_write or self._broken:
             self._settle(inbound)
         return inbound
 
-    def _give_turns(self, speaking: list[Connection], behind: dict[int, Connection], inbound: list[Inbound]) -> None:
-        alone = len(speaking) + len(behind) == 1
+    def _give_turns(
+        self, speaking: list[Connection], behind: dict[int, Connection], inbound: list[Inbound], brief: bool
+    ) -> None:
+        most = BEHIND_FRAMES
+        if len(speaking) + len(behind) == 1:
+            most = BRIEF_FRAMES if brief else FRAMES
         for connection in speaking:
             self._take_lines(connection, FRAMES, inbound)
         for connection in behind.values():
             if connection.id in self._connections:
-                self._take_lines(connection, FRAMES if alone else BEHIND_FRAMES, inbound)
+                self._take_lines(connection, most, inbound)
 
     def _take_lines(self, connection: Connection, most: int, inbound: list[Inbound]) -> None:
         lines = connection.lines
         for _ in range(min(most, len(lines))):
-            if not self._take_line(connection, lines.popleft(), inbound):
+            inbound.append(connection.take_line())
+            if connection.closing:
                 lines.clear()
                 return
         if lines:
@@ -216,18 +222,6 @@ class Hub:
             if connection.agent is not None:
                 inbound.append(Gone(connection))
         return size == READ_BYTES
-
-    def _take_line(self, connection: Connection, line: bytes, inbound: list[Inbound]) -> bool:
-        try:
-            if len(line) >= MAX_FRAME_BYTES:
-                raise FrameError(f"a line of more than {MAX_FRAME_BYTES} bytes")
-            event, body = read_frame(line)
-        except FrameError as error:
-            connection.closing = True
-            inbound.append(BadFrame(connection, error.detail, error.event_id))
-            return False
-        inbound.append(Frame(connection, event, body))
-        return True
 
     def _write(self, connection: Connection, data: bytes) -> None:
         """Under the lock."""

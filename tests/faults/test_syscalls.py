@@ -50,10 +50,12 @@ class LateSync:
 
     def __init__(self, sync: Callable[[int], None]) -> None:
         self._sync, self._fd = sync, -1
-        self.ended = False
 
     def begin(self, fd: int) -> bool:
         self._fd = fd
+        return True
+
+    def has_ended(self) -> bool:
         return True
 
     def end(self) -> None:

@@ -146,11 +146,13 @@ class LateSync:
 
     def __init__(self, disk: FaultyOs) -> None:
         self._disk, self._fd = disk, -1
-        self.ended = False
 
     def begin(self, fd: int) -> bool:
         self._fd = fd
         return self._disk.draw.random() < 0.9
+
+    def has_ended(self) -> bool:
+        return True
 
     def end(self) -> None:
         self._disk.fdatasync(self._fd)

@@ -99,7 +99,7 @@ class FileJournal:
 
     def has_ended(self) -> bool:
         """Whether `end` would not have to wait."""
-        return self._background is None or self._background.ended
+        return self._background is None or self._background.has_ended()
 
     def end(self) -> None:
         """Waits for what was begun. Raises JournalFault, as `commit` does."""
