@@ -12,7 +12,7 @@ DUTY = 0.02
 WRITE_DUTY = 0.1
 """The share of the time in which a snapshot may be on its way to the disk."""
 PAGES_PER_STEP = 4
-STEP_DUTY = 0.05
+STEP_DUTY = 0.03
 """The share of the time that a snapshot under way may take, page by page: a large graph is no long pause."""
 CHECKPOINT_RECORDS = 200_000
 CHECKPOINT_INTERVAL_S = 120.0

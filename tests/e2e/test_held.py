@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from kortana.ports import ProcessSpec
 from kortana.processes.link import LauncherLink
-from kortana.processes.messages import Exited, LauncherOptions, Started, StartFailed
+from kortana.processes.messages import Exited, LauncherOptions, NotRunning, Started, StartFailed
 from tests.e2e.project import Project, eventually
 
 WAIT_S = 60.0
@@ -28,7 +29,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.told: queue.Queue[Any] = queue.Queue()
-        self.link = LauncherLink(LauncherOptions("test", False, False, False, 1, RUNNER), self.told.put)
+        self.link = LauncherLink(LauncherOptions(uuid.uuid4().hex[:12], False, False, False, 1, RUNNER), self.told.put)
         self.link.open()
 
     def spec(self, command: str = "touch ran; exec sleep 1000", **changes: Any) -> ProcessSpec:
@@ -50,11 +51,13 @@ class Bench:
         return (self.folder / "ran").exists()
 
     def hold(self, spec: ProcessSpec) -> int:
-        """Its pid, once it is there; it has the launcher's name until it begins."""
+        """Its pid, once it has its orders: the launcher does one thing after the other."""
         before = self.children()
         self.link.start(spec, held=True)
-        eventually(lambda: len(self.children() - before) == 1, "the held process is there")
-        return (self.children() - before).pop()
+        self.link.kill_tree("nobody", 0)
+        assert isinstance(self.next(), NotRunning)
+        [pid] = self.children() - before
+        return pid
 
 
 @pytest.fixture
@@ -86,11 +89,11 @@ def test_what_is_discarded_ends_in_silence(bench: Bench) -> None:
 
 def test_the_same_incarnation_is_made_ready_only_once(bench: Bench) -> None:
     first = bench.hold(bench.spec())
-    bench.link.start(bench.spec(), held=True)
+    second = bench.hold(bench.spec())
     eventually(lambda: not Path(f"/proc/{first}").exists(), "the one before is gone")
     bench.link.release("w", 1)
     started = bench.next()
-    assert isinstance(started, Started) and started.pid != first
+    assert isinstance(started, Started) and started.pid == second != first
 
 
 def test_one_that_dies_while_it_is_held_is_told_at_its_release(bench: Bench) -> None:
