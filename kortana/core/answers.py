@@ -1,6 +1,6 @@
 """The answers that were given last, for whoever repeats an event."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 Answer = tuple[int, bytes]
 """(digest of the event, body of its ACK)"""
@@ -12,12 +12,9 @@ class Answers:
     A whole generation is dropped at a time; one by one, oldest first, costs as much again as keeping them.
     """
 
-    def __init__(self, entries: Iterable[tuple[str, Answer]] = (), kept: int = 0) -> None:
-        """entries: as `items` gives them, kept under the same bound."""
+    def __init__(self) -> None:
         self.old: dict[str, Answer] = {}
         self.young: dict[str, Answer] = {}
-        for event_id, answer in entries:
-            self.add(event_id, answer, kept)
 
     def __len__(self) -> int:
         return len(self.old) + len(self.young)

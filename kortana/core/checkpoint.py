@@ -4,7 +4,6 @@ from collections import deque
 
 import msgspec
 
-from kortana.core.answers import Answers
 from kortana.core.index import add_task
 from kortana.core.state import Agent, Limits, State
 from kortana.core.task import BLOCKED, Task
@@ -82,8 +81,8 @@ def restore(found: Checkpoint) -> State:
     state.seq, state.recorded_at, state.last_task = found.seq, found.recorded_at, found.last_task
     for name, entry in found.agents.items():
         state.agents[name] = _agent_in(name, entry)
-    answers = ((entry.id, (entry.digest, bytes(entry.body))) for entry in found.answers)
-    state.answers = Answers(answers, found.limits.answers_kept)
+    for answer in found.answers:
+        state.answers.add(answer.id, (answer.digest, bytes(answer.body)), found.limits.answers_kept)
     for waiting in found.pending:
         event, body = waiting.event, encode_json(waiting.event)
         state.pending[event.id] = Record(event, waiting.seq, waiting.recorded_at, body, event_digest(body))

@@ -69,9 +69,7 @@ class ReadyQueue:
 
     def unpark(self, holder: str) -> None:
         """Brings back what was parked under `holder`."""
-        if holder not in self._parked:
-            return
-        for task in self._parked.pop(holder):
+        for task in self._parked.pop(holder, ()):
             if self._parked_under.pop(task, None) is not None:
                 requires, entry = self._entries[task]
                 heap = self._heaps[requires]

@@ -58,10 +58,10 @@ class Newborn:
             while data:
                 data = data[os.write(self._orders, data) :]
         except OSError:
-            self._take_back()
+            self.dismiss()
             raise
         if not start.held:
-            self._take_back()
+            self.dismiss()
 
     def release(self) -> None:
         """It may begin. One that is gone already will be reaped."""
@@ -69,15 +69,11 @@ class Newborn:
             os.write(self._orders, GO)
         except OSError:
             pass
-        self._take_back()
+        self.dismiss()
 
     def dismiss(self) -> None:
-        """It ends by itself, where it has not been released."""
-        if self._orders >= 0:
-            self._take_back()
-
-    def _take_back(self) -> None:
-        os.close(self._orders)
+        """Nothing more is said to it: it ends by itself, where it has not been released."""
+        self._close([self._orders])
         self._orders = -1
 
     def discard(self) -> None:

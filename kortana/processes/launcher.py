@@ -41,8 +41,6 @@ class Launcher:
         self._loop = Loop()
         self._children: dict[tuple[str, int], Child] = {}
         self._by_pid: dict[int, Child] = {}
-        self._discarded: dict[int, Child] = {}
-        """By pid: they were held, are not needed, and have not ended yet."""
         self._untold: dict[tuple[str, int], messages.FromLauncher] = {}
         """How those ended that were held, and may still be released."""
         self._echo = Echo(options) if options.echo else None
@@ -148,7 +146,6 @@ class Launcher:
         child = self._children.get(key)
         if child is not None and child.held:
             del self._children[key]
-            self._discarded[child.pid] = child
             child.newborn.dismiss()
 
     def _fork(self, start: messages.Start) -> Child:
@@ -254,7 +251,7 @@ class Launcher:
         message: messages.FromLauncher = messages.Exited(*child.key, child.pid, child.exit())
         if child.start_error:
             message = messages.StartFailed(*child.key, child.start_error)
-        if self._discarded.pop(child.pid, None) is None:
+        if self._children.get(child.key) is child:  # or it was discarded
             del self._children[child.key]
             self._conclude(child.key, child.held, message)
         self._outputs.close(child)

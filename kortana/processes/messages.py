@@ -11,6 +11,13 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
     pass
 
 
+class _OfIncarnation(_Message, frozen=True):
+    """About one incarnation of a worker."""
+
+    worker: str
+    incarnation: int
+
+
 class Start(_Message, frozen=True):
     spec: ProcessSpec
     raw_env: list[tuple[bytes, bytes]] = []
@@ -41,75 +48,52 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-class Release(_Message, frozen=True):
+class Release(_OfIncarnation, frozen=True):
     """Let begin what is held."""
 
-    worker: str
-    incarnation: int
 
-
-class Discard(_Message, frozen=True):
+class Discard(_OfIncarnation, frozen=True):
     """What is held will not be needed; where nothing is, nothing happens."""
 
-    worker: str
-    incarnation: int
 
-
-class Signal(_Message, frozen=True):
-    worker: str
-    incarnation: int
+class Signal(_OfIncarnation, frozen=True):
     number: int
 
 
-class AskStacks(_Message, frozen=True):
+class AskStacks(_OfIncarnation, frozen=True):
     """Have a Python worker write the stacks of its threads to its crash pipe."""
 
-    worker: str
-    incarnation: int
 
-
-class KillTree(_Message, frozen=True):
-    worker: str
-    incarnation: int
+class KillTree(_OfIncarnation, frozen=True):
+    pass
 
 
 class Exit(_Message, frozen=True):
     """End everything and go."""
 
 
-class Started(_Message, frozen=True):
-    worker: str
-    incarnation: int
+class Started(_OfIncarnation, frozen=True):
     pid: int
     start_ticks: int | None
 
 
-class StartFailed(_Message, frozen=True):
-    worker: str
-    incarnation: int
+class StartFailed(_OfIncarnation, frozen=True):
     error: str
 
 
-class LogMatched(_Message, frozen=True):
+class LogMatched(_OfIncarnation, frozen=True):
     """The readiness pattern was found in its output."""
 
-    worker: str
-    incarnation: int
     line: str
 
 
-class Exited(_Message, frozen=True):
-    worker: str
-    incarnation: int
+class Exited(_OfIncarnation, frozen=True):
     pid: int
     exit: ProcessExit
 
 
-class NotRunning(_Message, frozen=True):
+class NotRunning(_OfIncarnation, frozen=True):
     """The answer to KillTree for a worker that this launcher does not have, or no longer has."""
-
-    worker: str
-    incarnation: int
 
 
 class LauncherOptions(msgspec.Struct, frozen=True):
