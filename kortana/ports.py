@@ -29,7 +29,8 @@ class Journal(Protocol):
         """Appends whole lines and makes them durable. Raises JournalFault, and then none of them is in it."""
 
     def begin(self, lines: list[bytes], last_seq: int) -> bool:
-        """As `commit`; but where it gives True, making them durable goes on: nothing counts before `end`."""
+        """As `commit`; but making them durable goes on: nothing counts before `end`. False, and nothing done, where
+        that is better done at once."""
 
     def has_ended(self) -> bool:
         """Whether `end` would not have to wait."""

@@ -118,12 +118,11 @@ class PersistenceActor(pykka.ThreadingActor):
         records = [record for commit in group for record in commit.records]
         if records:
             lines, last = encode_records(records), records[-1].seq
-            if self._vehicle is None or not self._vehicle.listening:
-                self._journal.commit(lines, last)
-            elif self._journal.begin(lines, last):
+            if self._vehicle is not None and self._vehicle.listening and self._journal.begin(lines, last):
                 self._begun = group, records
                 self.actor_inbox.hold()
                 return
+            self._journal.commit(lines, last)
         self._let_out(group, records)
 
     def _land(self) -> None:

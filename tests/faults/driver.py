@@ -83,9 +83,11 @@ class Life:
     def _commit(self, turn: Turn) -> None:
         self._land()
         done = [(record.seq, crc32(record.body)) for record in turn.records]
-        if self.journal.begin(encode_records(turn.records), turn.records[-1].seq):
+        lines, last = encode_records(turn.records), turn.records[-1].seq
+        if self.journal.begin(lines, last):
             self.begun = done
         else:
+            self.journal.commit(lines, last)
             self.landed += done
 
     def _land(self) -> None:

@@ -59,7 +59,9 @@ def lines(first: int, count: int) -> list[bytes]:
 
 def test_the_journal_counts_nothing_before_the_end(sync: BackgroundSync, tmp_path: Path) -> None:
     journal = FileJournal(tmp_path / "j", True, 1 << 20, sync)
-    assert not journal.begin(lines(0, MIN_BEHIND - 1), MIN_BEHIND - 1), "a small group is durable at once"
+    assert not journal.begin(lines(0, MIN_BEHIND - 1), MIN_BEHIND - 1), "a small group is better done at once"
+    assert not (tmp_path / "j").exists()
+    journal.commit(lines(0, MIN_BEHIND - 1), MIN_BEHIND - 1)
     before = journal._size
     assert journal.begin(lines(10, MIN_BEHIND), 100)
     assert journal._size == before and list(journal.tail._chunks) == [b"".join(lines(0, MIN_BEHIND - 1))]
@@ -77,6 +79,25 @@ class FailingSync:
 
     def end(self) -> None:
         raise OSError(5, "Input/output error")
+
+
+class UnableSync(FailingSync):
+    """Takes nothing just now, as a kernel whose requests are all in use."""
+
+    def begin(self, fd: int) -> bool:
+        return False
+
+
+def test_what_cannot_be_synced_behind_is_synced_on_the_spot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("kortana.adapters.files.journal._sync", synced.append)
+    journal = FileJournal(tmp_path / "j", True, 1 << 20, UnableSync())
+    journal.open()
+    synced.clear()
+    assert journal.begin(lines(0, MIN_BEHIND), MIN_BEHIND)
+    assert len(synced) == 1 and journal.has_ended() and journal._size == 0
+    journal.end()
+    assert journal._size == len(b"".join(lines(0, MIN_BEHIND)))
 
 
 def test_after_a_failed_sync_behind_the_journal_goes_on_in_a_new_file(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ class FileJournal:
         self._background = background
         self._begun = b""
         """What has been written, and is being synced."""
+        self._is_behind = False
+        """Whether the kernel does that in the background."""
         self._fd = -1
         self._size = 0
         self.tail = JournalTail(path)
@@ -83,30 +85,30 @@ class FileJournal:
         self._count(data)
 
     def begin(self, lines: list[bytes], last_seq: int) -> bool:
-        """As `commit`; but where it gives True, the sync goes on: nothing counts, and nothing may be asked of the
-        journal, before `end`."""
+        """As `commit`, but the sync goes on: nothing counts, and nothing may be asked of the journal, before `end`.
+
+        False where it is better done on the spot; then nothing has been written.
+        """
         if not self._durable or self._background is None or len(lines) < MIN_BEHIND:
-            self.commit(lines, last_seq)
             return False
         data = b"".join(lines)
         self._write(data)
-        if self._background.begin(self._fd):
-            self._begun = data
-            return True
-        self._sync_now()
-        self._count(data)
-        return False
+        self._is_behind = self._background.begin(self._fd)
+        if not self._is_behind:
+            self._sync_now()
+        self._begun = data
+        return True
 
     def has_ended(self) -> bool:
         """Whether `end` would not have to wait."""
-        return self._background is None or self._background.has_ended()
+        return not self._is_behind or self._background is None or self._background.has_ended()
 
     def end(self) -> None:
         """Waits for what was begun. Raises JournalFault, as `commit` does."""
-        assert self._background is not None
         data, self._begun = self._begun, b""
         try:
-            self._background.end()
+            if self._is_behind and self._background is not None:
+                self._background.end()
         except OSError as error:
             raise self._sync_failed(error) from error
         self._count(data)
