@@ -20,8 +20,9 @@ from kortana.actors.core_actors import CoreActors
 from kortana.actors.crash_recorder import CrashRecorder, record_own_death
 from kortana.actors.environment import worker_environment
 from kortana.actors.main_thread import MainThread
-from kortana.actors.messages import LauncherBack, LauncherReported, Report
+from kortana.actors.messages import LauncherBack
 from kortana.actors.relay import RelayActor
+from kortana.actors.reports import Reports
 from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor
 from kortana.actors.timer import TimerActor
@@ -80,7 +81,7 @@ class Tree:
         self._run_id = secrets.token_hex(6)
         self._began = time.monotonic()
         self._log = SupervisionLog(layout.supervision)
-        self._route: dict[str, Any] = {}
+        self._reports = Reports()
         self._workers: dict[str, Worker] = {}
         self._console: Console | None = None
         self._crashes = CrashStore(layout.crashes)
@@ -113,7 +114,7 @@ class Tree:
         hub = Hub(listen(self._socket))
         if self._background is not None:
             hub.watch(self._background.fd, self._background.notice)
-        link = self._link = LauncherLink(self._launcher_options(), self._on_launcher)
+        link = self._link = LauncherLink(self._launcher_options(), self._reports.pass_on)
         link.open()
         try:
             leftovers.remember(self._layout.processes, self._run_id, link.identity())
@@ -216,7 +217,7 @@ class Tree:
             recorder=CrashRecorder(self._crashes, self._journal.tail.events_of, self._core.held_by, self._log.write),
         )  # fmt: skip
         ref: Any = SupervisorActor.start(
-            self._config, self._core, services, self._route, self._log_and_tell,
+            self._config, self._core, services, self._reports, self._log_and_tell,
             self._main.finished, self._main.launcher_gone,
             self._options.exit_when_done, self._workers, self._relay_maker(hub),
         )  # fmt: skip
@@ -251,14 +252,6 @@ class Tree:
     def _name_width(self) -> int:
         names = [name for worker in self._config.workers for name in worker.replica_names()]
         return max([len("kortana"), *map(len, names)])
-
-    def _on_launcher(self, message: Any) -> None:
-        if message is None:
-            self._supervisor.tell(LauncherReported(None))
-            return
-        ref = self._route.get(message.worker)
-        if ref is not None:
-            ref.tell(Report(message))
 
     def _reopen_launcher(self) -> None:
         folder = cgroup.own_folder()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PS_PAGE = 64
 INSPECT_TIMEOUT_S = 10.0
+MAX_PENDING = 1000
+"""Commands that wait for their workers."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -51,17 +53,20 @@ def _reply(actor: "SupervisorActor", message: Control, accepted: bool, reason: s
 
 
 def obey(actor: "SupervisorActor", message: Control) -> None:
-    """Carries out one command, or refuses it."""
-    handler = _HANDLERS.get(message.command)
-    if handler is None:
-        detail = {"detail": f"unknown command {message.command!r}; known: {', '.join(_HANDLERS)}"}
-        return _reply(actor, message, False, reasons.BAD_PAYLOAD, detail)
-    handler(actor, message)
+    """Carries out one command, or refuses it. One that fails ends nothing but itself."""
+    if len(actor.pending_controls) >= MAX_PENDING and message.command not in _AT_ONCE:
+        detail = {"detail": f"{MAX_PENDING} commands wait for their workers already"}
+        return _reply(actor, message, False, reasons.UNAVAILABLE, detail)
+    try:
+        _HANDLERS[message.command](actor, message)
+    except Exception as error:
+        actor.log("command_failed", command=message.command, error=repr(error))
+        _reply(actor, message, False, "internal_error", {"detail": repr(error)})
     return None
 
 
 def _ps(actor: "SupervisorActor", message: Control) -> None:
-    start = int(message.args.get("from", 0))
+    start = message.args.start
     now = actor.services.clock.monotonic()
     try:
         agents = actor.core.ask_coordinator(Inspect(), INSPECT_TIMEOUT_S)["agents"]
@@ -83,7 +88,7 @@ def _ps(actor: "SupervisorActor", message: Control) -> None:
 
 def _names(actor: "SupervisorActor", message: Control) -> tuple[str, ...] | None:
     """The workers that a command names: one of them, all replicas of one, or all; None after a refusal."""
-    wanted = message.args.get("names") or list(actor.workers)
+    wanted = message.args.names or tuple(actor.workers)
     found: list[str] = []
     for name in wanted:
         matches = [w.name for w in actor.workers.values() if name in (w.name, w.spec.name)]
@@ -104,7 +109,7 @@ def _order(order: Any, wanted: str) -> Any:
             return _reply(actor, message, False, reasons.SHUTTING_DOWN)
         actor.services.tree_budget.clear()
         for name in names if wanted == "ready" else reversed(names):
-            actor.workers[name].ref.ask(order, timeout=INSPECT_TIMEOUT_S)
+            actor.workers[name].order(order, INSPECT_TIMEOUT_S)
         actor.pending_controls.append(Pending(message, names, wanted))
         settle(actor)
 
@@ -119,7 +124,7 @@ def _wait(actor: "SupervisorActor", message: Control) -> None:
 
 
 def _apply(actor: "SupervisorActor", message: Control) -> None:
-    """Re-reads kortana.yaml; args: `dry_run`. Result: `{"plan": [...]}`, answered when the workers are settled."""
+    """Re-reads kortana.yaml. Result: `{"plan": [...]}`, answered when the workers are settled."""
     try:
         new = load_config(Path(actor.config.path))
     except ConfigError as error:
@@ -128,8 +133,7 @@ def _apply(actor: "SupervisorActor", message: Control) -> None:
 
 
 def _scale(actor: "SupervisorActor", message: Control) -> None:
-    """args: `counts`: worker → replicas."""
-    new = applying.scaled(actor.config, {str(k): int(v) for k, v in message.args.get("counts", {}).items()})
+    new = applying.scaled(actor.config, message.args.counts)
     if isinstance(new, str):
         return _reply(actor, message, False, "unknown_worker", {"detail": new})
     return _go_to(actor, message, new)
@@ -141,7 +145,7 @@ def _go_to(actor: "SupervisorActor", message: Control, new: Config) -> None:
     known = frozenset(task.id for task in new.tasks if actor.core.has_task(task.id))
     steps = applying.plan(actor.config, new, known)
     shown = {"plan": msgspec.to_builtins(steps)}
-    if message.args.get("dry_run"):
+    if message.args.dry_run:
         return _reply(actor, message, True, result=shown)
     if new.coordinator != actor.config.coordinator:
         actor.core.configure(limits_from(new))
@@ -157,9 +161,9 @@ def _go_to(actor: "SupervisorActor", message: Control, new: Config) -> None:
 
 def _explain(actor: "SupervisorActor", message: Control) -> None:
     """Why a worker was restarted or not, what its budget says, and when it starts next."""
-    worker = actor.workers.get(str(message.args.get("name")))
+    worker = actor.workers.get(message.args.name)
     if worker is None:
-        detail = {"detail": f"there is no worker {message.args.get('name')!r}; there are: {', '.join(actor.workers)}"}
+        detail = {"detail": f"there is no worker {message.args.name!r}; there are: {', '.join(actor.workers)}"}
         return _reply(actor, message, False, "unknown_worker", detail)
     view, spec, now = worker.view, worker.spec, actor.services.clock.monotonic()
     due = view.next_at if view.state in ("backoff", "parked") else None
@@ -187,7 +191,10 @@ def settle(actor: "SupervisorActor") -> None:
     for pending in list(actor.pending_controls):
         if pending.wanted == "down":
             continue
-        views = [actor.workers[name].view for name in pending.names if name in actor.workers]
+        workers = [actor.workers[name] for name in pending.names if name in actor.workers]
+        views = [worker.view for worker in workers]
+        if not all(worker.ref.is_alive() for worker in workers):
+            continue  # it is told what it was to do by the actor that takes over
         if pending.gone.isdisjoint(actor.workers) and all(_is_settled(view, pending.wanted) for view in views):
             actor.pending_controls.remove(pending)
             unwell = [v for v in views if pending.wanted == "ready" and v.state in ("failed", "parked", "stopped")]
@@ -205,6 +212,7 @@ def settle_down(actor: "SupervisorActor") -> None:
     actor.pending_controls.clear()
 
 
+_AT_ONCE = frozenset({"ps", "explain", "down"})
 _HANDLERS: dict[str, Callable[["SupervisorActor", Control], None]] = {
     "ps": _ps,
     "start": _order(StartWorker("user"), "ready"),

@@ -21,7 +21,7 @@ from kortana.actors.messages import (
     SnapshotWritten,
     WriteSnapshot,
 )
-from kortana.actors.queries import QUERIES, answer_query
+from kortana.actors.queries import answer_query
 from kortana.actors.snapshotting import Snapshotter
 from kortana.core.commands import AgentUp, Boot, Command, Disconnect, Drain, Submit, Tick
 from kortana.core.decide import decide, decide_event, next_due
@@ -30,8 +30,8 @@ from kortana.core.state import State
 from kortana.core.turn import Turn, refusal_event
 from kortana.core.views import agents_view, all_finished, summary
 from kortana.ports import Clock
+from kortana.protocol import calls, payloads, reasons
 from kortana.protocol import event as ev
-from kortana.protocol import payloads, reasons
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
 from kortana.transport.connection import BadFrame, Connection, Frame, Gone
@@ -208,15 +208,18 @@ class CoordinatorActor(pykka.ThreadingActor):
         call = payloads.read_payload(payloads.CommandCall, event.payload)
         if isinstance(call, str):
             return turn.reply_only(connection.id, event, reasons.BAD_PAYLOAD, call)
-        if call.command in QUERIES:
-            payload = answer_query(self._state, call.command, call.args)
+        args = calls.read_args(call.command, call.args)
+        if isinstance(args, str):
+            return turn.reply_only(connection.id, event, reasons.BAD_PAYLOAD, args)
+        if call.command in calls.QUERIES:
+            payload = answer_query(self._state, call.command, args)
             payload = {"ack_for_event_id": event.id, "seq": self._state.seq, **payload}
             answer = refusal_event(event.id, event.source, turn.wall, payload)
             turn.replies.append((connection.id, encode_json(answer)))
             return None
         if connection.role != "operator":
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN, "for operators")
-        self._supervisor.tell(Control(connection.id, event, call.command, call.args))
+        self._supervisor.tell(Control(connection.id, event, call.command, args))
         return None
 
     def _on_gone(self, turn: Turn, connection: Connection) -> None:

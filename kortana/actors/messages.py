@@ -181,6 +181,8 @@ class WorkerActorDied(Message, frozen=True):
     name: str
     ref: Any
     error: str
+    unread: tuple[Any, ...] = ()
+    """What its mailbox still held."""
 
 
 class GaveUp(Message, frozen=True):
@@ -216,7 +218,8 @@ class Control(Message, frozen=True):
     conn: int
     event: Event
     command: str
-    args: dict[str, Any]
+    args: Any
+    """As `protocol.calls` has them."""
 
 
 class ShutDown(Message, frozen=True):

@@ -1,27 +1,27 @@
 """What can be asked about the task graph over a connection. Read-only, and each answer fits one frame."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from kortana.core.state import State
 from kortana.core.views import agents_view, coverage, summary, why
-from kortana.protocol import reasons
+from kortana.protocol import calls, reasons
 
 PAGE_BYTES = 48 * 1024
 MAX_COVERED = 256
 
 
-def _tasks(state: State, args: dict[str, Any]) -> Any:
-    """`{"tasks": [...], "next": index or null}`; args: `from` (index), `status`."""
-    start, wanted = int(args.get("from", 0)), args.get("status")
+def _tasks(state: State, args: calls.TaskPage) -> Any:
+    """`{"tasks": [...], "next": index or null}`."""
     found: list[Any] = []
     size = 0
-    index = start
-    for task in itertools.islice(state.tasks.values(), start, None):
+    index = args.start
+    for task in itertools.islice(state.tasks.values(), args.start, None):
         index += 1
-        if wanted is not None and task.status != wanted:
+        if args.status is not None and task.status != args.status:
             continue
         text = msgspec.json.encode(task)
         if found and size + len(text) > PAGE_BYTES:
@@ -31,36 +31,34 @@ def _tasks(state: State, args: dict[str, Any]) -> Any:
     return {"tasks": found, "next": None}
 
 
-def _task(state: State, args: dict[str, Any]) -> Any:
-    return state.tasks.get(str(args.get("id")))
+def _task(state: State, args: calls.OneTask) -> Any:
+    return state.tasks.get(args.id)
 
 
-def _why(state: State, args: dict[str, Any]) -> Any:
-    return why(state, str(args.get("id")))
+def _why(state: State, args: calls.OneTask) -> Any:
+    return why(state, args.id)
 
 
-def _agents(state: State, args: dict[str, Any]) -> Any:
+def _agents(state: State, args: calls.Nothing) -> Any:
     return agents_view(state)
 
 
-def _summary(state: State, args: dict[str, Any]) -> Any:
+def _summary(state: State, args: calls.Nothing) -> Any:
     return {**summary(state), "seq": state.seq}
 
 
-def _coverage(state: State, args: dict[str, Any]) -> Any:
-    paths = [str(path) for path in args.get("paths", ())][:MAX_COVERED]
-    return coverage(state, str(args.get("agent")), paths)
+def _coverage(state: State, args: calls.Paths) -> Any:
+    return coverage(state, args.agent, list(args.paths[:MAX_COVERED]))
 
 
-QUERIES = {"coverage": _coverage, "tasks": _tasks, "task": _task, "why": _why, "agents": _agents, "summary": _summary}
+_ANSWERS: dict[str, Callable[[State, Any], Any]] = {
+    "coverage": _coverage, "tasks": _tasks, "task": _task, "why": _why, "agents": _agents, "summary": _summary,
+}  # fmt: skip
 
 
-def answer_query(state: State, command: str, args: dict[str, Any]) -> dict[str, Any]:
-    """The ACK payload of a query."""
-    try:
-        result = QUERIES[command](state, args)
-    except (TypeError, ValueError) as error:
-        return {"accepted": False, "reason": reasons.BAD_PAYLOAD, "result": {"detail": str(error)}}
+def answer_query(state: State, command: str, args: Any) -> dict[str, Any]:
+    """The ACK payload of a query. args: as `calls.read_args` gives them."""
+    result = _ANSWERS[command](state, args)
     if result is None:
         return {"accepted": False, "reason": reasons.UNKNOWN_TASK}
     return {"accepted": True, "reason": "", "result": result}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from kortana.actors.messages import ScheduleRestart, StartWorker, StopWorker
 from kortana.actors.worker_process import LIVE, RESTING
 
@@ -11,38 +13,56 @@ class Regrouping:
 
     def __init__(self, strategy: str, workers: dict[str, Any]) -> None:
         self._strategy, self._workers = strategy, workers
-        self._stopping: dict[str, set[str]] = {}
-        """The crashed worker → the siblings that it waits for."""
+        self._groups: dict[str, _Group] = {}
+        """By the worker that crashed."""
 
     def begin(self, crashed: str) -> None:
         """Stops the siblings concerned, in reverse start order."""
+        if crashed not in self._workers:
+            return  # it is no worker any more
         names = list(self._workers)
-        concerned = names if self._strategy == "one_for_all" else names[names.index(crashed) :]
-        siblings = {n for n in concerned if n != crashed and self._workers[n].view.state in LIVE}
-        self._stopping[crashed] = siblings
-        for sibling in reversed(names):
-            if sibling in siblings:
-                self._workers[sibling].ref.tell(StopWorker("sibling"))
+        first = names.index(crashed) if self._strategy == "rest_for_one" else 0
+        concerned = [name for name in names[first:] if name != crashed]
+        views = {name: self._workers[name].view for name in concerned}
+        stopping = {name: view.incarnation for name, view in views.items() if view.state in LIVE}
+        self._groups[crashed] = _Group(stopping, frozenset(concerned))
+        for sibling in reversed(stopping):
+            self._workers[sibling].tell(StopWorker("sibling"))
         self._finish(crashed)
 
     def advance(self) -> None:
-        """A worker has changed its state."""
-        for crashed in list(self._stopping):
+        """A worker has changed its state, or is no more."""
+        for crashed in list(self._groups):
             self._finish(crashed)
 
+    def cancel(self) -> None:
+        """Nobody is to be started again."""
+        self._groups.clear()
+
     def _finish(self, crashed: str) -> None:
-        siblings = self._stopping[crashed]
-        if any(self._workers[n].view.state not in RESTING for n in siblings):
+        group = self._groups[crashed]
+        if any(self._still_runs(name, incarnation) for name, incarnation in group.stopping.items()):
             return
-        del self._stopping[crashed]
+        del self._groups[crashed]
         for name, worker in self._workers.items():
             if name == crashed:
-                worker.ref.tell(ScheduleRestart())
-            elif worker.spec.restart != "temporary" and (name in siblings or self._rests_by_itself(name, crashed)):
-                worker.ref.tell(StartWorker("sibling"))
+                worker.tell(ScheduleRestart())
+            elif worker.spec.restart != "temporary" and (name in group.stopping or self._had_exited(name, group)):
+                worker.tell(StartWorker("sibling"))
 
-    def _rests_by_itself(self, name: str, crashed: str) -> bool:
+    def _still_runs(self, name: str, incarnation: int) -> bool:
+        """One that a person has started again meanwhile is not waited for."""
+        worker = self._workers.get(name)
+        return worker is not None and worker.view.incarnation == incarnation and worker.view.state not in RESTING
+
+    def _had_exited(self, name: str, group: "_Group") -> bool:
         """OTP starts the whole group again, who had exited normally among them; whoever a person stopped, rests."""
-        names = list(self._workers)
-        concerned = self._strategy == "one_for_all" or names.index(name) > names.index(crashed)
-        return concerned and self._workers[name].view.state == "exited"
+        return name in group.concerned and self._workers[name].view.state == "exited"
+
+
+class _Group(msgspec.Struct, frozen=True):
+    """Of one crash."""
+
+    stopping: dict[str, int]
+    """Siblings that are waited for → their incarnations."""
+    concerned: frozenset[str]

@@ -22,6 +22,7 @@ from kortana.actors.messages import (
     PeerChanged,
     Reconfigure,
     RelayDied,
+    Report,
     RestartCore,
     ShutDown,
     StartWorker,
@@ -32,6 +33,7 @@ from kortana.actors.messages import (
     WorkerCrashed,
 )
 from kortana.actors.regrouping import Regrouping
+from kortana.actors.reports import Reports
 from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
 from kortana.actors.worker_process import RESTING
@@ -58,7 +60,7 @@ class SupervisorActor(pykka.ThreadingActor):
         config: Config,
         core: CoreActors,
         services: Services,
-        route: dict[str, Any],
+        reports: Reports,
         log: Callable[..., None],
         finished: Callable[[int], None],
         reopen_launcher: Callable[[], None],
@@ -77,8 +79,8 @@ class SupervisorActor(pykka.ThreadingActor):
         self.relay: Any = None
         self.leaving: set[str] = set()
         """Workers that are no longer declared, and not yet at rest."""
-        self._route = route
-        self._log = log
+        self._reports = reports
+        self.log = log
         self._finished = finished
         self._reopen_launcher = reopen_launcher
         self._exit_when_done = exit_when_done
@@ -87,8 +89,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False
-        services.supervisor = self.actor_ref
-        core.supervisor = self.actor_ref
+        services.supervisor = core.supervisor = reports.supervisor = self.actor_ref
 
     def begin(self) -> None:
         """Starts coordinator and persistence, then the workers in the order of the file."""
@@ -97,10 +98,10 @@ class SupervisorActor(pykka.ThreadingActor):
         for spec in self.config.workers:
             for name in spec.replica_names():
                 self.workers[name] = worker = Worker(spec, name)
-                self._employ(worker)
-                self._log("declared", worker=name)
+                worker.ref = self._employ(worker)
+                self.log("declared", worker=name)
         for worker in self.workers.values():
-            worker.ref.tell(StartWorker("boot"))
+            worker.tell(StartWorker("boot"))
 
     def _start_relay(self) -> None:
         if self._make_relay is not None:
@@ -111,26 +112,26 @@ class SupervisorActor(pykka.ThreadingActor):
         self.leaving.discard(name)
         if name in self.workers:
             self.change(spec, name)
-            self.workers[name].ref.tell(StartWorker("config"))
+            self.workers[name].tell(StartWorker("config"))
             return
         self.workers[name] = worker = Worker(spec, name)
-        self._employ(worker)
-        self._log("declared", worker=name)
+        worker.ref = self._employ(worker)
+        self.log("declared", worker=name)
         for other in self.workers.values():
-            worker.ref.tell(PeerChanged(other.name, frozenset(other.reached)))
-        worker.ref.tell(StartWorker("boot"))
+            worker.tell(PeerChanged(other.name, frozenset(other.reached)))
+        worker.tell(StartWorker("boot"))
 
     def change(self, spec: WorkerSpec, name: str) -> None:
         """Another declaration of a worker."""
         worker = self.workers[name]
         worker.spec = spec
-        self._log("config_applied", worker=name)
-        worker.ref.ask(Reconfigure(self._with_replicas(spec)), timeout=control.INSPECT_TIMEOUT_S)
+        self.log("config_applied", worker=name)
+        worker.order(Reconfigure(self._with_replicas(spec)), control.INSPECT_TIMEOUT_S)
 
     def dismiss(self, name: str) -> None:
         """Stops a worker, and forgets it once it is at rest."""
         self.leaving.add(name)
-        self.workers[name].ref.tell(StopWorker("config"))
+        self.workers[name].tell(StopWorker("config"))
         self._see_off()
 
     def _see_off(self) -> None:
@@ -139,10 +140,10 @@ class SupervisorActor(pykka.ThreadingActor):
             if worker.view.state in RESTING:
                 self.leaving.discard(name)
                 del self.workers[name]
-                self._route.pop(name, None)
+                self._reports.forget(name)
                 worker.ref.stop(block=False)
                 self.services.gate.undeclare(name)
-                self._log("removed", worker=name, caused_by="config")
+                self.log("removed", worker=name, caused_by="config")
         control.settle(self)
 
     def _with_replicas(self, spec: WorkerSpec) -> WorkerSpec:
@@ -157,16 +158,20 @@ class SupervisorActor(pykka.ThreadingActor):
                 self._on_changed(message)
             case AgentSaidHello(agent=name):
                 if name in self.workers:
-                    self.workers[name].ref.tell(message)
-            case LauncherReported(message=None):
-                self._on_launcher_gone()
+                    self.workers[name].tell(message)
+            case LauncherReported(message=report):
+                if report is None:
+                    self._on_launcher_gone()
+                elif report.worker in self.workers:
+                    self.workers[report.worker].tell(Report(report))
             case LauncherBack():
                 for worker in self.workers.values():
-                    worker.ref.tell(message)
+                    worker.tell(message)
             case Control():
                 control.obey(self, message)
             case WorkerCrashed(name=name):
-                self._regrouping.begin(name)
+                if self.down is None:
+                    self._regrouping.begin(name)
             case GaveUp(name=name, scope=scope):
                 self._on_gave_up(name, scope)
             case WorkerActorDied():
@@ -186,7 +191,7 @@ class SupervisorActor(pykka.ThreadingActor):
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
         """Without its root nothing of the tree may go on: the main thread ends it all."""
-        self._log("supervisor_died", error=repr(exception_value))
+        self.log("supervisor_died", error=repr(exception_value))
         self._finished(1)
 
     def shut_down(self, cause: str, code: int) -> None:
@@ -202,7 +207,7 @@ class SupervisorActor(pykka.ThreadingActor):
         if message.reached:
             for other in self.workers.values():
                 if other.spec.start_after:
-                    other.ref.tell(PeerChanged(message.name, message.reached))
+                    other.tell(PeerChanged(message.name, message.reached))
         control.settle(self)
         self._see_off()
         self._regrouping.advance()
@@ -210,22 +215,23 @@ class SupervisorActor(pykka.ThreadingActor):
             self._stop_next()
 
     def _on_worker_actor_died(self, message: WorkerActorDied) -> None:
-        """A new actor takes the worker over, its view and its process with it."""
-        worker = self.workers[message.name]
-        if worker.ref is not message.ref:
+        """A new actor takes the worker over, its view and its process with it, and what the old one had not read."""
+        worker = self.workers.get(message.name)
+        if worker is None or worker.ref is not message.ref:
             return
-        self._log("actor_died", worker=message.name, error=message.error)
+        self.log("actor_died", worker=message.name, error=message.error)
         if not self._actor_deaths.admit(self.services.clock.monotonic()):
+            cause = f"{ACTOR_INTENSITY + 1} actors died in {ACTOR_PERIOD_S:g} s"
+            self.log("shutting_down", cause=cause, code=1)
             self._finished(1)
             return
-        self._employ(worker)
-        for other in self.workers.values():
-            worker.ref.tell(PeerChanged(other.name, frozenset(other.reached)))
-        worker.ref.tell(TakeOver(message.error))
+        peers = [PeerChanged(other.name, frozenset(other.reached)) for other in self.workers.values()]
+        worker.hand_over(self._employ(worker), [*peers, TakeOver(message.error), *message.unread])
 
-    def _employ(self, worker: Worker) -> None:
-        worker.ref = WorkerActor.start(self._with_replicas(worker.spec), worker.name, self.services, worker.view)
-        self._route[worker.name] = worker.ref
+    def _employ(self, worker: Worker) -> Any:
+        ref = WorkerActor.start(self._with_replicas(worker.spec), worker.name, self.services, worker.view)
+        self._reports.enlist(worker.name, ref)
+        return ref
 
     def _on_gave_up(self, name: str, scope: str) -> None:
         if self.config.supervisor.on_give_up == "exit":
@@ -233,16 +239,16 @@ class SupervisorActor(pykka.ThreadingActor):
 
     def _on_relay_died(self, error: str) -> None:
         """A new one reads on from the saved positions."""
-        self._log("actor_died", worker="relay", error=error)
+        self.log("actor_died", worker="relay", error=error)
         if self.down is None and self._actor_deaths.admit(self.services.clock.monotonic()):
             self._start_relay()
 
     def _on_launcher_gone(self) -> None:
         if self.down is not None and self._over:
             return
-        self._log("launcher_gone")
+        self.log("launcher_gone")
         for worker in self.workers.values():
-            worker.ref.tell(LauncherGone())
+            worker.tell(LauncherGone())
         if self._launchers.admit(self.services.clock.monotonic()):
             self._reopen_launcher()
         else:
@@ -254,7 +260,8 @@ class SupervisorActor(pykka.ThreadingActor):
         if self.down is not None:
             return
         self.down = message
-        self._log("shutting_down", cause=message.cause, code=message.code)
+        self._regrouping.cancel()
+        self.log("shutting_down", cause=message.cause, code=message.code)
         self.core.tell_coordinator(Decide(Drain()))
         self._stop_next()
 
@@ -270,12 +277,12 @@ class SupervisorActor(pykka.ThreadingActor):
                 continue
             busy = True
             if worker.spec.name not in needed and worker.view.state != "stopping":
-                worker.ref.tell(StopWorker("down"))
+                worker.tell(StopWorker("down"))
             needed.update(worker.spec.start_after)
         if not busy:
             self._over = True
             for unfinished in self.core.finish():
-                self._log("core_not_finished", error=unfinished)
-            self._log("stopped", cause=self.down.cause, code=self.down.code)
+                self.log("core_not_finished", error=unfinished)
+            self.log("stopped", cause=self.down.cause, code=self.down.code)
             control.settle_down(self)
             self._finished(self.down.code)

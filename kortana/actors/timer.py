@@ -1,6 +1,7 @@
 """The timer: tells an actor a message at a time. One heap and one thread for all of them."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pykka
@@ -36,6 +37,6 @@ class TimerActor(pykka.ThreadingActor):
                 pass
         for key in self._due.pop_due(time.monotonic()):
             timer = self._told.pop(key)
-            if timer.to.is_alive():
+            with suppress(pykka.ActorDeadError):
                 timer.to.tell(timer.message)
         self.actor_inbox.deadline = self._due.next_due()  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """One actor for each worker: its life from waiting to stopped, through starts, crashes and backoff."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -75,7 +75,21 @@ class WorkerActor(ProcessOwner):
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
         self._alarms.cancel_all()
-        self._is.supervisor.tell(WorkerActorDied(self._name, self.actor_ref, repr(exception_value)))
+        unread = tuple(self._take_unread())
+        self._is.supervisor.tell(WorkerActorDied(self._name, self.actor_ref, repr(exception_value), unread))
+
+    def _take_unread(self) -> Iterator[Any]:
+        """What was told and is still in the mailbox, but for its own alarms, and what any successor is told anew. Who
+        asks something learns of its death."""
+        asked = []
+        while not self.actor_inbox.empty():
+            envelope = self.actor_inbox.get()
+            if envelope.reply_to is not None:
+                asked.append(envelope)
+            elif not isinstance(envelope.message, Alarm | PeerChanged | TakeOver):
+                yield envelope.message
+        for envelope in asked:
+            self.actor_inbox.put(envelope)
 
     def _take_over(self, error: str) -> None:
         """The actor before this one died: a process that may live is ended as a failure, a pending start comes."""
@@ -83,13 +97,12 @@ class WorkerActor(ProcessOwner):
         self._is.launcher.discard(self._name, view.incarnation + 1)
         if view.state in LIVE:
             view.failing = f"{ACTOR_DIED}{error}"
-            if view.state == "stopping":
-                self._intent = "user"
             self._is.launcher.kill_tree(self._name, view.incarnation)
         elif view.state == "waiting" and not self._awaited:
             self._launch("boot")
         elif view.state in ("new", "backoff"):
             self.schedule_restart()
+        self._tell_state(frozenset())
 
     # orders
 
@@ -97,10 +110,12 @@ class WorkerActor(ProcessOwner):
         view = self.view
         if cause == "restart" and view.state != "backoff":
             return  # a stop came between
+        if cause == "sibling" and view.intent not in (None, "sibling"):
+            return  # a person stopped it while its group was ending
         if cause == "user":
             self._restarts.clear()
         if view.state == "stopping":
-            self._then_start = cause
+            self.view.then_start = cause
         elif view.state in RESTING or view.state in ("new", "backoff"):
             if self._awaited and cause != "user":
                 self._enter("waiting", after=dict(self._awaited))
@@ -109,20 +124,20 @@ class WorkerActor(ProcessOwner):
 
     def _on_stop(self, cause: str) -> None:
         view = self.view
-        self._then_start = None
+        self.view.then_start = None
         self._alarms.cancel("backoff")
         self._successor.discard()
         if view.state in ("starting", "running"):
             self._end_process(cause)
         elif view.state == "stopping":
-            if cause == "down":
-                self._intent = cause
+            if cause != "sibling":
+                view.intent = cause
         elif view.state not in RESTING or cause == "user":
             self._enter("stopped", cause=cause)
 
     def _on_restart(self, cause: str) -> None:
         if self.view.state in ("starting", "running"):
-            self._then_start = cause
+            self.view.then_start = cause
             self._end_process(cause)
         else:
             self._on_start(cause)
@@ -138,7 +153,7 @@ class WorkerActor(ProcessOwner):
     def _after_exit(self, how: ProcessExit, intended: bool) -> None:
         spec, view = self._spec, self.view
         self._alarms.cancel_all()
-        view.ended(how, (self._intent if intended else view.failing) or "", self._crash_id)
+        view.ended(how, (self.view.intent if intended else view.failing) or "", self._crash_id)
         if intended:
             self._after_stop()
             return
@@ -157,11 +172,11 @@ class WorkerActor(ProcessOwner):
                 self._enter("exited" if kind == "normal" else "failed", reached=frozenset({"exited"}))
 
     def _after_stop(self) -> None:
-        cause, self._then_start = self._then_start, None
+        cause, self.view.then_start = self.view.then_start, None
         if cause is not None:
             self._launch(cause)
         else:
-            self._enter("stopped", cause=self._intent, reached=frozenset({"exited"}))
+            self._enter("stopped", cause=self.view.intent, reached=frozenset({"exited"}))
 
     def _want_restart(self) -> None:
         now = self._is.clock.monotonic()
@@ -239,7 +254,7 @@ class WorkerActor(ProcessOwner):
         if self.view.state in ("starting", "running"):
             self._on_restart("config")
         elif self.view.state == "stopping":
-            self._then_start = self._then_start or None
+            self.view.then_start = self.view.then_start or None
         elif self.view.state == "backoff":
             self._alarms.cancel("backoff")
             self._launch("config")

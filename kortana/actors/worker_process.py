@@ -43,9 +43,6 @@ class ProcessOwner(pykka.ThreadingActor):
         timer = services.timer
         self._alarms = Alarms(name, self.actor_ref, lambda message: self._tell(timer.tell, message), services.clock)
         self._restarts = Restarts(spec, services.tree_budget)
-        self._intent: str | None = None
-        """Why its process is being ended, written down before the first signal."""
-        self._then_start: str | None = None
         self._awaited = dict(spec.start_after)
         self._probe: Probe | None = None
         self._env: dict[str, str] = {}
@@ -64,7 +61,7 @@ class ProcessOwner(pykka.ThreadingActor):
 
     def _launch(self, cause: str) -> None:
         self.view.ready = False
-        self._intent = None
+        self.view.intent = None
         if not self._is.launcher.is_open():
             self._enter("backoff", cause="launcher")  # until LauncherBack
             return
@@ -106,7 +103,7 @@ class ProcessOwner(pykka.ThreadingActor):
         self._is.gate.withdraw(self._name)
         self._log("start_failed", error=error, crash_id=draft.id)
         self.view.failing = error
-        self._conclude(UNKNOWN_EXIT, self._intent is not None, draft, Death(start_error=error))
+        self._conclude(UNKNOWN_EXIT, self.view.intent is not None, draft, Death(start_error=error))
 
     def _on_started(self, report: Started) -> None:
         view = self.view
@@ -197,7 +194,7 @@ class ProcessOwner(pykka.ThreadingActor):
 
     def _end_process(self, cause: str) -> None:
         """A wanted end: the intent is written first, then the stop signal, and after the grace the whole tree."""
-        self._intent = cause
+        self.view.intent = cause
         self.view.ready = False
         self._stop_probe()
         stop = self._spec.stop
@@ -225,9 +222,9 @@ class ProcessOwner(pykka.ThreadingActor):
         self._log("signalled", signal="SIGKILL", caused_by="probe")
 
     def _on_grace_over(self) -> None:
-        self._log("intent", action="kill", cause="grace is over", signal="SIGKILL", caused_by=self._intent)
+        self._log("intent", action="kill", cause="grace is over", signal="SIGKILL", caused_by=self.view.intent)
         self._is.launcher.kill_tree(self._name, self.view.incarnation)
-        self._log("signalled", signal="SIGKILL", caused_by=self._intent)
+        self._log("signalled", signal="SIGKILL", caused_by=self.view.intent)
 
     def _on_exited(self, how: ProcessExit) -> None:
         if self.view.state not in LIVE:
@@ -236,12 +233,12 @@ class ProcessOwner(pykka.ThreadingActor):
             self._mourn(how)
 
     def _mourn(self, how: ProcessExit) -> None:
-        intended = self._intent is not None
+        intended = self.view.intent is not None
         kind = classify(how.code, how.signal, self._spec.success_exit_codes, self._spec.quota_exit_codes, intended)
         if self.view.failing and not intended:
             kind = "crash"
         clean = kind in ("normal", "intended")
-        detail = self._intent or self.view.failing or (how.signal or f"exit code {how.code}")
+        detail = self.view.intent or self.view.failing or (how.signal or f"exit code {how.code}")
         draft = None if clean else self._is.recorder.begin(self._name, self.view.incarnation)
         crash_id = draft.id if draft else None
         self._is.gate.withdraw(self._name)
@@ -250,8 +247,8 @@ class ProcessOwner(pykka.ThreadingActor):
         self._log(
             "exited" if clean else "crashed", code=how.code, signal=how.signal, core_dumped=how.core_dumped,
             user_s=how.user_s, system_s=how.system_s, max_rss_bytes=how.max_rss_bytes, swept=how.swept,
-            uptime_s=self.view.uptime_s(self._is.clock.monotonic()), cause=detail, intent=self._intent,
-            crash_id=crash_id, caused_by=self._intent or ("OOM" if how.oom_kills else None),
+            uptime_s=self.view.uptime_s(self._is.clock.monotonic()), cause=detail, intent=self.view.intent,
+            crash_id=crash_id, caused_by=self.view.intent or ("OOM" if how.oom_kills else None),
         )  # fmt: skip
         self._conclude(how, intended, draft, self._death(how, kind == "quota"))
 

@@ -4,6 +4,9 @@ import time
 from collections import deque
 from typing import Any
 
+import pykka
+
+from kortana.actors.messages import Flush
 from kortana.config.spec import WorkerSpec
 from kortana.ports import ProcessExit
 from kortana.protocol.timestamps import iso_from_ms
@@ -19,6 +22,10 @@ class WorkerView:
         self.restarts = 0
         self.ready = False
         self.started_at: float | None = None
+        self.intent: str | None = None
+        """Why its process is being ended, or was, written down before the first signal."""
+        self.then_start: str | None = None
+        """Why it starts again after that."""
         self.failing: str | None = None
         """Why Kortana itself is ending it as a failure."""
         self.last_exit: dict[str, Any] | None = None
@@ -70,6 +77,30 @@ class Worker:
         self.view = WorkerView(name)
         self.ref: Any = None
         self.reached: set[str] = set()
+        self._undelivered: list[Any] = []
+        """What came while its actor was dead and had no successor yet."""
+
+    def tell(self, message: Any) -> None:
+        """Tells its actor; where that has just died, the one that takes over."""
+        try:
+            self.ref.tell(message)
+        except pykka.ActorDeadError:
+            self._undelivered.append(message)
+
+    def order(self, message: Any, timeout_s: float) -> None:
+        """As `tell`, and waits until it has been handled; not for an actor that is stuck, or dies of it."""
+        self.tell(message)
+        try:
+            self.ref.ask(Flush(), timeout=timeout_s)
+        except (pykka.Timeout, pykka.ActorDeadError):
+            pass
+
+    def hand_over(self, ref: Any, messages: list[Any]) -> None:
+        """Another actor takes over: it is told these first, and then what could not be delivered."""
+        self.ref = ref
+        undelivered, self._undelivered = self._undelivered, []
+        for message in (*messages, *undelivered):
+            self.tell(message)
 
     def window_used(self, now: float) -> int:
         """Restarts that count against its budget."""

@@ -9,11 +9,11 @@ MAX_PATHS = 256
 MAX_REFERENCES = 256
 
 
-class _Payload(msgspec.Struct, frozen=True, gc=False):
+class Payload(msgspec.Struct, frozen=True, gc=False):
     """Unknown fields are left to readers who know them; known ones must have their type."""
 
 
-class TaskAdd(_Payload, frozen=True):
+class TaskAdd(Payload, frozen=True):
     title: str = ""
     run: str | None = None
     prompt: str | None = None
@@ -26,13 +26,13 @@ class TaskAdd(_Payload, frozen=True):
     max_attempts: int | None = None
 
 
-class TaskClaim(_Payload, frozen=True):
+class TaskClaim(Payload, frozen=True):
     ttl_s: float | None = None
     wait_s: float = 0.0
     details: str = ""
 
 
-class TaskUpdate(_Payload, frozen=True):
+class TaskUpdate(Payload, frozen=True):
     status: str
     details: str = ""
     progress: float | None = None
@@ -41,32 +41,32 @@ class TaskUpdate(_Payload, frozen=True):
     result: Any = None
 
 
-class TaskRelease(_Payload, frozen=True):
+class TaskRelease(Payload, frozen=True):
     token: int | None = None
     details: str = ""
 
 
-class Blocker(_Payload, frozen=True):
+class Blocker(Payload, frozen=True):
     reason: str
     needs: tuple[str, ...] = ()
     token: int | None = None
 
 
-class Heartbeat(_Payload, frozen=True):
+class Heartbeat(Payload, frozen=True):
     token: int | None = None
     details: str = ""
 
 
-class Confirm(_Payload, frozen=True):
+class Confirm(Payload, frozen=True):
     ack_for_event_id: str
 
 
-class Reset(_Payload, frozen=True):
+class Reset(Payload, frozen=True):
     mode: str = "reset"
     """`reset`: pending with a clean slate; `retry`: out of quarantine, the history kept."""
 
 
-class Edit(_Payload, frozen=True):
+class Edit(Payload, frozen=True):
     """Exactly one of the three."""
 
     remove: bool = False
@@ -76,7 +76,7 @@ class Edit(_Payload, frozen=True):
     """A new task's fields."""
 
 
-class Hello(_Payload, frozen=True):
+class Hello(Payload, frozen=True):
     protocol: int
     role: str
     token: str | None = None
@@ -85,12 +85,12 @@ class Hello(_Payload, frozen=True):
     tie_leases: bool = False
 
 
-class CommandCall(_Payload, frozen=True):
+class CommandCall(Payload, frozen=True):
     command: str
     args: dict[str, Any] = {}
 
 
-P = TypeVar("P", bound=_Payload)
+P = TypeVar("P", bound=Payload)
 
 
 def read_payload(kind: type[P], payload: dict[str, Any]) -> P | str:

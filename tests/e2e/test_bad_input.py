@@ -101,6 +101,25 @@ def test_the_first_line_must_be_a_hello(running: Project) -> None:
     assert client.read() is None
 
 
+BAD_COMMANDS = {
+    "fly": {}, "ps": {"from": "abc"}, "tasks": {"from": -1}, "task": {"id": 5}, "why": {}, "start": {"names": "a"},
+    "stop": {"names": 5}, "wait": {"names": [["a"]]}, "scale": {"counts": {"a": "many"}}, "apply": {"dry_run": 1},
+    "explain": {"name": None}, "coverage": {"agent": "a", "paths": 5},
+}  # fmt: skip
+
+
+def test_an_operators_command_with_wrong_arguments_is_refused_and_says_what_is_wrong(running: Project) -> None:
+    client = running.connect()
+    assert client.hello("operator", role="operator")["accepted"]
+    for command, args in BAD_COMMANDS.items():
+        answer = client.ask("COMMAND", None, command=command, args=args)
+        assert (answer["accepted"], answer["reason"]) == (False, "bad_payload"), command
+        assert command in answer["result"]["detail"]
+    answer = client.ask("COMMAND", None, command="explain", args={"name": "nobody"})
+    assert answer["reason"] == "unknown_worker"
+    assert healthy(running)
+
+
 def test_a_client_that_never_reads_is_cut_off_and_others_are_served(running: Project) -> None:
     deaf = running.connect()
     deaf.hello("deaf")
