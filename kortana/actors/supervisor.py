@@ -276,7 +276,7 @@ class SupervisorActor(pykka.ThreadingActor):
             if worker.view.state in RESTING:
                 continue
             busy = True
-            if worker.spec.name not in needed and worker.view.state != "stopping":
+            if worker.spec.name not in needed and not worker.view.is_stopping_for("down"):
                 worker.tell(StopWorker("down"))
             needed.update(worker.spec.start_after)
         if not busy:

@@ -51,6 +51,9 @@ class WorkerView:
         self.pid = self.start_ticks = self.started_at = self.failing = None
         self.ready = False
 
+    def is_stopping_for(self, cause: str) -> bool:
+        return self.state == "stopping" and self.intent == cause
+
     def failing_seen(self) -> bool:
         """Whether the last end was Kortana's doing, because the worker was unwell."""
         return self._had_failed

@@ -26,6 +26,13 @@ Runner = Callable[[str], None]
 """Calls the Python worker that an entrypoint names."""
 
 
+def heed_signals() -> None:
+    """Every signal does what it does by default, whatever the launcher had made of it."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: int, orders: int) -> Orders | None:
     """A session of its own, tied to the launcher's life, its output in the pipes; then waits for its orders.
 
@@ -36,9 +43,6 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
     die_with_parent(launcher_pid)
     _take_streams(stdout, stderr, status, crash, orders)
     _close_inherited()
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
-        signal.signal(number, signal.SIG_DFL)
     text = b""
     while data := os.read(_ORDERS_FD, 1 << 16):
         text += data

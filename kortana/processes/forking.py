@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from kortana.processes import cgroup
-from kortana.processes.child import Runner, become, stand_by
+from kortana.processes.child import Runner, become, heed_signals, stand_by
 from kortana.processes.orders import Orders
+from kortana.processes.posix import signals_held
 
 _SYS_CLONE3 = 435
 _CLONE_INTO_CGROUP = 0x2_0000_0000
@@ -50,7 +51,10 @@ class _Popen(multiprocessing.popen_fork.Popen):
 
     def _launch(self, process_obj: Any) -> None:
         code = 1
-        self.pid = fork_into(process_obj.group)
+        with signals_held():  # until the child does not ignore any more what the launcher ignores
+            self.pid = fork_into(process_obj.group)
+            if self.pid == 0:
+                heed_signals()
         self.sentinel = -1
         if self.pid == 0:
             try:

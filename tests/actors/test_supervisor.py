@@ -295,6 +295,19 @@ def test_nobody_starts_again_when_all_is_to_end() -> None:
     assert set(house.states().values()) == {"stopped"}
 
 
+def test_a_restart_that_is_under_way_ends_with_everything_else() -> None:
+    house = House()
+    house.settle()
+    house.processes.slow = True
+    house.command("restart", {"names": ["a"]})
+    house.settle()
+    house.ref.tell(ShutDown("the test is over", 0))
+    house.settle()
+    for name in NAMES:
+        house.end(name)
+    assert len(house.processes.started) == len(NAMES) and house.codes == [0]
+
+
 def test_who_is_stopped_by_a_person_meanwhile_stays_stopped() -> None:
     house = a_group_that_ends()
     house.command("stop", {"names": ["a"]})

@@ -135,6 +135,19 @@ def test_what_is_held_goes_with_its_launcher(bench: Bench) -> None:
     assert not bench.ran()
 
 
+def test_a_signal_right_after_the_start_is_not_lost(bench: Bench) -> None:
+    """The launcher ignores what asks it to end; a process that it has just forked must not."""
+    for number in range(20):
+        bench.link.start(bench.spec("exec sleep 1000", worker=f"w{number}"))
+        bench.link.signal(f"w{number}", 1, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)[number % 3])
+    ends: list[Any] = []
+    while len(ends) < 20:
+        message = bench.next()
+        if isinstance(message, Exited):
+            ends.append(message.exit.signal)
+    assert set(ends) == {"SIGTERM", "SIGINT", "SIGHUP"}
+
+
 def test_a_crash_loop_that_is_stopped_leaves_nothing(project: Project) -> None:
     """Each death has a successor held, and a stop comes at any moment between."""
     fast = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100_000, "period": "1s"}
