@@ -19,6 +19,7 @@ _SIGNS = {"add": "+", "remove": "-", "change": "~", "keep": "="}
 def apply(dry_run: bool, timeout: float, file: Path | None, as_json: bool) -> int:
     """Re-read kortana.yaml, print what changes, and carry it out. Unchanged workers keep their process."""
     project = Project(file)
+    project.check_config()
     plan = _call(project, "apply", 30.0, dry_run=True)
     if not as_json:
         _print_plan(plan)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,12 +58,60 @@ def load(file: Path | None) -> Config:
         raise CliError(USAGE, "config", str(error), hint) from None
 
 
+_DATA_DIR = re.compile(r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$""", re.MULTILINE)
+
+
+def data_dir_in(path: Path) -> Path | None:
+    """What a configuration that cannot be used still says of its data folder, where there is one."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    said = _DATA_DIR.search(text)
+    if said is None and re.search(r"^data_dir\b", text, re.MULTILINE):
+        return None
+    folder = path.resolve().parent / os.path.expanduser(said[1] if said else "data")
+    return folder if (folder / "run").is_dir() else None
+
+
 class Project:
-    """The project at hand: its configuration, data folder, and the running tree, where there is one."""
+    """The project at hand: its configuration, data folder, and the running tree, where there is one.
+
+    A configuration that is just being edited, or needs a variable that is not set here, is in nobody's way who only
+    wants to see or stop what runs.
+    """
 
     def __init__(self, file: Path | None) -> None:
-        self.config = load(file)
-        self.layout = DataLayout(Path(self.config.data_dir))
+        """Raises CliError where there is no configuration, or one that cannot be used and no data folder either."""
+        self._config: Config | CliError
+        try:
+            self._config = load(file)
+            self.layout = DataLayout(Path(self._config.data_dir))
+        except CliError as error:
+            data_dir = data_dir_in(find_file(file)) if error.code == "config" else None
+            if data_dir is None:
+                raise
+            self._config = error
+            self.layout = DataLayout(data_dir)
+
+    @property
+    def config(self) -> Config:
+        """Raises CliError with all that is wrong with it."""
+        self.check_config()
+        assert isinstance(self._config, Config)
+        return self._config
+
+    def check_config(self) -> None:
+        """Raises CliError with all that is wrong with it."""
+        if isinstance(self._config, CliError):
+            raise self._config
+
+    def replicas(self) -> dict[str, str]:
+        """Every worker's name → that in kortana.yaml; where that cannot be used, whoever has a log."""
+        if isinstance(self._config, CliError):
+            names = sorted(path.stem for path in self.layout.logs.glob("*.log"))
+            return {name: name for name in names if name != "kortana"}
+        return {name: worker.name for worker in self._config.workers for name in worker.replica_names()}
 
     def _source(self) -> str:
         """A person is the operator; inside a worker's tree a command asks as that worker."""

@@ -111,9 +111,9 @@ def _data_dir(file: str | None) -> str:
     if has_key:
         from pathlib import Path
 
-        from kortana.cli.common import load
+        from kortana.cli.common import Project
 
-        return load(Path(path)).data_dir
+        return str(Project(Path(path)).layout.root)
     return os.path.join(os.path.dirname(os.path.abspath(path)), "data")
 
 

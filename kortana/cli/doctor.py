@@ -49,6 +49,7 @@ def _checks(file: Path | None) -> Iterator[Check]:
     yield _sync()
     try:
         project = Project(file)
+        project.check_config()
     except CliError as error:
         yield Check("kortana.yaml", False, error.message, error.hint)
         return

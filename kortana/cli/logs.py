@@ -25,7 +25,7 @@ _STREAMS = {b"o": "stdout", b"e": "stderr"}
 def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, file: Path | None, as_json: bool) -> int:
     """Show what workers wrote; NAME kortana is the supervisor's own log."""
     project = Project(file)
-    known = {name: worker.name for worker in project.config.workers for name in worker.replica_names()}
+    known = project.replicas()
     wanted: list[str] = _resolve(names, known)
     printer = _Printer(max(map(len, wanted), default=0), timestamps, as_json)
     watch = FolderWatch(project.layout.logs) if follow else None

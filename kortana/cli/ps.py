@@ -26,7 +26,7 @@ def ps(file: Path | None, as_json: bool) -> int:
     began = endpoint.get("started_at")
     uptime = round(time.time() - ms_from_iso(began) / 1000, 3) if began else None
     shown = {
-        "project": project.config.project,
+        "project": endpoint.get("project"),
         "pid": endpoint.get("pid"),
         "uptime_s": uptime,
         "state": first["state"],

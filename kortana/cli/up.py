@@ -26,6 +26,7 @@ STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
 def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit_when_done: bool) -> int:
     """Start the workers. Ctrl-C stops them gracefully; a second one kills."""
     project = Project(file)
+    project.check_config()
     holder = project.holder()
     if holder is not None:
         raise _already_running(holder)

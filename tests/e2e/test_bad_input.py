@@ -195,6 +195,25 @@ def test_all_mistakes_are_told_at_once(project: Project) -> None:
     assert [f"kortana.yaml:{n}:" in done.stderr for n in (3, 4, 6)] == [True] * 3, done.stderr
 
 
+@pytest.mark.parametrize("data_dir", [None, "state/k"])
+def test_a_running_tree_is_seen_and_stopped_whatever_has_become_of_its_configuration(
+    project: Project, data_dir: str | None
+) -> None:
+    """It is being edited, or names a variable that this shell does not have."""
+    config = {"workers": {"a": SLEEPER}, "tasks": TASKS, **({"data_dir": data_dir} if data_dir else {})}
+    project.write(config)
+    project.up()
+    text = (project.folder / "kortana.yaml").read_text()
+    (project.folder / "kortana.yaml").write_text(text + "\nworkers: {a: {command: [x], env: {KEY: '${NOT_SET:?}'}}}\n")
+    assert project.worker("a")["state"] == "running"
+    for words in (["tasks", "list"], ["logs"], ["crashes"], ["stop", "a"], ["start", "a"], ["events"]):
+        project.call(*words)
+    for words in (["up"], ["apply"], ["config", "check"]):
+        assert "kortana.yaml:" in project.call(*words, expect=2).stderr
+    project.call("down")
+    project.call("ps", expect=3)
+
+
 def test_variables_that_are_no_utf8_reach_every_worker_as_they_are(project: Project) -> None:
     code = "import os\ndef run(agent):\n    print(os.environb[b'ODD'], flush=True)\n    agent.receive()\n"
     python = {"entrypoint": "odd:run", "ready": {"type": "log", "pattern": "xff"}}
