@@ -11,6 +11,7 @@ from kortana.cli.common import Project, file_option, json_option, print_json, ta
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
 from kortana.cli.offline import offline_state, records_of
 from kortana.protocol import event as ev
+from kortana.protocol.reasons import UNKNOWN_TASK
 
 _FIELDS = ("title", "run", "prompt", "priority", "depends_on", "paths", "requires", "lease_ttl_s", "max_attempts")
 
@@ -20,15 +21,32 @@ def tasks() -> None:
     """List and change the tasks."""
 
 
-def _all_tasks(project: Project) -> Iterator[dict[str, Any]]:
-    """Every task: from the running coordinator, or from the files where nothing runs."""
+def _all_tasks(project: Project, status: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every task, or those with a status: from the running coordinator, or from the files where nothing runs."""
     if project.holder() is not None:
-        yield from project.pages("tasks", "tasks")
+        yield from project.pages("tasks", "tasks", status=status)
     else:
         import msgspec
 
         for task in offline_state(project).tasks.values():
-            yield msgspec.to_builtins(task)
+            if status in (None, task.status):
+                yield msgspec.to_builtins(task)
+
+
+def _one_task(project: Project, task_id: str) -> dict[str, Any]:
+    """Raises CliError."""
+    unknown = CliError(FAILED, "unknown_task", f"there is no task {task_id!r}", "`kortana tasks list` lists them")
+    if project.holder() is None:
+        import msgspec
+
+        found = offline_state(project).tasks.get(task_id)
+        if found is None:
+            raise unknown
+        return dict(msgspec.to_builtins(found))
+    try:
+        return dict(project.call("task", id=task_id))
+    except CliError as error:
+        raise unknown if error.code == UNKNOWN_TASK else error from None
 
 
 @tasks.command("list")
@@ -37,7 +55,7 @@ def _all_tasks(project: Project) -> Iterator[dict[str, Any]]:
 @click.option("--status", help="Only tasks with this status.")
 def list_tasks(file: Path | None, as_json: bool, status: str | None) -> int:
     """List the tasks."""
-    found = [task for task in _all_tasks(Project(file)) if status in (None, task["status"])]
+    found = list(_all_tasks(Project(file), status))
     if as_json:
         print_json({"tasks": found})
         return 0
@@ -60,9 +78,7 @@ def _row(task: dict[str, Any]) -> list[str]:
 def show(task_id: str, file: Path | None, as_json: bool) -> int:
     """Show one task and its history."""
     project = Project(file)
-    task = next((t for t in _all_tasks(project) if t["id"] == task_id), None)
-    if task is None:
-        raise CliError(FAILED, "unknown_task", f"there is no task {task_id!r}", "`kortana tasks list` lists them")
+    task = _one_task(project, task_id)
     history = [record for record in records_of(project) if record["task_id"] == task_id]
     if as_json:
         print_json({**task, "history": history})

@@ -1,5 +1,6 @@
 """The tasks as encoded pages, so that a snapshot costs what has changed, and can be taken in small steps."""
 
+import itertools
 from collections.abc import Iterator
 
 import msgspec
@@ -57,12 +58,29 @@ class TaskPages:
             self._touch_page(page)
             del self._pages[page][name]
 
-    def begin(self) -> int:
-        """Begins a round; gives the number of stale pages. The round before must have ended."""
+    def names(self, start: int) -> Iterator[tuple[int, str]]:
+        """Tasks in order of their creation from a place on, each with its place; to be used up before the next change.
+
+        A place stays what it is while tasks come, and moves a little within its page where one before it goes.
+        """
+        self._divide()
+        page, offset = divmod(start, self._page_tasks)
+        while page < len(self._pages):
+            first = page * self._page_tasks
+            for name in itertools.islice(self._pages[page], offset, None):
+                yield first + offset, name
+                offset += 1
+            page, offset = page + 1, 0
+
+    def _divide(self) -> None:
         if self._page_of is None:
             self._page_of = {}
             for name in self._tasks:
                 self.add(name)
+
+    def begin(self) -> int:
+        """Begins a round; gives the number of stale pages. The round before must have ended."""
+        self._divide()
         self._round = dict.fromkeys(sorted(self._dirty))
         self._dirty = set()
         return len(self._round)

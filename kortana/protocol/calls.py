@@ -19,7 +19,7 @@ class Names(Payload, frozen=True):
 
 class Page(Payload, frozen=True):
     start: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(name="from", default=0)
-    """Index of the first item."""
+    """Where to go on: what the page before gave as `next`."""
 
 
 class TaskPage(Page, frozen=True):
