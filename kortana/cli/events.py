@@ -1,6 +1,5 @@
 """`kortana events`: the journal as a stream."""
 
-import itertools
 import json
 import sys
 from collections import deque
@@ -10,10 +9,11 @@ from typing import Any
 
 import click
 
-from kortana.adapters.files.segments import lines_of, offset_after, segment_paths
+from kortana.adapters.files.segments import segment_paths
 from kortana.cli.common import Project, json_option
 from kortana.cli.errors import USAGE, CliError
 from kortana.cli.follow import Tail, last_lines
+from kortana.cli.records import field_text, records_of
 from kortana.processes.watch import FolderWatch
 from kortana.protocol.timestamps import ms_from_iso
 
@@ -42,7 +42,9 @@ def events(
         lines: Iterator[bytes] = iter(_last(journal, 20 if count is None else count))
         found: Any = (json.loads(line) for line in lines)
     else:
-        found = (r for r in _read(journal, after_seq) if wanted(r) and r["recorded_at"] >= after_time)
+        texts = [field_text(name, value) for name, value in (("event_type", event_type), ("task_id", task)) if value]
+        records = records_of(journal, after_seq, tuple(texts))
+        found = (r for r in records if wanted(r) and r["recorded_at"] >= after_time)
         found = deque(found, maxlen=count) if count is not None else found
     for record in found:
         show(record)
@@ -63,16 +65,6 @@ def _last(journal: Path, count: int) -> list[bytes]:
         if len(found) >= count:
             break
     return found
-
-
-def _read(journal: Path, after_seq: int) -> Iterator[dict[str, Any]]:
-    paths = segment_paths(journal)
-    for path, following in itertools.zip_longest(paths, paths[1:]):
-        if following is not None and after_seq and offset_after(path, after_seq) >= path.stat().st_size:
-            continue
-        for _, line in lines_of(path, offset_after(path, after_seq) if after_seq else 0):
-            if line.endswith(b"\n"):
-                yield json.loads(line)
 
 
 def _filter(event_type: str | None, task: str | None, agent: str | None) -> Callable[[dict[str, Any]], bool]:

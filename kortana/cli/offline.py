@@ -1,9 +1,7 @@
 """What the files alone tell: the journal's records, and the state that they fold into."""
 
 import itertools
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.recovery import fold
@@ -11,8 +9,6 @@ from kortana.adapters.files.segments import (
     JournalDamageError,
     TornTail,
     first_available,
-    lines_of,
-    segment_paths,
 )
 from kortana.adapters.files.snapshots import CheckpointError, load_checkpoint
 from kortana.cli.common import Project
@@ -60,13 +56,3 @@ def _begin(project: Project, until_seq: int | None, until_time: str | None) -> S
     if loaded is None or (until_seq or loaded[0].seq) < loaded[0].seq or (until_time or "Z") < loaded[0].recorded_at:
         raise CliError(FAILED, "pruned", f"the records before seq {first} were pruned (journal.keep_segments)")
     return loaded[0]
-
-
-def records_of(project: Project) -> Iterator[dict[str, Any]]:
-    """Every journal line as JSON, oldest first."""
-    for path in segment_paths(project.layout.journal):
-        for _, line in lines_of(path):
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return

@@ -9,7 +9,8 @@ import click
 
 from kortana.cli.common import Project, file_option, json_option, print_json, table
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
-from kortana.cli.offline import offline_state, records_of
+from kortana.cli.offline import offline_state
+from kortana.cli.records import field_text, records_of
 from kortana.protocol import event as ev
 from kortana.protocol.reasons import UNKNOWN_TASK
 
@@ -79,7 +80,8 @@ def show(task_id: str, file: Path | None, as_json: bool) -> int:
     """Show one task and its history."""
     project = Project(file)
     task = _one_task(project, task_id)
-    history = [record for record in records_of(project) if record["task_id"] == task_id]
+    about = records_of(project.layout.journal, holding=(field_text("task_id", task_id),))
+    history = [record for record in about if record["task_id"] == task_id]
     if as_json:
         print_json({**task, "history": history})
         return 0

@@ -1,0 +1,33 @@
+"""The journal's lines as JSON, for people who look at it. Nothing is checked, and a torn last line is left out."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kortana.adapters.files.segments import lines_of, offset_after, segment_paths
+from kortana.cli.errors import DAMAGED, CliError
+from kortana.protocol.codec import encode_json
+
+
+def field_text(name: str, value: str) -> bytes:
+    """How a field stands in every line that has it."""
+    return b'"%b":%b' % (name.encode(), encode_json(value))
+
+
+def records_of(journal: Path, after_seq: int = 0, holding: tuple[bytes, ...] = ()) -> Iterator[dict[str, Any]]:
+    """Oldest first. holding: only lines with all of these texts; decoding is what costs. Raises CliError."""
+    paths = segment_paths(journal)
+    for path, following in itertools.zip_longest(paths, paths[1:]):
+        begin = offset_after(path, after_seq) if after_seq else 0
+        if following is not None and begin and begin >= path.stat().st_size:
+            continue
+        for offset, line in lines_of(path, begin):
+            if line.endswith(b"\n") and all(text in line for text in holding):
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    what = f"{path.name}: no record at offset {offset}"
+                    raise CliError(DAMAGED, "damaged", what, "`kortana fsck` explains") from None
+                yield found
