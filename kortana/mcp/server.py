@@ -32,6 +32,10 @@ _CALL_KEYS = ("toolUseId", "toolCallId", "callId", "call_id", "idempotencyKey")
 """How clients name a call in `_meta`, perhaps with a prefix: the same name is the same call."""
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 class RpcError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -78,19 +82,25 @@ class Server:
                 self._fail(None, INVALID_REQUEST, "not a JSON-RPC 2.0 message")
             elif "method" not in each:
                 continue  # an answer to a request that this server has not made
-            elif "id" in each:
-                self._request(each["id"], str(each["method"]), each.get("params") or {})
+            elif "id" not in each:
+                self._notification(each["method"], each.get("params"))
+            elif not _is_id(each["id"]) or not isinstance(each["method"], str):
+                self._fail(None, INVALID_REQUEST, "id: a string or an integer is needed; method: a string")
             else:
-                self._notification(str(each["method"]), each.get("params") or {})
+                self._request(each["id"], each["method"], each.get("params") or {})
 
-    def _notification(self, method: str, params: dict[str, Any]) -> None:
-        if method == "notifications/cancelled":
-            cancelled = self._running.get(params.get("requestId"))
+    def _notification(self, method: Any, params: Any) -> None:
+        """Nobody waits for an answer: one that makes no sense is passed over."""
+        if method == "notifications/cancelled" and isinstance(params, dict) and _is_id(params.get("requestId")):
+            cancelled = self._running.get(params["requestId"])
             if cancelled is not None:
                 cancelled.set()
 
-    def _request(self, request_id: Any, method: str, params: dict[str, Any]) -> None:
+    def _request(self, request_id: str | int, method: str, params: Any) -> None:
         if method in ("tools/call", "resources/read"):
+            if request_id in self._running:
+                self._fail(request_id, INVALID_REQUEST, "this id is that of a call which is not answered yet")
+                return
             if len(self._running) >= MAX_RUNNING:
                 self._fail(request_id, INTERNAL, f"more than {MAX_RUNNING} calls at once")
                 return

@@ -197,6 +197,21 @@ def test_it_speaks_every_version(project: Project, version: str) -> None:
     assert raw.process.returncode == 0
 
 
+def test_a_request_without_a_proper_id_is_refused_and_a_notification_that_makes_no_sense_passed_over(
+    project: Project,
+) -> None:
+    project.write({"workers": {}})
+    raw = Raw(project)
+    for request_id in ([], {}, None, True, 1.5):
+        raw.say(json.dumps({"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": {}}))
+        assert (answer := raw.answer())["error"]["code"] == -32600 and answer["id"] is None
+    for params in ("x", 5, None, [], {}, {"requestId": []}):
+        raw.say(json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}))
+    assert raw.ask(1, "ping")["result"] == {}
+    raw.end()
+    assert raw.process.returncode == 0
+
+
 def test_the_same_call_id_is_the_same_call_and_a_cancelled_wait_holds_nothing(up: Project) -> None:
     raw = Raw(up)
     raw.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
