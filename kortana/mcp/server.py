@@ -22,7 +22,7 @@ STRUCTURED_SINCE = "2025-06-18"
 MAX_LINE = 1 << 20
 MAX_RUNNING = 32
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
-RESOURCE_NOT_FOUND = -32002
+RESOURCE_NOT_FOUND, BUSY = -32002, -32000
 RESOURCES = {
     "kortana://tasks": ("tasks", "Every task and where it stands."),
     "kortana://agents": ("agents", "Every agent: its status, and what it holds."),
@@ -102,7 +102,7 @@ class Server:
                 self._fail(request_id, INVALID_REQUEST, "this id is that of a call which is not answered yet")
                 return
             if len(self._running) >= MAX_RUNNING:
-                self._fail(request_id, INTERNAL, f"more than {MAX_RUNNING} calls at once")
+                self._fail(request_id, BUSY, f"more than {MAX_RUNNING} calls at once")
                 return
             cancelled = self._running[request_id] = threading.Event()
             threading.Thread(
