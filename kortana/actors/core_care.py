@@ -1,7 +1,10 @@
 """Brings coordinator and persistence back after one of them has died, and tells them what they have missed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import pykka
 
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.messages import ChildDied, Decide, RelayResubmit, RestartCore, SetTimer
@@ -83,4 +86,5 @@ class CoreCare:
         self._log("core_restarted", generation=self._core.generation)
         relay = self._relay()
         if relay is not None:
-            relay.tell(RelayResubmit())
+            with suppress(pykka.ActorDeadError):  # then its successor asks anew
+                relay.tell(RelayResubmit())

@@ -3,6 +3,7 @@
 import queue
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pykka
@@ -54,7 +55,8 @@ class MainThread:
                 name = signal.Signals(value).name
                 self._say(f"{name}: stopping the workers; once more kills them")
                 self._notifier.tell("STOPPING=1", f"STATUS={name}: stopping the workers")
-                supervisor.tell(ShutDown(name, 0))
+                with suppress(pykka.ActorDeadError):  # then the end of it all is on its way already
+                    supervisor.tell(ShutDown(name, 0))
             elif order == "launcher":
                 reopen_launcher()
             else:

@@ -102,6 +102,8 @@ class WorkerActor(ProcessOwner):
             self._launch("boot")
         elif view.state in ("new", "backoff"):
             self.schedule_restart()
+        elif view.state == "parked" and view.next_at is not None:
+            self._alarms.set("backoff", max(view.next_at - self._is.clock.monotonic(), 0.0))
         self._tell_state(frozenset())
 
     # orders

@@ -26,6 +26,7 @@ from kortana.config.spec import BackoffSpec, LivenessSpec, ReadySpec, StopSpec
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.processes.messages import LogMatched, NotRunning, StartFailed
 from tests.actors.fakes import Stage
+from tests.e2e.project import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -292,6 +293,21 @@ def test_an_actor_that_takes_over_discards_what_is_held() -> None:
     assert ("discard", 2) in stage.launcher.calls
 
 
+def test_an_actor_that_takes_over_brings_a_parked_worker_back_in_time() -> None:
+    stage = running(quota_delay=60.0)
+    stage.died(code=75)
+    stage.clock.now += 45.0
+    stage.ref.stop()
+    stage.timer.messages.clear()
+    stage.ref = WorkerActor.start(stage.spec, "w", stage.services, stage.view)
+    stage.say(TakeOver("a bug"))
+    assert stage.view.state == "parked"
+    assert stage.timer.pending()["backoff"].due - stage.clock.now == 15.0
+    stage.ring("backoff")
+    stage.started()
+    assert stage.view.state == "running"
+
+
 def test_reports_of_an_earlier_incarnation_change_nothing() -> None:
     stage = running()
     stage.died(code=1)
@@ -311,7 +327,7 @@ def test_an_actor_that_dies_is_told_and_its_successor_ends_the_process_it_finds(
     stage.ref.actor_stopped.wait(30)
     stage.launcher.broken = False
     successor: Any = WorkerActor.start(stage.spec, "w", stage.services, stage.view)
-    deaths = stage.told(WorkerActorDied)
+    deaths = eventually(lambda: stage.told(WorkerActorDied), "its death is told")
     assert [d.name for d in deaths] == ["w"] and "a bug" in deaths[0].error
     stage.ref = successor
     stage.say(TakeOver(deaths[0].error))
