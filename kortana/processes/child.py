@@ -40,9 +40,13 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
     already.
     """
     os.setsid()
-    die_with_parent(launcher_pid)
-    _take_streams(stdout, stderr, status, crash, orders)
-    _close_inherited()
+    try:
+        die_with_parent(launcher_pid)
+        _take_streams(stdout, stderr, status, crash, orders)
+        _close_inherited()
+    except OSError as error:
+        os.write(status, f"cannot get ready: {error.strerror}".encode())
+        os._exit(CANNOT_EXECUTE)
     text = b""
     while data := os.read(_ORDERS_FD, 1 << 16):
         text += data
@@ -66,14 +70,17 @@ def _await_go(orders: Orders) -> None:
 def become(orders: Orders, runner: Runner) -> None:
     """Becomes the worker."""
     spec, env = orders.start.spec, orders.start.env()
-    for folder in orders.folders:
-        cgroup.enter(Path(folder))
-    if orders.name is not None:
-        set_name(orders.name)
-    if spec.open_files is not None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        limit = spec.open_files if hard == resource.RLIM_INFINITY else min(spec.open_files, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    try:
+        for folder in orders.folders:
+            cgroup.enter(Path(folder))
+        if orders.name is not None:
+            set_name(orders.name)
+        if spec.open_files is not None:
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            limit = spec.open_files if hard == resource.RLIM_INFINITY else min(spec.open_files, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    except OSError as error:
+        _fail(CANNOT_EXECUTE, f"cannot get ready: {error}")
     try:
         os.chdir(spec.cwd)
     except OSError as error:
