@@ -39,7 +39,7 @@ from kortana.config.limits import limits_from
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
-from kortana.processes import cgroup, leftovers
+from kortana.processes import cgroup, leftovers, open_files
 from kortana.processes.link import LauncherLink
 from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
@@ -58,6 +58,8 @@ from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit,
 RUNNER = "kortana.agent.runner:run_entrypoint"
 TOLD = frozenset({"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "shutting_down"})
 """What of the supervision log is told to whoever watches `kortana up`."""
+OWN_FILES = 100
+"""Files that are open besides the connections."""
 GIL_SLICE_S = 0.001
 """A worker's actor waits no longer than this for a coordinator that computes."""
 
@@ -111,7 +113,7 @@ class Tree:
         become_subreaper()
         self._main.install_signals()
         self._socket = socket_path_for(self._layout.run)
-        hub = Hub(listen(self._socket))
+        hub = Hub(listen(self._socket), self._files - OWN_FILES)
         if self._background is not None:
             hub.watch(self._background.fd, self._background.notice)
         link = self._link = LauncherLink(self._launcher_options(), self._reports.pass_on)
@@ -146,9 +148,11 @@ class Tree:
         }  # fmt: skip
 
     def _tune(self) -> None:
-        """The state holds no cycles: only young garbage is looked for. Threads take turns more often."""
+        """The state holds no cycles: only young garbage is looked for. Threads take turns more often. More files may be
+        open than usual."""
         gc.set_threshold(50_000, 50, 100_000)
         sys.setswitchinterval(GIL_SLICE_S)
+        self._usual_files, self._files = open_files.raise_own()
 
     def _recover_first(self) -> tuple[State, Journal]:
         """As `_recover`, and takes in what a person has changed in task_graph.json. Raises EditError."""
@@ -241,7 +245,7 @@ class Tree:
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
         env = worker_environment(spec, name, incarnation, token, self._config.project, str(self._socket), self._run_id)
-        return process_spec(spec, name, incarnation, env, str(self._layout.log_of(name)))
+        return process_spec(spec, name, incarnation, env, str(self._layout.log_of(name)), self._usual_files)
 
     def _launcher_options(self) -> LauncherOptions:
         options = self._options

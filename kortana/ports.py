@@ -113,6 +113,8 @@ class ProcessSpec(msgspec.Struct, frozen=True):
     open_files: int | None
     memory_bytes: int | None = None
     pids: int | None = None
+    usual_open_files: int | None = None
+    """How many files it may have open where it has no limit of its own: as many as Kortana itself at its start."""
 
 
 class OutputLine(msgspec.Struct, frozen=True, array_like=True):

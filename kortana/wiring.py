@@ -98,7 +98,9 @@ def _adapter_settings(spec: WorkerSpec) -> dict[str, str]:
     return {SETTINGS_VARIABLE: msgspec.json.encode(settings).decode()}
 
 
-def process_spec(spec: WorkerSpec, name: str, incarnation: int, env: dict[str, str], log_path: str) -> ProcessSpec:
+def process_spec(
+    spec: WorkerSpec, name: str, incarnation: int, env: dict[str, str], log_path: str, usual_open_files: int
+) -> ProcessSpec:
     """One incarnation of a declared worker, as the launcher starts it."""
     return ProcessSpec(
         worker=name, incarnation=incarnation,
@@ -107,5 +109,5 @@ def process_spec(spec: WorkerSpec, name: str, incarnation: int, env: dict[str, s
         cwd=spec.cwd, env={**env, **_adapter_settings(spec)}, log_path=log_path,
         log_rotate_bytes=spec.logs.rotate_size, log_keep=spec.logs.keep,
         ready_pattern=spec.ready.pattern, open_files=spec.limits.open_files,
-        memory_bytes=spec.limits.memory, pids=spec.limits.pids,
+        memory_bytes=spec.limits.memory, pids=spec.limits.pids, usual_open_files=usual_open_files,
     )  # fmt: skip

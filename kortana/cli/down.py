@@ -1,7 +1,9 @@
 """`kortana down`: ends the tree, and returns when nothing of it is left."""
 
+import contextlib
 import os
 import select
+import signal
 import time
 from pathlib import Path
 
@@ -29,6 +31,7 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
     except CliError as error:
         if error.exit_code != NOT_RUNNING:
             raise
+        _terminate(watched)  # it is just starting, or its socket does not answer
     if watched is not None:
         ready, _, _ = select.select([watched], [], [], max(deadline - time.monotonic(), 0))
         os.close(watched)
@@ -45,6 +48,13 @@ def _open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
+
+
+def _terminate(pidfd: int | None) -> None:
+    """A signal asks for the same; it goes to that very process, or to none."""
+    if pidfd is not None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
 
 
 def _say(as_json: bool, text: str, stopped: bool) -> None:

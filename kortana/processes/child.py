@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from msgspec import structs
 
 from kortana.processes import cgroup, evidence
+from kortana.processes.open_files import limit_worker
 from kortana.processes.orders import GO, ORDERS_END, Orders, decode_orders
 from kortana.processes.posix import die_with_parent, set_name
 
@@ -75,10 +75,7 @@ def become(orders: Orders, runner: Runner) -> None:
             cgroup.enter(Path(folder))
         if orders.name is not None:
             set_name(orders.name)
-        if spec.open_files is not None:
-            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            limit = spec.open_files if hard == resource.RLIM_INFINITY else min(spec.open_files, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        limit_worker(spec.open_files, spec.usual_open_files)
     except OSError as error:
         _fail(CANNOT_EXECUTE, f"cannot get ready: {error}")
     try:

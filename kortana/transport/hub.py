@@ -28,8 +28,10 @@ MAX_CONNECTIONS = 4096
 class Hub:
     """Owns the listening socket and the connections. Outlives the coordinator that reads from it."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, most: int = MAX_CONNECTIONS) -> None:
+        """most: connections, where the system does not allow MAX_CONNECTIONS."""
         self._listener = listener
+        self._most = max(1, min(most, MAX_CONNECTIONS))
         self._selector = selectors.DefaultSelector()
         self._waker = Waker()
         self.wake = self._waker.wake
@@ -196,7 +198,7 @@ class Hub:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            if len(self._connections) >= MAX_CONNECTIONS and not self._drop_stranger():
+            if len(self._connections) >= self._most and not self._drop_stranger():
                 sock.close()
                 continue
             sock.setblocking(False)
