@@ -52,7 +52,7 @@ from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
 from kortana.transport.background_sync import BackgroundSync
 from kortana.transport.endpoint import listen, socket_path_for
-from kortana.transport.hub import Hub
+from kortana.transport.hub import ROOM_FOR_PEOPLE, Hub
 from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
@@ -113,7 +113,7 @@ class Tree:
         become_subreaper()
         self._main.install_signals()
         self._socket = socket_path_for(self._layout.run)
-        hub = Hub(listen(self._socket), self._files - OWN_FILES)
+        hub = Hub(listen(self._socket), self._files - OWN_FILES - ROOM_FOR_PEOPLE)
         if self._background is not None:
             hub.watch(self._background.fd, self._background.notice)
         link = self._link = LauncherLink(self._launcher_options(), self._reports.pass_on)

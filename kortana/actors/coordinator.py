@@ -180,6 +180,9 @@ class CoordinatorActor(pykka.ThreadingActor):
             reason, _, detail = admission.partition(": ")
             turn.reply_only(connection.id, event, reason, detail)
             return self._close_later(turn, connection)
+        if not self._hub.has_room_for(event.source, admission):
+            turn.reply_only(connection.id, event, reasons.UNAVAILABLE, "too many connections are open")
+            return self._close_later(turn, connection)
         self._hub.admit(connection, event.source, admission)
         if admission.role == "agent":
             self._greet_agent(turn, event, admission.incarnation, admission.pid)

@@ -22,7 +22,9 @@ of the turn, and the third, if others speak too.
 Who floods waits for itself, and a turn is short: what comes from others during one waits for its end.
 """
 MAX_UNSENT_BYTES = 4 << 20
-MAX_CONNECTIONS = 4096
+MAX_CONNECTIONS, MAX_OF_ONE_AGENT = 4096, 256
+ROOM_FOR_PEOPLE = 16
+"""Connections beyond the most, for operators and supervised workers, whatever guests have forgotten to close."""
 
 
 class Hub:
@@ -131,6 +133,13 @@ class Hub:
         with self._lock:
             return self._sinks.add(agent, sink)
 
+    def has_room_for(self, agent: str, admission: Admission) -> bool:
+        """Whether it may be admitted: nobody takes all the room there is."""
+        if admission.role != "agent":
+            return True
+        is_guest = admission.incarnation is None
+        return self.connections_of(agent) < MAX_OF_ONE_AGENT and not (is_guest and len(self._connections) > self._most)
+
     def connections_of(self, agent: str) -> int:
         return len(self._by_agent.get(agent, ()))
 
@@ -198,7 +207,7 @@ class Hub:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            if len(self._connections) >= self._most and not self._drop_stranger():
+            if len(self._connections) >= self._most + ROOM_FOR_PEOPLE and not self._drop_stranger():
                 sock.close()
                 continue
             sock.setblocking(False)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.project import Project, RawClient, eventually
+from kortana.transport.hub import MAX_OF_ONE_AGENT
+from tests.e2e.project import PATIENCE_S, Project, RawClient, eventually
 
 SLEEPER = {"command": ["sleep", "1000"]}
 TASKS = [{"id": "t1"}, {"id": "t2"}]
@@ -152,6 +153,45 @@ def shout():
     while True:
         print("y" * 200, flush=True)
 """
+
+
+def _open_all(project: Project, name: str, most: int) -> list[RawClient]:
+    """Connections of one guest who closes none, until one is refused."""
+    opened: list[RawClient] = []
+    while len(opened) < most:
+        client = project.connect()
+        answer = client.hello(name)
+        if not answer["accepted"]:
+            assert answer["reason"] == "unavailable" and "too many connections" in answer["result"]["detail"]
+            assert client.read() is None, "and is closed"
+            break
+        opened.append(client)
+    return opened
+
+
+def test_connections_that_a_guest_forgets_to_close_shut_nobody_else_out(running: Project) -> None:
+    opened = _open_all(running, "leaky", 300)
+    assert len(opened) == MAX_OF_ONE_AGENT
+    assert healthy(running)
+
+
+def test_where_few_files_may_be_open_people_and_workers_still_find_room(project: Project) -> None:
+    """Guests under many names take what there is; the tree lives on, and is seen and stopped."""
+    worker = {"entrypoint": "w:run", "ready": {"type": "hello"}}
+    project.write({"workers": {"a": worker}, "tasks": TASKS}, w__py="def run(agent):\n    agent.receive()\n")
+    words = [sys.executable, "-m", "kortana", "up", "-d"]
+    limited = ["sh", "-c", 'ulimit -n 250; exec "$@"', "sh", *words]
+    subprocess.run(limited, cwd=project.folder, env=project.env, check=True, timeout=PATIENCE_S)
+    opened = [client for number in range(4) for client in _open_all(project, f"leaky{number}", 60)]
+    assert 100 < len(opened) < 250
+    project.call("restart", "a")
+    assert project.worker("a")["ready"]
+    for client in opened:
+        client.close()
+    eventually(lambda: project.connect().hello("witness")["accepted"], "there is room again")
+    log = (project.folder / "data" / "supervision.jsonl").read_text()
+    assert "core_died" not in log
+    project.call("down")
 
 
 def test_workers_that_flood_do_not_keep_others_from_their_work(project: Project) -> None:
