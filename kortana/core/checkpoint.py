@@ -79,8 +79,10 @@ def restore(found: Checkpoint) -> State:
     """The state that a checkpoint holds, with its indexes built anew."""
     state = State(found.limits)
     state.seq, state.recorded_at, state.last_task = found.seq, found.recorded_at, found.last_task
-    for name, entry in found.agents.items():
-        state.agents[name] = _agent_in(name, entry)
+    for name, entry in found.agents.items():  # who went first comes first
+        agent = state.agents[name] = _agent_in(name, entry)
+        if not agent.up:
+            state.went(agent)
     for answer in found.answers:
         state.answers.add(answer.id, (answer.digest, bytes(answer.body)), found.limits.answers_kept)
     for waiting in found.pending:

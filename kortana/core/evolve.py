@@ -257,6 +257,7 @@ def _agent_up(state: State, event: Event, record: Record, payload: dict[str, Any
     agent.up = True
     agent.seen = False
     agent.supervised = payload.get("supervised", False)
+    state.came(agent)
     agent.pid = payload.get("pid")
     agent.incarnation = payload.get("incarnation", 0)
     agent.capabilities = tuple(payload.get("capabilities", ()))
@@ -267,6 +268,7 @@ def _agent_down(state: State, event: Event, record: Record, payload: dict[str, A
     agent = state.agent(payload["agent"])
     agent.up = False
     agent.pid = None
+    state.went(agent)
 
 
 _APPLY = {

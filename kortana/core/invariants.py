@@ -33,6 +33,9 @@ def violations(state: State) -> list[str]:
     held = sum(len(agent.tasks) for agent in state.agents.values())
     if held != sum(task.owner is not None for task in state.tasks.values()):
         found.append("agents hold another number of tasks than have owners")
+    gone = [a.name for a in state.agents.values() if not a.up and not a.supervised]
+    if gone != list(state.gone):
+        found.append(f"guests that are gone: {gone}, indexed: {list(state.gone)}")
     if any(len(agent.mailbox) > state.limits.mailbox_limit for agent in state.agents.values()):
         found.append("a mailbox is over its limit")
     return found

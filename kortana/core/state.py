@@ -17,6 +17,10 @@ from kortana.protocol.event import Record
 __all__ = ["Agent", "Limits", "State", "agent_status"]
 
 
+GONE_KEPT = 100
+"""Guests whose mailboxes are kept for their return."""
+
+
 class Agent(msgspec.Struct):
     """One agent: a supervised worker, or a guest that connected by itself."""
 
@@ -52,6 +56,8 @@ class State:
         self.recorded_at = ""
         self.tasks: dict[str, Task] = {}
         self.agents: dict[str, Agent] = {}
+        self.gone: dict[str, None] = {}
+        """Guests that are not here, in the order in which they went; `agents` has them in the same order."""
         self.answers = Answers()
         self.pending: OrderedDict[str, Record] = OrderedDict()
         """Inputs without an answer yet: waiting claims."""
@@ -86,7 +92,26 @@ class State:
         found = self.agents.get(name)
         if found is None:
             found = self.agents[name] = Agent(name, tasks={})
+            self.gone[name] = None
         return found
+
+
+    def came(self, agent: Agent) -> None:
+        """It is up."""
+        self.gone.pop(agent.name, None)
+
+    def went(self, agent: Agent) -> None:
+        """It is down. Guests come under ever new names: who has been gone longest, and holds nothing, is forgotten."""
+        if agent.supervised:
+            return
+        self.gone.pop(agent.name, None)
+        self.agents[agent.name] = self.agents.pop(agent.name)
+        self.gone[agent.name] = None
+        while len(self.gone) > GONE_KEPT:
+            oldest = next((name for name in self.gone if not self.agents[name].tasks), None)
+            if oldest is None:
+                return
+            del self.agents[oldest], self.gone[oldest]
 
 
 def agent_status(agent: Agent, state: State, waiting: bool) -> str:

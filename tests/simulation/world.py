@@ -388,7 +388,7 @@ class World:
         self.counts["decisions re-derived"] = self.counts.get("decisions re-derived", 0) + report.decisions
 
     def check(self) -> None:
-        assert violations(self.state) == []
+        assert violations(self.state) == [], violations(self.state)
 
     def finish(self) -> None:
         """Lets everything settle; then the files alone must give the state that lives."""
