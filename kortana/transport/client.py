@@ -41,6 +41,10 @@ class Refused(Exception):
         self.detail = detail
 
 
+class _NotNow(ConnectionRefusedError):
+    """It runs, and has no place for one more."""
+
+
 def _frame(event: Event) -> bytes:
     frame = encode_json(event) + b"\n"
     if len(frame) > MAX_FRAME_BYTES:
@@ -257,7 +261,8 @@ class Client:
                 return
             except (OSError, EOFError) as error:
                 if isinstance(error, KortanaUnavailable) or time.monotonic() + pause > deadline:
-                    raise KortanaUnavailable("no running Kortana answers here; start it with `kortana up`") from None
+                    nobody = "no running Kortana answers here; start it with `kortana up`"
+                    raise KortanaUnavailable(str(error) if isinstance(error, _NotNow) else nobody) from None
             self._cond.wait(pause)
             if self._sock is not None:
                 return
@@ -274,10 +279,11 @@ class Client:
             hello = self._hello.event()
             sock.sendall(encode_json(hello) + b"\n")
             answer, rest = _welcome_of(sock, hello.id)
+            detail = (answer.get("result") or {}).get("detail", "")
             if answer["reason"] in (UNAVAILABLE, SHUTTING_DOWN):
-                raise ConnectionRefusedError(answer["reason"])
+                raise _NotNow(f"Kortana takes nobody in just now: {detail or answer['reason']}")
             if not answer["accepted"]:
-                raise Refused(answer["reason"], (answer.get("result") or {}).get("detail", ""))
+                raise Refused(answer["reason"], detail)
             sock.settimeout(None)
             if sys.platform == "linux":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(RECEIVE_SLICE_S), 0))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kortana import AgentInterface
+from kortana.transport.client import KortanaUnavailable
 from kortana.transport.hub import MAX_OF_ONE_AGENT
 from tests.e2e.project import PATIENCE_S, Project, RawClient, eventually
 
@@ -172,6 +174,9 @@ def _open_all(project: Project, name: str, most: int) -> list[RawClient]:
 def test_connections_that_a_guest_forgets_to_close_shut_nobody_else_out(running: Project) -> None:
     opened = _open_all(running, "leaky", 300)
     assert len(opened) == MAX_OF_ONE_AGENT
+    agent = AgentInterface("leaky", running.folder, patience_s=0.0)
+    with pytest.raises(KortanaUnavailable, match="too many connections"):
+        agent.connect()
     assert healthy(running)
 
 
