@@ -214,3 +214,44 @@ def test_opening_makes_durable_what_a_killed_process_had_only_written(
     monkeypatch.setattr("kortana.adapters.files.journal._sync", synced.append)
     FileJournal(layout.journal).open()
     assert len(synced) == 1
+
+
+def _cuts(line: bytes) -> list[bytes]:
+    """Every beginning of a line, and some that garbage ends: with a line feed in it, it looks whole."""
+    cuts = [line[:length] for length in range(1, len(line))]
+    return [*cuts, *(cut + b",\xff\x01\n" for cut in cuts)]
+
+
+def test_wherever_the_first_record_of_a_new_file_is_torn_the_files_before_it_are_read(
+    layout: DataLayout, records: list[Record]
+) -> None:
+    """A seq that is cut after its first digits is a smaller one."""
+    *whole, torn = records
+    write(layout, whole).close()
+    os.rename(layout.journal, layout.journal.with_name("coordination_events.000001.jsonl"))
+    for cut in _cuts(encode_record(torn)):
+        layout.journal.write_bytes(cut)
+        journal = FileJournal(layout.journal)
+        for after in (0, len(whole) - 3, len(whole)):
+            found = []
+            with pytest.raises(TornTail):
+                for record in journal.read(after):
+                    found.append(record.seq)
+            assert found == [record.seq for record in whole[after:]], cut
+        assert recover(layout, journal, Limits()).state.seq == len(whole)
+
+
+def test_wherever_the_last_record_is_torn_those_before_it_are_read_from_any_seq_on(
+    layout: DataLayout, records: list[Record]
+) -> None:
+    *whole, torn = records
+    write(layout, whole).close()
+    data = layout.journal.read_bytes()
+    for cut in _cuts(encode_record(torn)):
+        layout.journal.write_bytes(data + cut)
+        for after in range(0, len(whole) + 1):
+            found = []
+            with pytest.raises(TornTail):
+                for record in FileJournal(layout.journal).read(after):
+                    found.append(record.seq)
+            assert found == [record.seq for record in whole[after:]], (cut, after)

@@ -63,10 +63,24 @@ def seq_of(line: bytes) -> int | None:
     return int(digits) if digits.isdigit() else None
 
 
+def _seq_at(path: Path, offset: int, line: bytes) -> int | None:
+    """The seq of a line. One that is damaged is taken at its word only where a whole record follows: what a crash has
+    torn may say anything, such as the first digits of its seq."""
+    found = seq_of(line)
+    if found is None:
+        return None
+    try:
+        decode_record(line.removesuffix(b"\n"))
+    except FrameError:
+        return found if _valid_after(path, offset + len(line)) else None
+    return found
+
+
 def first_seq(path: Path) -> int | None:
-    """The seq of a file's first record."""
+    """The seq of a file's first record; None where there is none, or a torn one."""
     with path.open("rb") as file:
-        return seq_of(file.readline(MAX_LINE))
+        line = file.readline(MAX_LINE)
+    return _seq_at(path, 0, line)
 
 
 def offset_after(path: Path, seq: int) -> int:
@@ -82,8 +96,8 @@ def offset_after(path: Path, seq: int) -> int:
                 file.seek(0)
             start = file.tell()
             line = file.readline(MAX_LINE)
-            found = seq_of(line)
-            if start >= high or found is None:
+            found = None if start >= high else _seq_at(path, start, line)
+            if found is None:
                 high = middle
             elif found <= seq:
                 low = start + len(line)
