@@ -249,7 +249,7 @@ def test_wherever_the_last_record_is_torn_those_before_it_are_read_from_any_seq_
     data = layout.journal.read_bytes()
     for cut in _cuts(encode_record(torn)):
         layout.journal.write_bytes(data + cut)
-        for after in range(0, len(whole) + 1):
+        for after in range(len(whole) + 1):
             found = []
             with pytest.raises(TornTail):
                 for record in FileJournal(layout.journal).read(after):
