@@ -117,7 +117,7 @@ class WorkerActor(ProcessOwner):
         if cause == "user":
             self._restarts.clear()
         if view.state == "stopping":
-            self.view.then_start = cause
+            view.then_start = cause
         elif view.state in RESTING or view.state in ("new", "backoff"):
             if self._awaited and cause != "user":
                 self._enter("waiting", after=dict(self._awaited))
@@ -126,7 +126,7 @@ class WorkerActor(ProcessOwner):
 
     def _on_stop(self, cause: str) -> None:
         view = self.view
-        self.view.then_start = None
+        view.then_start = None
         self._alarms.cancel("backoff")
         self._successor.discard()
         if view.state in ("starting", "running"):
@@ -249,14 +249,12 @@ class WorkerActor(ProcessOwner):
         self._is.recorder.seal(draft, self._spec, self._env, how, death, {**facts, "restart": {"state": "backoff"}})
 
     def _on_reconfigured(self, spec: WorkerSpec) -> None:
-        """A new declaration: a worker that runs restarts with it, one at rest keeps resting."""
+        """A new declaration: a worker that runs restarts with it, one that stops or rests goes on with that."""
         self._successor.discard()
         self._spec = spec
         self._restarts = Restarts(spec, self._is.tree_budget)
         if self.view.state in ("starting", "running"):
             self._on_restart("config")
-        elif self.view.state == "stopping":
-            self.view.then_start = self.view.then_start or None
         elif self.view.state == "backoff":
             self._alarms.cancel("backoff")
             self._launch("config")

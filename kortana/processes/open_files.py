@@ -12,18 +12,16 @@ def raise_own() -> tuple[int, int]:
     """Raises this process's limit as far as it may. Gives what it was, and what it is."""
     was, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
-    if was == resource.RLIM_INFINITY or was >= allowed:
-        return was, allowed
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if was != resource.RLIM_INFINITY and was < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     return was, allowed
 
 
 def limit_worker(limit: int | None, usual: int | None) -> None:
     """Of the calling process, before it is the worker: a limit of its own, or the usual one. Raises OSError."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = usual if limit is None else limit
-    if wanted is None:
-        return
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard) if wanted != resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard if limit is None else wanted))
+    if limit is not None:
+        wanted = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    elif usual is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, hard))

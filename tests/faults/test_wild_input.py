@@ -6,9 +6,6 @@ The decoders are fuzzed elsewhere; here nobody may die of what they let through.
 import json
 import os
 import random
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +16,7 @@ from kortana.protocol import event as ev
 from kortana.protocol.calls import CONTROLS, QUERIES
 from kortana.protocol.payloads import Payload
 from tests.e2e.project import PATIENCE_S, Project, RawClient
+from tests.mcp.raw import Raw
 
 LONG = bool(os.environ.get("KORTANA_LONG"))
 SEED = int(os.environ.get("KORTANA_SEED", "1"))
@@ -144,33 +142,6 @@ def test_no_content_of_any_event_ends_the_tree_or_one_of_its_actors(project: Pro
     assert project.call("fsck").returncode == 0
 
 
-class McpProcess:
-    """`kortana mcp` on pipes; its answers are read to the end once everything has been sent."""
-
-    def __init__(self, project: Project) -> None:
-        ours, theirs = socket.socketpair()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "kortana", "mcp", "--as", "m1"], cwd=project.folder, env=project.env,
-            stdin=subprocess.PIPE, stdout=theirs, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        theirs.close()
-        ours.settimeout(PATIENCE_S)
-        self._answers = ours.makefile("rb")
-
-    def send(self, message: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write((message if isinstance(message, bytes) else json.dumps(message).encode()) + b"\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> Any:
-        return json.loads(self._answers.readline())
-
-    def end(self) -> tuple[int, bytes]:
-        """Its exit code, and what it said on stderr."""
-        _, errors = self._process.communicate(timeout=PATIENCE_S)
-        return self._process.returncode, errors
-
-
 def wild_message(wild: Wild, number: int, tools: list[str], properties: list[str]) -> Any:
     """A call, another method, a notification, or what is no JSON-RPC at all."""
     draw, chance = wild.draw, wild.draw.random()
@@ -195,19 +166,19 @@ def wild_message(wild: Wild, number: int, tools: list[str], properties: list[str
 def test_no_message_ends_the_mcp_server_and_every_call_is_answered(project: Project) -> None:
     project.write({"workers": {}, "tasks": [{"id": "t1"}, {"id": "t2"}]})
     project.up()
-    wild, server = Wild(SEED), McpProcess(project)
+    wild, server = Wild(SEED), Raw(project)
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "wild", "version": "1"}}
-    server.send({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": hello})
-    assert server.answer()["id"] == "hello"
-    server.send({"jsonrpc": "2.0", "id": "tools", "method": "tools/list"})
-    found = server.answer()["result"]["tools"]
+    assert server.ask("hello", "initialize", **hello)["id"] == "hello"
+    found = server.ask("tools", "tools/list")["result"]["tools"]
     tools = [tool["name"] for tool in found]
     properties = sorted({name for tool in found for name in tool["inputSchema"].get("properties", {})})
     for number in range(CALLS):
-        server.send(wild_message(wild, number, tools, properties))
-        server.send({"jsonrpc": "2.0", "id": f"ping {number}", "method": "ping"})
-        while (answer := server.answer()).get("id") != f"ping {number}":
+        message = wild_message(wild, number, tools, properties)
+        server.say(message if isinstance(message, bytes) else json.dumps(message))
+        answer = server.ask(f"ping {number}", "ping")
+        while answer.get("id") != f"ping {number}":
             assert "jsonrpc" in answer
             assert answer.get("error", {}).get("code") != -32603, answer
-    assert server.end() == (0, b"")
+            answer = server.answer()
+    assert server.end() == b"" and server.process.returncode == 0
     assert project.connect().hello("witness")["accepted"]

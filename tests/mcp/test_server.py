@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from tests.e2e.project import PATIENCE_S, Project, eventually
+from tests.mcp.raw import Raw, mcp_words
 
 TASKS = [
     {"id": "lint", "title": "Lint", "prompt": "Run the linter.", "paths": ["src/**"], "priority": 90},
@@ -30,13 +30,10 @@ def up(project: Project) -> Project:
     return project
 
 
-def _words(name: str | None) -> list[str]:
-    return ["-m", "kortana", "mcp", *(["--as", name] if name else [])]
-
-
 @asynccontextmanager
 async def client(project: Project, name: str | None = "me") -> AsyncIterator[ClientSession]:
-    server = StdioServerParameters(command=sys.executable, args=_words(name), cwd=str(project.folder), env=project.env)
+    words, folder = mcp_words(name), str(project.folder)
+    server = StdioServerParameters(command=sys.executable, args=words, cwd=folder, env=project.env)
     async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         yield session
@@ -153,32 +150,6 @@ def test_without_a_kortana_a_call_says_what_to_do(project: Project) -> None:
             assert "kortana up" in await call(me, "claim_task")
 
     run(scenario)
-
-
-class Raw:
-    """A server and its pipes, without an SDK."""
-
-    def __init__(self, project: Project, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *_words("raw"), *words], cwd=project.folder, env=project.env, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-
-    def say(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-
-    def ask(self, number: int, method: str, **params: Any) -> Any:
-        self.say(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
-        return self.answer()
-
-    def answer(self) -> Any:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def end(self) -> None:
-        self.process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2099-01-01"])

@@ -36,3 +36,19 @@ def test_what_cannot_get_ready_says_why(code: str, why: str) -> None:
     with open(read_end, encoding="utf-8") as told:
         assert why in told.read()
     assert done.returncode == CANNOT_EXECUTE
+
+
+LIMITS = """
+import resource, sys
+from kortana.processes.open_files import limit_worker, raise_own
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))
+assert raise_own() == (64, 128)
+limit_worker(None if sys.argv[1] == "none" else int(sys.argv[1]), 64)
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(("limit", "found"), [("none", "64 128"), ("100", "100 100"), ("9999", "128 128")])
+def test_a_worker_gets_the_usual_limit_of_open_files_or_its_own(limit: str, found: str) -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITS, limit], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == found

@@ -37,8 +37,8 @@ class FileJournal:
         self._background = background
         self._begun = b""
         """What has been written, and is being synced."""
-        self._is_behind = False
-        """Whether the kernel does that in the background."""
+        self._behind: BackgroundSync | None = None
+        """What syncs it; None where that was done on the spot."""
         self._fd = -1
         self._size = 0
         self.tail = JournalTail(path)
@@ -93,22 +93,22 @@ class FileJournal:
             return False
         data = b"".join(lines)
         self._write(data)
-        self._is_behind = self._background.begin(self._fd)
-        if not self._is_behind:
+        self._behind = self._background if self._background.begin(self._fd) else None
+        if self._behind is None:
             self._sync_now()
         self._begun = data
         return True
 
     def has_ended(self) -> bool:
         """Whether `end` would not have to wait."""
-        return not self._is_behind or self._background is None or self._background.has_ended()
+        return self._behind is None or self._behind.has_ended()
 
     def end(self) -> None:
         """Waits for what was begun. Raises JournalFault, as `commit` does."""
         data, self._begun = self._begun, b""
         try:
-            if self._is_behind and self._background is not None:
-                self._background.end()
+            if self._behind is not None:
+                self._behind.end()
         except OSError as error:
             raise self._sync_failed(error) from error
         self._count(data)
