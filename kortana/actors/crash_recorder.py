@@ -16,7 +16,6 @@ from kortana.core.fingerprint import fingerprint_of
 from kortana.core.secrets import Masker, is_secret_name
 from kortana.core.verdict import Death, Verdict, verdict_of
 from kortana.ports import Crashes, ProcessExit
-from kortana.processes.evidence import EXCEPTION_MARK
 from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
 
@@ -32,20 +31,6 @@ def _new_id(worker: str, incarnation: int) -> tuple[str, str]:
     stamp = iso_from_ms(time.time_ns() // 1_000_000)
     digits = stamp[:19].replace("-", "").replace(":", "")
     return f"{digits}-{worker}-{incarnation}-{secrets.token_hex(2)}", stamp
-
-
-def split_report(report: str) -> tuple[dict[str, Any] | None, str]:
-    """What a Python worker sent on its crash pipe: its last exception, and the stacks as text."""
-    exception, stacks = None, []
-    for line in report.splitlines():
-        if line.startswith(EXCEPTION_MARK):
-            try:
-                exception = msgspec.json.decode(line)["kortana_exception"]
-            except (msgspec.MsgspecError, KeyError, TypeError):
-                continue
-        else:
-            stacks.append(line)
-    return exception, "\n".join(stacks).strip()
 
 
 class CrashRecorder:

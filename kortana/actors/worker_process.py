@@ -8,7 +8,8 @@ import pykka
 
 from kortana.actors.alarms import Alarms
 from kortana.actors.budget import Restarts
-from kortana.actors.crash_recorder import Draft, split_report
+from kortana.actors.crash_recorder import Draft
+from kortana.actors.crash_report import split_report
 from kortana.actors.environment import EnvFileError
 from kortana.actors.messages import Decide, ProbeSucceeded, WorkerChanged
 from kortana.actors.probes import PROBED, Probe

@@ -1,4 +1,7 @@
-"""Masks secrets in text that is kept: by the name before them, and by their shape."""
+"""Masks secrets in text that is kept: by the name before them, and by their shape.
+
+Every rule is linear in the text, whatever that is: a search holds the interpreter's lock, and all of Kortana waits.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +12,14 @@ _SECRET_NAME = re.compile(r"(?i)(pass(word|wd|phrase)?|secret|token|api[_-]?key|
 _Rule = tuple[tuple[str, ...], re.Pattern[str], str]
 _RULES: tuple[_Rule, ...] = (
     (
-        ("passw", "passphrase", "secret", "token", "api", "private", "credential"),
+        ("passw", "passphrase", "secret", "token", "api", "private", "access", "credential"),
         re.compile(
-            r"(?i)\b([\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?))"
-            r"(['\"]?\s*[=:]\s*['\"]?)([^\s'\",;&]{3,})"
+            r"(?i)((?:password|passwd|passphrase|secret|token|(?:api|private|access|secret)[_-]?key|credentials?)"
+            r"['\"]?\s*[=:]\s*['\"]?)[^\s'\",;&]{3,}"
         ),
-        rf"\1\2{MASK}",
+        rf"\1{MASK}",
     ),
-    (("://",), re.compile(r"(\w+://[^\s:/@]+:)[^\s@/]+@"), rf"\1{MASK}@"),
+    (("://",), re.compile(r"(?<=\w)(://[^\s:/@]+:)[^\s@/]+@"), rf"\1{MASK}@"),
     (("bearer", "basic"), re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {MASK}"),
     (("sk-", "pk-", "rk-"), re.compile(r"\b(sk|pk|rk)-[A-Za-z0-9_-]{16,}"), MASK),
     (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), re.compile(r"\bgh[pousr]_[A-Za-z0-9]{20,}"), MASK),
@@ -24,7 +27,13 @@ _RULES: tuple[_Rule, ...] = (
     (("xox",), re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"), MASK),
     (("akia",), re.compile(r"\bAKIA[0-9A-Z]{16}\b"), MASK),
     (("aiza",), re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"), MASK),
-    (("eyj",), re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"), MASK),
+    (
+        ("eyj",),
+        re.compile(
+            r"(?<![A-Za-z0-9_-])((?:(?!\beyJ)[A-Za-z0-9_-])*+)eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]+"
+        ),
+        rf"\1{MASK}",
+    ),
     (
         ("private key",),
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL),

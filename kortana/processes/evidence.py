@@ -37,6 +37,13 @@ def report(error: BaseException) -> None:
         pass
 
 
+def _text_of(said: object) -> str:
+    try:
+        return str(said)[:MAX_TEXT]
+    except Exception as broken:
+        return f"({type(broken).__name__} in its own __str__)"
+
+
 def describe(error: BaseException, depth: int = 0) -> dict[str, Any]:
     """`{"type", "message", "notes", "frames", "cause", "context", "group"}`.
 
@@ -51,10 +58,10 @@ def describe(error: BaseException, depth: int = 0) -> dict[str, Any]:
     kind = type(error)
     plain = kind.__module__ in ("builtins", "__main__")
     name = kind.__qualname__ if plain else f"{kind.__module__}.{kind.__qualname__}"
-    found: dict[str, Any] = {"type": name, "message": str(error)[:MAX_TEXT], "frames": frames}
+    found: dict[str, Any] = {"type": name, "message": _text_of(error), "frames": frames}
     notes = getattr(error, "__notes__", None)
     if notes:
-        found["notes"] = [str(note)[:MAX_TEXT] for note in notes[:10]]
+        found["notes"] = [_text_of(note) for note in notes[:10]]
     if depth < MAX_CHAIN:
         if error.__cause__ is not None:
             found["cause"] = describe(error.__cause__, depth + 1)

@@ -8,6 +8,7 @@ from kortana.core.secrets import _RULES, MASK, Masker
 
 SECRETS = {
     "named": ("DB_PASSWORD=hunter22 ok", "DB_PASSWORD=*** ok"),
+    "named, with more before and after": ("AWS_SECRET_ACCESS_KEY=wJalr/K7", "AWS_SECRET_ACCESS_KEY=***"),
     "named in JSON": ('{"api_key": "abcdef"}', '{"api_key": "***"}'),
     "in an address": ("postgres://me:hunter22@host/x", "postgres://me:***@host/x"),
     "bearer": ("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer ***"),
@@ -18,6 +19,7 @@ SECRETS = {
     "AWS": ("AKIAABCDEFGHIJKLMNOP", "***"),
     "Google": ("AIzaabcdefghijklmnopqrstuvwxyz12345", "***"),
     "JWT": ("eyJabcdefgh.eyJabcdefgh.sig", "***"),
+    "JWT, with more before": ("id-eyJabcdefgh.eyJabcdefgh.sig a-b.c", "id-*** a-b.c"),
     "PEM": ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----", "***"),
     "known": ("it says xyzzy-value here", "it says *** here"),
 }
@@ -40,3 +42,17 @@ def test_the_hints_leave_no_rule_out(text: str) -> None:
     assert Masker().text(text) == expected
     assert Masker().value([text]) == [expected]
     assert MASK not in text or MASK in expected
+
+
+HINTS = "token api :// bearer basic sk- ghp_ github_pat_ xox AKIA AIza eyJ -----BEGIN PRIVATE KEY"
+LONG = 1 << 20
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "unit", ["a-", "a", "sk-a ", "x://y", "://", "eyJaaaaaaaa.", "eyJaaaaaaaa-", "token ", "token", "token=", "secret-", "bearer "]
+)
+def test_the_time_for_a_text_grows_no_faster_than_its_length(unit: str) -> None:
+    """A quadratic rule would take hours."""
+    text = HINTS + unit * (LONG // len(unit)) + HINTS
+    assert len(Masker().text(text)) <= len(text)
