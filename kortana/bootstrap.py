@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from kortana.actors.admission import Gate
+from kortana.actors.applying import TAKEN_IN_ONCE, changed_tasks, check_cycles
 from kortana.actors.budget import TreeBudget
 from kortana.actors.console import Console
 from kortana.actors.core_actors import CoreActors
@@ -60,6 +61,8 @@ TOLD = frozenset({"core_died", "core_restarted", "journal_unavailable", "launche
 """What of the supervision log is told to whoever watches `kortana up`."""
 OWN_FILES = 100
 """Files that are open besides the connections."""
+SHOWN_TASKS = 5
+"""Of so many tasks that stand in kortana.yaml otherwise than in the graph `up` speaks."""
 GIL_SLICE_S = 0.001
 """A worker's actor waits no longer than this for a coordinator that computes."""
 
@@ -99,7 +102,7 @@ class Tree:
     def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
         """Starts everything, tells `ready` the supervisor, and serves until the end. The lock must be held.
 
-        Raises JournalDamageError, EditError and OSError from the recovery, before anything is started.
+        Raises JournalDamageError, EditError, TaskCycleError and OSError from the recovery, before anything is started.
         """
         self._tune()
         unclean = leftovers.remembered_run(self._layout.processes)
@@ -155,7 +158,10 @@ class Tree:
         self._usual_files, self._files = open_files.raise_own()
 
     def _recover_first(self) -> tuple[State, Journal]:
-        """As `_recover`, and takes in what a person has changed in task_graph.json. Raises EditError."""
+        """As `_recover`, and takes in what a person has changed in task_graph.json.
+
+        Raises EditError and TaskCycleError.
+        """
         limits = limits_from(self._config)
         found = recover(self._layout, self._journal, limits, with_edits=True)
         for note in found.notes:
@@ -166,6 +172,10 @@ class Tree:
             if refused is not None:
                 line = line_of(self._layout.task_graph, refused[0])
                 raise EditError(self._layout.task_graph, line, f"tasks.{refused[0]}: {refused[1]}")
+        check_cycles(found.state, self._config)
+        for name, what in list(changed_tasks(found.state, self._config).items())[:SHOWN_TASKS]:
+            self._tell_note(f"tasks.{name}: {what} is other in kortana.yaml than in the graph: {TAKEN_IN_ONCE}")
+        if found.edits:
             for event in self._edits:
                 self._tell_note(f"task_graph.json: took over the edit of {event.task_id}: {_shown(event.payload)}")
             return self._recover()

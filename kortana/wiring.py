@@ -8,6 +8,7 @@ from zlib import crc32
 import msgspec
 
 from kortana.agent.cli_agent import SETTINGS_VARIABLE, Settings
+from kortana.config.check import task_payload
 from kortana.config.spec import TaskSpec, WorkerSpec
 from kortana.core.commands import Boot, Submit
 from kortana.core.decide import decide
@@ -35,14 +36,8 @@ class SystemClock:
 
 def task_event(task: TaskSpec) -> Event:
     """A declared task as the TASK_ADD of an operator."""
-    payload: dict[str, Any] = {
-        "title": task.title, "priority": task.priority, "depends_on": list(task.depends_on),
-        "paths": list(task.paths), "requires": list(task.requires),
-    }  # fmt: skip
-    optional = {
-        "run": task.run, "prompt": task.prompt, "lease_ttl_s": task.lease_ttl, "max_attempts": task.max_attempts
-    }  # fmt: skip
-    payload.update((key, value) for key, value in optional.items() if value is not None)
+    said = msgspec.to_builtins(task_payload(task))
+    payload = {key: value for key, value in said.items() if value is not None}
     stamp = iso_from_ms(time.time_ns() // 1_000_000)
     event_id = f"yaml-{task.id}-{secrets.token_hex(6)}"
     return Event(event_id, stamp, ev.OPERATOR, ev.COORDINATOR, ev.TASK_ADD, task.id, "normal", payload, False)

@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kortana.config.check import task_payload
 from kortana.config.spec import Config, WorkerSpec
+from kortana.core.adding import cycle_among, differences
+from kortana.core.state import State
 
 if TYPE_CHECKING:
     from kortana.actors.supervisor import SupervisorActor
@@ -35,8 +38,24 @@ _AT_RESTART = ("supervisor", "journal", "relay", "guard", "project", "data_dir")
 """What a running tree cannot change."""
 
 
-def plan(old: Config, new: Config, known_tasks: frozenset[str]) -> list[Step]:
-    """What leads from the old configuration to the new one, in the order in which it is done."""
+TAKEN_IN_ONCE = "a task is taken in once; after `kortana tasks rm` it is taken in anew"
+
+
+def changed_tasks(state: State, config: Config) -> dict[str, str]:
+    """Declared tasks that are in the graph and say something else there → the fields in which they do."""
+    found = {}
+    for declared in config.tasks:
+        task = state.tasks.get(declared.id)
+        if task is not None and (fields := differences(task, task_payload(declared))):
+            found[declared.id] = ", ".join(fields)
+    return found
+
+
+def plan(old: Config, new: Config, known_tasks: frozenset[str], changed: dict[str, str]) -> list[Step]:
+    """What leads from the old configuration to the new one, in the order in which it is done.
+
+    known_tasks: those that are in the graph. changed: see `changed_tasks`.
+    """
     before, after = _replicas(old), _replicas(new)
     steps = [Step(REMOVE, "worker", name) for name in reversed(before) if name not in after]
     for name, spec in after.items():
@@ -46,6 +65,7 @@ def plan(old: Config, new: Config, known_tasks: frozenset[str]) -> list[Step]:
             what = _differing(before[name], spec)
             steps.append(Step(CHANGE if what else KEEP, "worker", name, what))
     steps += [Step(ADD, "task", task.id) for task in new.tasks if task.id not in known_tasks]
+    steps += [Step(KEEP, "task", name, f"{what} differs: {TAKEN_IN_ONCE}") for name, what in changed.items()]
     if old.coordinator != new.coordinator:
         steps.append(Step(CHANGE, "section", "coordinator", _differing(old.coordinator, new.coordinator)))
     for name in _AT_RESTART:
@@ -70,6 +90,19 @@ def scaled(config: Config, counts: dict[str, int]) -> Config | str:
     names = [name for worker in workers for name in worker.replica_names()]
     doubled = {name for name in names if names.count(name) > 1}
     return f"two workers would be named {', '.join(sorted(doubled))}" if doubled else found
+
+
+class TaskCycleError(Exception):
+    """Declared tasks and tasks that are in the graph already depend on each other in a circle."""
+
+
+def check_cycles(state: State, config: Config) -> None:
+    """Raises TaskCycleError. Tasks that are there already stay as they are."""
+    added = {task.id: task.depends_on for task in config.tasks if task.id not in state.tasks}
+    name = cycle_among(state, added)
+    if name is not None:
+        what = "with the tasks that are in the graph already (`kortana tasks list`) it would depend on itself"
+        raise TaskCycleError(f"{config.path}: tasks.{name}.depends_on: {what}")
 
 
 def carry_out(actor: "SupervisorActor", new: Config, steps: list[Step]) -> None:

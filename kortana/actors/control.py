@@ -142,8 +142,12 @@ def _scale(actor: "SupervisorActor", message: Control) -> None:
 def _go_to(actor: "SupervisorActor", message: Control, new: Config) -> None:
     if actor.down is not None:
         return _reply(actor, message, False, reasons.SHUTTING_DOWN)
+    try:
+        actor.core.check_tasks(new)
+    except applying.TaskCycleError as error:
+        return _reply(actor, message, False, "config", {"detail": str(error)})
     known = frozenset(task.id for task in new.tasks if actor.core.has_task(task.id))
-    steps = applying.plan(actor.config, new, known)
+    steps = applying.plan(actor.config, new, known, actor.core.changed_tasks(new))
     shown = {"plan": msgspec.to_builtins(steps)}
     if message.args.dry_run:
         return _reply(actor, message, True, result=shown)

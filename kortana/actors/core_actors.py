@@ -6,10 +6,12 @@ from typing import Any
 import pykka
 
 from kortana.actors.admission import Gate
+from kortana.actors.applying import changed_tasks, check_cycles
 from kortana.actors.coordinator import CoordinatorActor, Stats
 from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import Decide, Flush, FlushSnapshots
 from kortana.actors.persistence import PersistenceActor, SnapshotActor
+from kortana.config.spec import Config
 from kortana.core.commands import Configure, Submit
 from kortana.core.limits import Limits
 from kortana.core.state import State
@@ -112,6 +114,15 @@ class CoreActors:
         self._seeds += events
         for event in events:
             self.tell_coordinator(Decide(Submit(event, encode_json(event), 0)))
+
+    def check_tasks(self, config: Config) -> None:
+        """Raises TaskCycleError. Any thread."""
+        if self._state is not None:
+            check_cycles(self._state, config)
+
+    def changed_tasks(self, config: Config) -> dict[str, str]:
+        """See `applying.changed_tasks`. Any thread."""
+        return changed_tasks(self._state, config) if self._state is not None else {}
 
     def has_task(self, name: str) -> bool:
         """Any thread."""

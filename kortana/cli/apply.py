@@ -42,7 +42,7 @@ def scale(sizes: tuple[str, ...], timeout: float, file: Path | None, as_json: bo
     counts: dict[str, int] = {}
     for size in sizes:
         name, _, count = size.partition("=")
-        if not count.isdigit():
+        if not count.isdecimal():
             raise CliError(USAGE, "usage", f"{size!r}: NAME=N is needed, such as claude=3")
         counts[name] = int(count)
     plan = _call(Project(file), "scale", timeout, counts=counts)

@@ -41,6 +41,7 @@ def _already_running(pid: int | None) -> CliError:
 
 
 def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
+    from kortana.actors.applying import TaskCycleError
     from kortana.adapters.files.edits import EditError
     from kortana.adapters.files.own_log import log_to_file
     from kortana.adapters.files.segments import JournalDamageError
@@ -70,6 +71,8 @@ def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
     except EditError as error:
         hint = "nothing was changed; mend the file, or delete it to go on without the edits"
         raise CliError(USAGE, "edit", str(error), hint) from None
+    except TaskCycleError as error:
+        raise CliError(USAGE, "config", str(error), "nothing was started") from None
     except OSError as error:
         where = f"{error.filename2 or error.filename}: " if error.filename else ""
         raise CliError(FAILED, "start", f"cannot start: {where}{error.strerror}", "nothing was left running") from None

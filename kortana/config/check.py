@@ -7,7 +7,9 @@ import yaml
 
 from kortana.config.nodes import Reader
 from kortana.config.spec import BackoffSpec, TaskSpec, WorkerSpec
+from kortana.core.adding import wrong_with
 from kortana.core.backoff import delay_s
+from kortana.protocol.payloads import TaskAdd
 
 Pairs = Mapping[str, tuple[yaml.Node, yaml.Node]]
 
@@ -92,13 +94,19 @@ def check_workers(reader: Reader, workers: Sequence[WorkerSpec], nodes: Mapping[
         reader.problem(nodes[cycle[0]], f"workers.{cycle[0]}.start_after", what)
 
 
-def check_tasks(reader: Reader, tasks: Sequence[TaskSpec], nodes: Sequence[yaml.Node]) -> None:
-    """What must agree between tasks: ids, `depends_on`. Each task stands at the node of the same index."""
+def check_tasks(
+    reader: Reader, tasks: Sequence[TaskSpec], nodes: Sequence[yaml.MappingNode], max_lease_ttl_s: float
+) -> None:
+    """What the coordinator would refuse, and what must agree between tasks: ids, `depends_on`.
+
+    Each task stands at the node of the same index.
+    """
     seen: dict[str, yaml.Node] = {}
     for task, item in zip(tasks, nodes, strict=True):
         if task.id in seen:
             reader.problem(item, f"tasks.{task.id}", "this id stands twice")
         seen[task.id] = item
+        _check_task(reader, task, item, max_lease_ttl_s)
     for task in tasks:
         for needed in task.depends_on:
             if needed not in seen:
@@ -106,6 +114,23 @@ def check_tasks(reader: Reader, tasks: Sequence[TaskSpec], nodes: Sequence[yaml.
     for cycle in cycles_of({task.id: list(task.depends_on) for task in tasks}):
         what = "a cycle: " + " -> ".join([*cycle, cycle[0]])
         reader.problem(seen[cycle[0]], f"tasks.{cycle[0]}.depends_on", what)
+
+
+def _check_task(reader: Reader, task: TaskSpec, node: yaml.MappingNode, max_lease_ttl_s: float) -> None:
+    wrong = wrong_with(task.id, task_payload(task), max_lease_ttl_s)
+    if wrong:
+        field, _, what = wrong.partition(": ")
+        key = {"lease_ttl_s": "lease_ttl", "task_id": "id"}.get(field, field)
+        where = next((value for name, value in node.value if name.value == key), node)
+        reader.problem(where, f"tasks.{task.id}.{key}", what)
+
+
+def task_payload(task: TaskSpec) -> TaskAdd:
+    """A declared task as what its TASK_ADD says."""
+    return TaskAdd(
+        title=task.title, run=task.run, prompt=task.prompt, priority=task.priority, depends_on=task.depends_on,
+        paths=task.paths, requires=task.requires, lease_ttl_s=task.lease_ttl, max_attempts=task.max_attempts,
+    )  # fmt: skip
 
 
 def cycles_of(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:

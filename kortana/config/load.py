@@ -13,7 +13,7 @@ from kortana.config import schema
 from kortana.config.check import check_tasks, check_worker, check_workers
 from kortana.config.kinds import BAD, Fields
 from kortana.config.nodes import ConfigError, Problem, Reader, compose_file
-from kortana.config.spec import Config, TaskSpec, WorkerSpec
+from kortana.config.spec import Config, CoordinatorSpec, TaskSpec, WorkerSpec
 
 Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
@@ -84,7 +84,8 @@ class _Loader:
         items = pairs["tasks"][1].value if top.get("tasks") else []
         placed = [(task, item) for task, item in zip(top.pop("tasks", ()), items, strict=True) if "id" in task]
         tasks = [msgspec.convert(task, TaskSpec) for task, _ in placed]
-        check_tasks(self._reader, tasks, [item for _, item in placed])
+        longest = top.get("coordinator", {}).get("max_lease_ttl", CoordinatorSpec().max_lease_ttl)
+        check_tasks(self._reader, tasks, [item for _, item in placed], longest)
         top.pop("defaults", None)
         top.pop("version", None)
         folder_name = re.sub(r"[^A-Za-z0-9._-]+", "-", self._folder.name).strip("-._")[:64] or "kortana"

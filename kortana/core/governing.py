@@ -2,17 +2,14 @@
 
 from typing import Any
 
+from kortana.core.adding import closes_cycle, wrong_with
 from kortana.core.editing import addition, as_added, status_after, wrong_with_edit
 from kortana.core.holding import unblock_needing
-from kortana.core.state import State
 from kortana.core.task import COMPLETED, PENDING, TERMINAL, Task
 from kortana.core.turn import Turn
 from kortana.protocol import event as ev
 from kortana.protocol import payloads, reasons
 from kortana.protocol.event import Event
-from kortana.protocol.names import is_name
-
-MAX_PRIORITY = 1_000_000
 
 
 def decide_add(turn: Turn, conn: int, event: Event, tied: bool) -> None:
@@ -20,7 +17,7 @@ def decide_add(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     if event.task_id is None:
         return turn.refuse(conn, event, reasons.MISSING_TASK_ID)
     asked = payloads.read_payload(payloads.TaskAdd, event.payload)
-    wrong = asked if isinstance(asked, str) else _wrong_with(turn.state, event.task_id, asked)
+    wrong = asked if isinstance(asked, str) else _wrong_in(turn, event.task_id, asked)
     if isinstance(asked, str) or wrong:
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, wrong)
     if event.task_id in turn.state.tasks:
@@ -30,39 +27,8 @@ def decide_add(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     return turn.accept(conn, event, task={"id": event.task_id, "status": PENDING})
 
 
-def _wrong_with(state: State, name: str, task: payloads.TaskAdd) -> str:
-    if not is_name(name):
-        return "task_id: 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or a digit"
-    for label, names in (("depends_on", task.depends_on), ("requires", task.requires)):
-        if len(names) > payloads.MAX_REFERENCES or not all(is_name(item) for item in names):
-            return f"{label}: at most {payloads.MAX_REFERENCES} names"
-    if len(task.paths) > payloads.MAX_PATHS or not all(task.paths):
-        return f"paths: at most {payloads.MAX_PATHS} patterns, none empty"
-    if not -MAX_PRIORITY <= task.priority <= MAX_PRIORITY:
-        return f"priority: {-MAX_PRIORITY} to {MAX_PRIORITY}"
-    if task.lease_ttl_s is not None and not 0 < task.lease_ttl_s <= state.limits.max_lease_ttl_s:
-        return f"lease_ttl_s: more than 0, at most {state.limits.max_lease_ttl_s:g}"
-    if task.max_attempts is not None and not 1 <= task.max_attempts <= 1000:
-        return "max_attempts: 1 to 1000"
-    return ""
-
-
-def closes_cycle(state: State, name: str, depends_on: tuple[str, ...]) -> bool:
-    """Whether a task that depends on these would depend on itself. Only a task that others name already can."""
-    if name in depends_on:
-        return True
-    if name not in state.dependants:
-        return False
-    seen, todo = set(depends_on), list(depends_on)
-    while todo:
-        task = state.tasks.get(todo.pop())
-        for needed in task.depends_on if task else ():
-            if needed == name:
-                return True
-            if needed not in seen:
-                seen.add(needed)
-                todo.append(needed)
-    return False
+def _wrong_in(turn: Turn, name: str, task: payloads.TaskAdd) -> str:
+    return wrong_with(name, task, turn.state.limits.max_lease_ttl_s)
 
 
 def _known(turn: Turn, conn: int, event: Event) -> Task | None:
@@ -125,7 +91,7 @@ def decide_edit(turn: Turn, conn: int, event: Event, tied: bool) -> None:
 def _edit_in(turn: Turn, conn: int, event: Event, fields: dict[str, Any]) -> None:
     added = addition(fields)
     name = event.task_id or ""
-    wrong = added if isinstance(added, str) else _wrong_with(turn.state, name, added)
+    wrong = added if isinstance(added, str) else _wrong_in(turn, name, added)
     if isinstance(added, str) or wrong:
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, wrong)
     if name in turn.state.tasks:
@@ -146,7 +112,7 @@ def _edit_out(turn: Turn, conn: int, event: Event, task: Task) -> None:
 
 def _edit(turn: Turn, conn: int, event: Event, task: Task, changes: dict[str, Any]) -> None:
     added = as_added(changes)
-    wrong = wrong_with_edit(changes) or (added if isinstance(added, str) else _wrong_with(turn.state, task.id, added))
+    wrong = wrong_with_edit(changes) or (added if isinstance(added, str) else _wrong_in(turn, task.id, added))
     if isinstance(added, str) or wrong:
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, wrong)
     if "depends_on" in changes and closes_cycle(turn.state, task.id, added.depends_on):

@@ -1,7 +1,7 @@
 """Path reservations: whether two git-style globs can match a common path, and an index of those in force."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 _ANY_DEPTH = "**"
@@ -38,7 +38,8 @@ def _tokens(segment: str) -> tuple[str, ...]:
             found.append(segment[i : end + 1])
             i = end + 1
             continue
-        found.append(char if char in "*?" else "=" + char)
+        if char != "*" or found[-1:] != ["*"]:
+            found.append(char if char in "*?" else "=" + char)
         i += 1
     return tuple(found)
 
@@ -75,54 +76,48 @@ def _can_agree(a: str, b: str) -> bool:
     return not_a or not_b or any(x[0] <= y[1] and y[0] <= x[1] for x in ranges_a for y in ranges_b)
 
 
+def _meet(left: tuple[str, ...], right: tuple[str, ...], star: str, agree: Callable[[str, str], bool]) -> bool:
+    """Whether one sequence can match both. star: the token that matches any number of anything.
+
+    All states of `left` at once, a bit each (bit i: its first i tokens are used up), taken through `right` token by
+    token: O(len(right)) operations on numbers of len(left) bits, and `agree` once for each pair of different tokens.
+    """
+    end = 1 << len(left)
+    where: dict[str, int] = {}
+    for index, token in enumerate(left):
+        where[token] = where.get(token, 0) | 1 << index
+    stars = where.pop(star, 0)
+    agreeing: dict[str, int] = {}
+    states = _past_stars(1, stars)
+    for token in right:
+        if token == star:
+            states = (end << 1) - (states & -states)  # from the lowest on, all
+        else:
+            if token not in agreeing:
+                agreeing[token] = sum(bits for other, bits in where.items() if agree(other, token))
+            states = _past_stars((states & agreeing[token]) << 1 | states & stars, stars)
+        if not states:
+            return False
+    return bool(states & end)
+
+
+def _past_stars(states: int, stars: int) -> int:
+    """A star may match nothing. No two of them stand side by side."""
+    return states | (states & stars) << 1
+
+
 @lru_cache(maxsize=65_536)
 def _segments_meet(a: str, b: str) -> bool:
     """Whether one path segment can match both."""
     if not _MAGIC.intersection(a) and not _MAGIC.intersection(b) and "\\" not in a + b:
         return a == b
-    left, right = _tokens(a), _tokens(b)
-    reach = {(0, 0)}
-    todo = [(0, 0)]
-    while todo:
-        i, j = todo.pop()
-        if i == len(left) and j == len(right):
-            return True
-        steps = []
-        if i < len(left) and left[i] == "*":
-            steps += [(i + 1, j), (i, j + 1)] if j < len(right) else [(i + 1, j)]
-        if j < len(right) and right[j] == "*":
-            steps += [(i, j + 1), (i + 1, j)] if i < len(left) else [(i, j + 1)]
-        if i < len(left) and j < len(right) and "*" not in (left[i], right[j]) and _can_agree(left[i], right[j]):
-            steps.append((i + 1, j + 1))
-        fresh = [step for step in steps if step not in reach]
-        reach.update(fresh)
-        todo += fresh
-    return False
+    return _meet(_tokens(a), _tokens(b), "*", _can_agree)
 
 
 @lru_cache(maxsize=65_536)
 def patterns_meet(a: str, b: str) -> bool:
-    """Whether some path is covered by both patterns. O(len(a) * len(b)) in segments."""
-    left, right = segments_of(a), segments_of(b)
-    reach = {(0, 0)}
-    todo = [(0, 0)]
-    while todo:
-        i, j = todo.pop()
-        if i == len(left) and j == len(right):
-            return True
-        deep_left = i < len(left) and left[i] == _ANY_DEPTH
-        deep_right = j < len(right) and right[j] == _ANY_DEPTH
-        steps = []
-        if deep_left:
-            steps += [(i + 1, j), (i, j + 1)] if j < len(right) else [(i + 1, j)]
-        if deep_right:
-            steps += [(i, j + 1), (i + 1, j)] if i < len(left) else [(i, j + 1)]
-        if i < len(left) and j < len(right) and not deep_left and not deep_right and _segments_meet(left[i], right[j]):
-            steps.append((i + 1, j + 1))
-        fresh = [step for step in steps if step not in reach]
-        reach.update(fresh)
-        todo += fresh
-    return False
+    """Whether some path is covered by both patterns."""
+    return _meet(segments_of(a), segments_of(b), _ANY_DEPTH, _segments_meet)
 
 
 class _Node:

@@ -6,6 +6,8 @@ import msgspec
 
 MAX_DETAILS = 8_192
 MAX_PATHS = 256
+MAX_PATTERN = 1024
+"""Characters of one path pattern."""
 MAX_REFERENCES = 256
 
 

@@ -125,6 +125,11 @@ class FakeCore:
 
     def add_tasks(self, tasks: list[Any]) -> None: ...
 
+    def check_tasks(self, config: Config) -> None: ...
+
+    def changed_tasks(self, config: Config) -> dict[str, str]:
+        return {}
+
     def send(self, conn: int, body: bytes) -> None:
         payload = decode_event(body).payload
         self.answers[payload["ack_for_event_id"]] = payload

@@ -87,6 +87,30 @@ def test_a_problem_points_at_its_value(tmp_path: Path, text: str, line: int, col
     assert problems(tmp_path, text)[0][:2] == (line, column)
 
 
+@pytest.mark.parametrize(
+    ("task", "what"),
+    [
+        ("paths: [src, '']", "at most 256 patterns of 1 to 1024 characters"),
+        (f"paths: [{'x' * 1025}]", "at most 256 patterns of 1 to 1024 characters"),
+        ("lease_ttl: 2h", "more than 0, at most 3600 (coordinator.max_lease_ttl)"),
+        (f"depends_on: {[f't{n}' for n in range(257)]}", "at most 256 names"),
+    ],
+)
+def test_what_the_coordinator_would_refuse_of_a_task_is_refused_at_its_value(
+    tmp_path: Path, task: str, what: str
+) -> None:
+    before, key = "  - {id: a, ", task.partition(":")[0]
+    found = problems(tmp_path, f"version: 1\ntasks:\n{before}{task}}}\n")
+    place = 3, len(f"{before}{key}: ") + 1
+    assert [at for *at, text in found if f"tasks.a.{key}: {what}" in text] == [list(place)]
+
+
+def test_a_longer_lease_is_allowed_where_the_coordinator_allows_it(tmp_path: Path) -> None:
+    text = "version: 1\ncoordinator: {max_lease_ttl: 2h}\ntasks:\n  - {id: a, lease_ttl: 2h}\n"
+    (tmp_path / "kortana.yaml").write_text(text)
+    assert load_config(tmp_path / "kortana.yaml", {}).tasks[0].lease_ttl == 7200
+
+
 def test_a_tag_that_makes_objects_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, "version: 1\nproject: !!python/object/apply:os.system ['true']\n")
 

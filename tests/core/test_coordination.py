@@ -348,3 +348,9 @@ def test_a_checkpoint_brings_the_whole_state_back(core):
     rest = rest_of(core.state)
     found = Checkpoint(**msgspec.structs.asdict(rest), tasks=dict(core.state.tasks))
     assert canonical(restore(found)) == canonical(core.state)
+
+
+def test_a_pattern_of_unreasonable_length_is_refused(core):
+    for path in ("", "x" * 1025):
+        assert core.add("t", paths=[path])["reason"] == "bad_payload"
+    assert core.add("t", paths=["x" * 1024])["accepted"]

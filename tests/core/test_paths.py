@@ -56,3 +56,21 @@ def test_two_patterns_meet_where_a_common_path_exists(first: str, second: str) -
 def test_git_style_globs(first: str, second: str, meet: bool) -> None:
     assert patterns_meet(first, second) is meet
     assert patterns_meet(second, first) is meet
+
+
+LONG = 5_000
+HARD = {
+    "many wildcards in a name": ("d/" + "*a" * LONG + "x", "d/" + "*b" * LONG + "y", False),
+    "many wildcards, and a path for both": ("d/" + "*a" * LONG, "d/" + "*b" * LONG + "a", True),
+    "any depth, again and again": ("d/" + "**/a*/" * LONG + "[x]", "d/" + "**/*b/" * LONG + "y", True),
+    "deep": ("d/" + "*/" * LONG + "x", "d" + "/?" * LONG, True),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", HARD)
+def test_patterns_that_are_hard_to_compare_take_no_longer_for_it(name: str) -> None:
+    """State by state, two of them would take minutes and gigabytes."""
+    first, second, meet = HARD[name]
+    assert patterns_meet(first, second) is meet
+    assert patterns_meet(second, first) is meet

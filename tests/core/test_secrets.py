@@ -34,7 +34,7 @@ def test_a_secret_is_masked_alone_and_within_a_record(name: str) -> None:
     assert masker.value(record) == {**record, "output": [{"text": masked, "at": 1.5}]}
 
 
-@given(st.text(alphabet=st.sampled_from('apitokensecrdlvbg_-=:"\' /@.xyJAKIz0123456789'), max_size=80))
+@given(st.text(alphabet=st.sampled_from("apitokensecrdlvbg_-=:\"' /@.xyJAKIz0123456789"), max_size=80))
 def test_the_hints_leave_no_rule_out(text: str) -> None:
     expected = text
     for _, pattern, stand_in in _RULES:
@@ -50,7 +50,21 @@ LONG = 1 << 20
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "unit", ["a-", "a", "sk-a ", "x://y", "://", "eyJaaaaaaaa.", "eyJaaaaaaaa-", "token ", "token", "token=", "secret-", "bearer "]
+    "unit",
+    [
+        "a-",
+        "a",
+        "sk-a ",
+        "x://y",
+        "://",
+        "eyJaaaaaaaa.",
+        "eyJaaaaaaaa-",
+        "token ",
+        "token",
+        "token=",
+        "secret-",
+        "bearer ",
+    ],
 )
 def test_the_time_for_a_text_grows_no_faster_than_its_length(unit: str) -> None:
     """A quadratic rule would take hours."""

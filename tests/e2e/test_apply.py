@@ -48,6 +48,33 @@ def test_apply_changes_what_has_changed_and_nothing_else(project: Project) -> No
     project.call("replay", "--verify")
 
 
+def test_a_task_that_is_there_already_stays_as_it_is_and_a_person_is_told(project: Project) -> None:
+    project.write({"workers": {}, "tasks": [{"id": "t", "title": "old"}, {"id": "same"}]})
+    project.up()
+    project.write({"workers": {}, "tasks": [{"id": "t", "title": "new", "run": "true"}, {"id": "same"}]})
+    steps = [step for step in project.json("apply")["plan"] if step["kind"] == "task"]
+    assert [(step["action"], step["name"]) for step in steps] == [("keep", "t")]
+    assert steps[0]["what"].startswith("title, run differs: ") and "kortana tasks rm" in steps[0]["what"]
+    project.down()
+    assert project.task("t")["title"] == "old"
+    told = [event["note"] for event in project.supervision("recovery_note")] if project.up() else []
+    assert len(told) == 1 and told[0].startswith("tasks.t: title, run is other in kortana.yaml")
+
+
+def test_tasks_that_close_a_circle_with_those_that_are_there_are_refused(project: Project) -> None:
+    project.write({"workers": {}})
+    project.up()
+    project.call("tasks", "add", "there", "--depends-on", "declared")
+    project.write({"workers": {}, "tasks": [{"id": "there"}, {"id": "declared", "depends_on": ["there"]}]})
+    refused = project.call("apply", expect=2)
+    assert "tasks.declared.depends_on" in refused.stderr and "would depend on itself" in refused.stderr
+    project.down()
+    refused = project.call("up", expect=2)
+    assert "tasks.declared.depends_on" in refused.stderr and "nothing was started" in refused.stderr
+    assert "tasks.declared.depends_on" in project.call("up", "-d", expect=2).stderr
+    assert project.task_counts() == {"pending": 1}
+
+
 def test_apply_of_a_broken_file_changes_nothing(project: Project) -> None:
     project.write({"workers": {"a": SLEEPER}})
     project.up()
