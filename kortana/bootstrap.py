@@ -138,6 +138,7 @@ class Tree:
             self._console.close()
         self._log.write("down", code=code)
         lock.release()
+        self._main.release_signals()
         return code
 
     def summary(self) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Tells whoever watches `kortana up` what happens, as plain lines, and keeps one live line on a terminal."""
 
+import contextlib
 import queue
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from kortana.processes.outlet import Outlet
 from kortana.protocol import event as ev
 from kortana.protocol.event import Record
 
 MAX_WAITING = 1000
 LIVE_INTERVAL_S = 0.2
+PATIENCE_S = 0.2
+"""A reader that takes nothing for so long holds the end of Kortana up no longer."""
 
 
 def describe(record: Record) -> str | None:
@@ -60,6 +63,8 @@ class Console:
         self._live, self._progress = live, progress
         self._queue: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
         self._lost = 0
+        self._out = Outlet(1)
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self._thread.start()
 
@@ -77,8 +82,10 @@ class Console:
             self._lost += 1
 
     def close(self) -> None:
-        """Writes what waits, and ends."""
-        self._queue.put(None)
+        """Writes what waits, as far as somebody reads it, and ends."""
+        self._closing = True
+        with contextlib.suppress(queue.Full):  # then it is not this that the thread waits for
+            self._queue.put_nowait(None)
         self._thread.join(5.0)
 
     def _run(self) -> None:
@@ -90,7 +97,7 @@ class Console:
                 line = self._queue.get(timeout=LIVE_INTERVAL_S if self._live else None)
             except queue.Empty:
                 line = ""
-            if line is None:
+            if line is None or (self._closing and self._queue.empty()):
                 self._write(clear)
                 return
             text = f"{clear}{self._head}{line}\n" if line else clear
@@ -100,11 +107,13 @@ class Console:
             if self._live and (self._queue.empty() or time.monotonic() - drawn_at > LIVE_INTERVAL_S):
                 text += self._progress()[: shutil.get_terminal_size().columns - 1]
                 drawn_at = time.monotonic()
-            self._write(text)
+            if not self._write(text):
+                return
 
-    def _write(self, text: str) -> None:
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            pass
+    def _write(self, text: str) -> bool:
+        """False where it is time to end, and nobody reads."""
+        rest = text.encode("utf-8", "replace")
+        while rest := self._out.put(rest, PATIENCE_S):
+            if self._closing:
+                return False
+        return True

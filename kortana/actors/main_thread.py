@@ -34,8 +34,14 @@ class MainThread:
             self._orders.put(("signal", number))
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, on_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
+                signal.signal(number, on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: self._orders.put(("child", 0)))
+
+    def release_signals(self) -> None:
+        """There is nothing to be ended any more but this process, which may have to wait for its reader."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def serve(self, supervisor: Any, reopen_launcher: Callable[[], None]) -> int:
         """Until the tree has finished, or a second signal came. Gives the exit code."""
@@ -53,10 +59,10 @@ class MainThread:
                     self._say("killing everything")
                     return 1
                 name = signal.Signals(value).name
-                self._say(f"{name}: stopping the workers; once more kills them")
                 self._notifier.tell("STOPPING=1", f"STATUS={name}: stopping the workers")
                 with suppress(pykka.ActorDeadError):  # then the end of it all is on its way already
                     supervisor.tell(ShutDown(name, 0))
+                self._say(f"{name}: stopping the workers; once more kills them")
             elif order == "launcher":
                 reopen_launcher()
             else:

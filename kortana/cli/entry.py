@@ -1,10 +1,23 @@
 """Where the `kortana` command begins. `kortana agent` and `kortana mcp` take short cuts that load next to nothing."""
 
+import os
 import sys
+
+
+def _open_streams() -> None:
+    """Who was started with a standard stream closed gets /dev/null for it: else the next file that is opened, the
+    journal perhaps, would take its number, and what is printed would go there."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it got the lowest number that is free
+            setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    _open_streams()
     if len(sys.argv) > 1 and sys.argv[1] == "agent":
         from kortana.cli.agent import agent_main
 

@@ -15,6 +15,8 @@ from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
+HEARD_S = 0.2
+"""So long is waited for who has stopped reading stderr."""
 
 
 @click.command()
@@ -47,6 +49,7 @@ def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
     from kortana.adapters.files.segments import JournalDamageError
     from kortana.bootstrap import Options, Tree
     from kortana.processes.lock import FolderLock, HeldError
+    from kortana.processes.outlet import Outlet
 
     layout, status = project.layout, _status_pipe()
     try:
@@ -62,7 +65,12 @@ def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
     live = exit_when_done and sys.stdout.isatty() and not as_json
     show = not detached and not as_json
     options = Options(show, live, show and colour_wanted(sys.stdout), exit_when_done)
-    tree = Tree(project.config, layout, options, lambda text: print(f"kortana: {text}", file=sys.stderr, flush=True))
+    errors = Outlet(2)
+
+    def say(text: str) -> None:
+        errors.put(f"kortana: {text}\n".encode(), HEARD_S)
+
+    tree = Tree(project.config, layout, options, say)
     try:
         code = tree.run(lock, lambda supervisor: _tell_up(status))
     except JournalDamageError as error:

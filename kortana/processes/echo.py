@@ -1,25 +1,14 @@
 """Shows the workers' output to whoever watches `kortana up`: `name | line`, never waiting for a slow terminal."""
 
-import os
 import select
-import stat
 from collections.abc import Callable
 
 from kortana.processes.loop import Loop
 from kortana.processes.messages import LauncherOptions
+from kortana.processes.outlet import Outlet
 
 MAX_WAITING = 1 << 20
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
-
-
-def _own_stdout() -> int:
-    """Standard output under a descriptor that does not block, without changing the one that others share."""
-    if not stat.S_ISREG(os.fstat(1).st_mode):
-        try:
-            return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        except OSError:
-            pass
-    return os.dup(1)
 
 
 class Echo:
@@ -27,7 +16,7 @@ class Echo:
 
     def __init__(self, options: LauncherOptions) -> None:
         self._options = options
-        self._fd = _own_stdout()
+        self._out = Outlet(1)
         self._waiting = bytearray()
         self._dropped = 0
         self._epoll: select.epoll | None = None
@@ -37,7 +26,7 @@ class Echo:
     def attach(self, loop: Loop) -> None:
         """Joins the launcher's loop. A regular file cannot be waited for, and never blocks for long."""
         try:
-            loop.watch(self._fd, self._flush, 0)
+            loop.watch(self._out.fd, self._flush, 0)
         except PermissionError:
             return
         self._epoll = loop.epoll
@@ -67,7 +56,7 @@ class Echo:
     def _flush(self) -> None:
         try:
             while self._waiting:
-                del self._waiting[: os.write(self._fd, self._waiting[:65536])]
+                del self._waiting[: self._out.write(self._waiting)]
             if self._dropped:
                 self._waiting += b"kortana | %d lines not shown: they came too fast (see data/logs)\n" % self._dropped
                 self._dropped = 0
@@ -79,7 +68,7 @@ class Echo:
 
     def _arm(self, wanted: bool) -> None:
         if self._epoll is not None and wanted != self._armed:
-            self._epoll.modify(self._fd, select.EPOLLOUT if wanted else 0)
+            self._epoll.modify(self._out.fd, select.EPOLLOUT if wanted else 0)
             self._armed = wanted
 
     def finish(self) -> None:
@@ -88,4 +77,4 @@ class Echo:
             self._flush()
             if not self._waiting:
                 return
-            select.select([], [self._fd], [], 0.05)
+            select.select([], [self._out.fd], [], 0.05)
