@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from kortana.actors.admission import Gate
-from kortana.actors.applying import TAKEN_IN_ONCE, changed_tasks, check_cycles
 from kortana.actors.budget import TreeBudget
 from kortana.actors.console import Console
 from kortana.actors.core_actors import CoreActors
@@ -29,10 +28,8 @@ from kortana.actors.supervisor import SupervisorActor
 from kortana.actors.timer import TimerActor
 from kortana.actors.worker_view import Worker
 from kortana.adapters.files.crashes import CrashStore
-from kortana.adapters.files.edits import EditError, line_of
 from kortana.adapters.files.journal import FileJournal
 from kortana.adapters.files.layout import DataLayout, replace_file
-from kortana.adapters.files.recovery import recover
 from kortana.adapters.files.reserve import DiskReserve
 from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.adapters.files.supervision_log import SupervisionLog
@@ -46,23 +43,24 @@ from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
 from kortana.processes.notify import Notifier
 from kortana.processes.posix import become_subreaper
+from kortana.processes.pulse import MISSED, PULSE_S
 from kortana.processes.reaping import reap_others
 from kortana.processes.tree import Mark, is_inside
 from kortana.protocol.codec import encode_json
-from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
+from kortana.recovering import Recovery
 from kortana.transport.background_sync import BackgroundSync
 from kortana.transport.endpoint import listen, socket_path_for
 from kortana.transport.hub import ROOM_FOR_PEOPLE, Hub
-from kortana.wiring import SystemClock, edit_events, process_spec, refused_edit, task_event
+from kortana.wiring import SystemClock, process_spec, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
-TOLD = frozenset({"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "shutting_down"})
+TOLD = frozenset(
+    {"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "launcher_hung", "shutting_down"}
+)
 """What of the supervision log is told to whoever watches `kortana up`."""
 OWN_FILES = 100
 """Files that are open besides the connections."""
-SHOWN_TASKS = 5
-"""Of so many tasks that stand in kortana.yaml otherwise than in the graph `up` speaks."""
 GIL_SLICE_S = 0.001
 """A worker's actor waits no longer than this for a coordinator that computes."""
 
@@ -92,11 +90,10 @@ class Tree:
         self._crashes = CrashStore(layout.crashes)
         self._notifier = Notifier()
         self._main = MainThread(self._notifier, say)
-        self._edits: list[Event] = []
-        """What a person has changed in task_graph.json while nothing ran."""
         spec = config.journal
         self._background = BackgroundSync.open()
         self._journal = FileJournal(layout.journal, spec.durability == "fsync", spec.rotate_size, self._background)
+        self._recovery = Recovery(config, layout, self._journal, self._tell_note)
         self._mark = Mark(self._run_id)
 
     def run(self, lock: FolderLock, ready: Callable[[Any], None]) -> int:
@@ -105,21 +102,15 @@ class Tree:
         Raises JournalDamageError, EditError, TaskCycleError and OSError from the recovery, before anything is started.
         """
         self._tune()
-        unclean = leftovers.remembered_run(self._layout.processes)
-        ended = leftovers.end_leftovers(self._layout.processes)
-        if ended:
-            self._say(f"ended {ended} processes that an earlier run had left")
-            self._log.write("adopted_leftovers", ended=ended)
-        if unclean is not None:
-            self._tell_unclean(unclean, ended)
-        first = self._recover_first()
+        self._end_earlier_run()
+        first = self._recovery.first()
         become_subreaper()
         self._main.install_signals()
         self._socket = socket_path_for(self._layout.run)
         hub = Hub(listen(self._socket), self._files - OWN_FILES - ROOM_FOR_PEOPLE)
         if self._background is not None:
             hub.watch(self._background.fd, self._background.notice)
-        link = self._link = LauncherLink(self._launcher_options(), self._reports.pass_on)
+        link = self._link = LauncherLink(self._launcher_options(), self._reports.pass_on, self._on_launcher_hung)
         link.open()
         try:
             leftovers.remember(self._layout.processes, self._run_id, link.identity())
@@ -131,7 +122,8 @@ class Tree:
             self._notifier.tell("READY=1", f"STATUS={len(self._workers)} workers")
             code = self._main.serve(self._supervisor, self._reopen_launcher)
         finally:
-            link.close()
+            if not link.close():
+                self._end_run()
             hub.close()
             self._clean_up()
         if self._console is not None:
@@ -158,53 +150,25 @@ class Tree:
         sys.setswitchinterval(GIL_SLICE_S)
         self._usual_files, self._files = open_files.raise_own()
 
-    def _recover_first(self) -> tuple[State, Journal]:
-        """As `_recover`, and takes in what a person has changed in task_graph.json.
-
-        Raises EditError and TaskCycleError.
-        """
-        limits = limits_from(self._config)
-        found = recover(self._layout, self._journal, limits, with_edits=True)
-        for note in found.notes:
-            self._tell_note(note)
-        if found.edits:
-            self._edits = edit_events(found.edits, found.edits_seq, found.state.dependants)
-            refused = refused_edit(found.state, limits, self._edits)
-            if refused is not None:
-                line = line_of(self._layout.task_graph, refused[0])
-                raise EditError(self._layout.task_graph, line, f"tasks.{refused[0]}: {refused[1]}")
-        check_cycles(found.state, self._config)
-        for name, what in list(changed_tasks(found.state, self._config).items())[:SHOWN_TASKS]:
-            self._tell_note(f"tasks.{name}: {what} is other in kortana.yaml than in the graph: {TAKEN_IN_ONCE}")
-        if found.edits:
-            for event in self._edits:
-                self._tell_note(f"task_graph.json: took over the edit of {event.task_id}: {_shown(event.payload)}")
-            return self._recover()
-        self._journal.open()
-        gc.freeze()
-        return found.state, self._journal
-
-    def _tell_unclean(self, run_id: str, ended: int) -> None:
+    def _end_earlier_run(self) -> None:
+        """What it has left, and a record of its death where it has not ended by itself."""
+        unclean = leftovers.remembered_run(self._layout.processes)
+        ended = leftovers.end_leftovers(self._layout.processes)
+        if ended:
+            self._say(f"ended {ended} processes that an earlier run had left")
+            self._log.write("adopted_leftovers", ended=ended)
+        if unclean is None:
+            return
         try:
-            crash_id = record_own_death(self._crashes, self._journal.tail.events_of, run_id, ended)
+            crash_id = record_own_death(self._crashes, self._journal.tail.events_of, unclean, ended)
         except OSError as error:
             crash_id = f"lost: {error.strerror}"
-        self._log.write("supervisor_died", run_id=run_id, crash_id=crash_id)
+        self._log.write("supervisor_died", run_id=unclean, crash_id=crash_id)
         self._say(f"the last run had not ended cleanly: `kortana crashes show {crash_id}`")
 
     def _tell_note(self, note: str) -> None:
         self._say(note)
         self._log.write("recovery_note", note=note)
-
-    def _recover(self, for_writing: bool = True) -> tuple[State, Journal]:
-        journal = self._journal
-        found = recover(self._layout, journal, limits_from(self._config))
-        for note in found.notes:
-            self._tell_note(note)
-        if for_writing:
-            journal.open()
-        gc.freeze()
-        return found.state, journal
 
     def _build(self, hub: Hub, link: LauncherLink, first: tuple[State, Journal]) -> Any:
         waiting = [first]
@@ -218,9 +182,9 @@ class Tree:
             self._console = Console(self._name_width(), self._options.live, self._progress)
             watch = self._console.watch
         self._core = CoreActors(
-            lambda for_writing: waiting.pop() if waiting else self._recover(for_writing),
+            lambda for_writing: waiting.pop() if waiting else self._recovery.again(for_writing),
             FileSnapshots(self._layout, self._config.journal.keep_segments), hub, gate, clock,
-            [*self._edits, *(task_event(task) for task in self._config.tasks)], watch, self._log.write,
+            [*self._recovery.edits, *(task_event(task) for task in self._config.tasks)], watch, self._log.write,
             DiskReserve(self._layout.reserve), limits_from(self._config), task_event,
         )  # fmt: skip
         spec = self._config.supervisor
@@ -268,9 +232,18 @@ class Tree:
         names = [name for worker in self._config.workers for name in worker.replica_names()]
         return max([len("kortana"), *map(len, names)])
 
-    def _reopen_launcher(self) -> None:
+    def _on_launcher_hung(self, stacks: str) -> None:
+        waited = PULSE_S * MISSED
+        cause = f"no word from it in {waited:g} s: it is killed"
+        self._log_and_tell("launcher_hung", cause=cause, waited_s=waited, stacks=stacks)
+
+    def _end_run(self) -> None:
+        """Ends what a launcher that was killed has left."""
         folder = cgroup.own_folder()
         leftovers.end_run(self._run_id, folder / f"kortana-{self._run_id}" if folder else None)
+
+    def _reopen_launcher(self) -> None:
+        self._end_run()
         self._link.open()
         leftovers.remember(self._layout.processes, self._run_id, self._link.identity())
         self._supervisor.tell(LauncherBack())
@@ -301,10 +274,3 @@ class Tree:
             f"{counts.get('completed', 0)}/{total} done, {counts.get('in_progress', 0)} running, "
             f"{counts.get('blocked', 0)} blocked, {counts.get('failed', 0)} failed, {seconds} s"
         )
-
-
-def _shown(edit: dict[str, Any]) -> str:
-    """An edit in one line."""
-    if edit.get("set") is not None:
-        return ", ".join(f"{name} = {encode_json(value).decode()[:80]}" for name, value in edit["set"].items())
-    return "removed" if edit.get("remove") else "added"

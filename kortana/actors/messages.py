@@ -6,7 +6,7 @@ import msgspec
 
 from kortana.core.commands import Command
 from kortana.ports import Snapshot
-from kortana.processes.messages import FromLauncher
+from kortana.processes.messages import OfWorker
 from kortana.protocol.event import Event, Record
 
 
@@ -112,7 +112,7 @@ class ScheduleRestart(Message, frozen=True):
 class Report(Message, frozen=True):
     """What the launcher has told of this worker."""
 
-    message: FromLauncher
+    message: OfWorker
 
 
 class LauncherGone(Message, frozen=True):
@@ -236,7 +236,7 @@ class AllTasksDone(Message, frozen=True):
 class LauncherReported(Message, frozen=True):
     """From the launcher's link; None: the launcher is gone."""
 
-    message: FromLauncher | None
+    message: OfWorker | None
 
 
 # to the timer

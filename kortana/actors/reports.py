@@ -5,7 +5,7 @@ from typing import Any
 import pykka
 
 from kortana.actors.messages import LauncherReported, Report
-from kortana.processes.messages import FromLauncher
+from kortana.processes.messages import OfWorker
 
 
 class Reports:
@@ -21,7 +21,7 @@ class Reports:
     def forget(self, worker: str) -> None:
         self._actors.pop(worker, None)
 
-    def pass_on(self, message: FromLauncher | None) -> None:
+    def pass_on(self, message: OfWorker | None) -> None:
         """None, that the launcher is gone, is for the supervisor."""
         actor = self._actors.get(message.worker) if message is not None else self.supervisor
         if actor is None:

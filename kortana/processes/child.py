@@ -1,5 +1,6 @@
 """From fork to the worker's own code: what a child does before it is the worker. Runs in the child."""
 
+import faulthandler
 import fcntl
 import os
 import signal
@@ -28,6 +29,7 @@ Runner = Callable[[str], None]
 
 def heed_signals() -> None:
     """Every signal does what it does by default, whatever the launcher had made of it."""
+    faulthandler.unregister(evidence.STACKS_SIGNAL)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
         signal.signal(number, signal.SIG_DFL)

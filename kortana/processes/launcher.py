@@ -3,6 +3,7 @@
 It knows nothing of restarts, leases or readiness: it starts, captures, signals, reaps and reports.
 """
 
+import faulthandler
 import gc
 import importlib
 import os
@@ -103,6 +104,8 @@ class Launcher:
                     child.signal(evidence.STACKS_SIGNAL, alone=True)
             case messages.KillTree(worker=worker, incarnation=incarnation):
                 self._kill((worker, incarnation))
+            case messages.Ping():
+                self._tell(messages.Pong())
             case messages.Exit():
                 self._running = False
 
@@ -279,9 +282,13 @@ class Launcher:
             self._echo.finish()
 
 
-def launcher_main(control: Connection, options: messages.LauncherOptions) -> None:
-    """The entry of the launcher process. Loads what Python workers need first, so that they start warm."""
+def launcher_main(control: Connection, stacks: Connection, options: messages.LauncherOptions) -> None:
+    """The entry of the launcher process. Loads what Python workers need first, so that they start warm.
+
+    stacks: gets this process's own stacks when it is asked for them by a signal, even while it hangs.
+    """
     os.setpgid(0, 0)
+    faulthandler.register(evidence.STACKS_SIGNAL, stacks.fileno())
     module, _, name = options.runner.partition(":")
     runner = getattr(importlib.import_module(module), name)
     try:

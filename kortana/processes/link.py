@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import select
 import signal
 import threading
 from collections.abc import Callable
@@ -13,17 +14,19 @@ from kortana.ports import ProcessSpec
 from kortana.processes import messages
 from kortana.processes.launcher import launcher_main
 from kortana.processes.posix import start_ticks
+from kortana.processes.pulse import PATIENCE_S, Pulse
 
-Listener = Callable[[messages.FromLauncher | None], None]
+Listener = Callable[[messages.OfWorker | None], None]
 """Is told each report, and None when the launcher itself is gone."""
 
 
 class LauncherLink:
     """One launcher process. Orders may come from any thread; reports are told on the link's own thread."""
 
-    def __init__(self, options: messages.LauncherOptions, listener: Listener) -> None:
+    def __init__(self, options: messages.LauncherOptions, listener: Listener, hung: Callable[[str], None]) -> None:
+        """hung: is told the stacks of a launcher that does not answer, where it gives them; it is killed then."""
         self._options = options
-        self._listener = listener
+        self._listener, self._hung = listener, hung
         self._lock = threading.Lock()
         self._control: Connection | None = None
         self._process: Any = None
@@ -33,14 +36,17 @@ class LauncherLink:
         """Starts the launcher. From the main thread only: it is tied to the thread that forks it."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
+        stacks, their_stacks = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=launcher_main, args=(theirs, self._options), name="kortana-launcher", daemon=False
+            target=launcher_main, args=(theirs, their_stacks, self._options), name="kortana-launcher", daemon=False
         )
         self._process.start()
         theirs.close()
+        their_stacks.close()
         _stop_resource_tracker()
         self._control = ours
-        self._thread = threading.Thread(target=self._listen, args=(ours,), name="launcher-link", daemon=True)
+        pulse = Pulse(ours, stacks, self.pid, lambda: self._say_now(messages.Ping()))
+        self._thread = threading.Thread(target=self._listen, args=(ours, pulse), name="launcher-link", daemon=True)
         self._thread.start()
 
     @property
@@ -72,33 +78,52 @@ class LauncherLink:
     def kill_tree(self, worker: str, incarnation: int) -> None:
         self._send(messages.KillTree(worker, incarnation))
 
-    def close(self, timeout_s: float = 10.0) -> None:
-        """Ends the launcher and with it every worker; kills it where it does not go in time."""
-        self._send(messages.Exit())
-        if self._thread is not None and self._thread is not threading.current_thread():
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Ends the launcher and with it every worker. False where it did not go in time, and was killed."""
+        went = self._say_now(messages.Exit())
+        if went and self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+            went = not self._thread.is_alive()
         try:
             os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+        return went
 
     def _send(self, message: messages.ToLauncher) -> None:
-        """A launcher that is gone has told so already: the order is moot."""
+        """A launcher that is gone has told so already: the order is moot. One that hangs is killed in time."""
         with self._lock:
-            if self._control is None:
-                return
-            try:
-                self._control.send_bytes(messages.encode(message))
-            except OSError:
-                pass
+            self._say(message)
 
-    def _listen(self, control: Connection) -> None:
-        while True:
-            try:
-                data = control.recv_bytes(messages.MAX_MESSAGE)
-            except (EOFError, OSError):
-                break
-            self._listener(messages.decode_from_launcher(data))
+    def _say_now(self, message: messages.ToLauncher) -> bool:
+        """False where that would wait for a launcher that reads nothing."""
+        if not self._lock.acquire(timeout=PATIENCE_S):
+            return False
+        try:
+            if self._control is not None and not select.select([], [self._control], [], 0)[1]:
+                return False
+            self._say(message)
+            return True
+        finally:
+            self._lock.release()
+
+    def _say(self, message: messages.ToLauncher) -> None:
+        if self._control is None:
+            return
+        try:
+            self._control.send_bytes(messages.encode(message))
+        except OSError:
+            pass
+
+    def _listen(self, control: Connection, pulse: Pulse) -> None:
+        while (data := pulse.next()) is not None:
+            message = messages.decode_from_launcher(data)
+            if not isinstance(message, messages.Pong):
+                self._listener(message)
+        if pulse.is_hung:
+            self._hung(pulse.take_stacks())
+            os.kill(self.pid, signal.SIGKILL)
+        pulse.close()
         with self._lock:
             self._control = None
             control.close()

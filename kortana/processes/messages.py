@@ -68,6 +68,14 @@ class KillTree(_OfIncarnation, frozen=True):
     pass
 
 
+class Ping(_Message, frozen=True):
+    """Say that you are alive."""
+
+
+class Pong(_Message, frozen=True):
+    """The answer to Ping."""
+
+
 class Exit(_Message, frozen=True):
     """End everything and go."""
 
@@ -108,8 +116,9 @@ class LauncherOptions(msgspec.Struct, frozen=True):
     """`module:callable` that runs a Python worker; loaded once, before any is forked."""
 
 
-ToLauncher = Start | Release | Discard | Signal | AskStacks | KillTree | Exit
-FromLauncher = Started | StartFailed | LogMatched | Exited | NotRunning
+OfWorker = Started | StartFailed | LogMatched | Exited | NotRunning
+ToLauncher = Start | Release | Discard | Signal | AskStacks | KillTree | Ping | Exit
+FromLauncher = OfWorker | Pong
 
 encode = msgspec.json.encode
 decode_to_launcher = msgspec.json.Decoder(ToLauncher).decode

@@ -32,7 +32,7 @@ from kortana.actors.worker_process import LIVE
 from kortana.actors.worker_view import Worker
 from kortana.config.spec import BackoffSpec, Config, SupervisorSpec, WorkerSpec
 from kortana.ports import ProcessExit, ProcessSpec
-from kortana.processes.messages import Exited, FromLauncher, NotRunning, Started, StartFailed
+from kortana.processes.messages import Exited, NotRunning, OfWorker, Started, StartFailed
 from kortana.protocol.calls import read_args
 from kortana.protocol.codec import decode_event
 from kortana.protocol.event import Event
@@ -365,7 +365,7 @@ def test_a_report_for_a_dead_actor_goes_by_the_supervisor() -> None:
     reports, boss = Reports(), Told()
     reports.supervisor = boss
     reports.enlist("w", _Dead())
-    message: FromLauncher = NotRunning("w", 1)
+    message: OfWorker = NotRunning("w", 1)
     for each in (message, NotRunning("nobody", 1), None):
         reports.pass_on(each)
     assert boss.messages == [LauncherReported(message), LauncherReported(None)]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.bench import Bench
 from tests.e2e.project import Project
 
 
@@ -12,3 +13,10 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made = Project(tmp_path)
     yield made
     made.clean_up()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.link.close()
