@@ -15,6 +15,7 @@ from kortana.actors.messages import (
     DeadlineDue,
     Decide,
     FlushSnapshots,
+    HearAll,
     InboundReady,
     Inspect,
     RelayInbound,
@@ -111,6 +112,8 @@ class CoordinatorActor(pykka.ThreadingActor):
                 self._run([command])
             case RelayInbound():
                 self._on_relay(message)
+            case HearAll():
+                self.inbox.when_all_is_heard(message)
             case DeadlineDue():
                 self._run([])
             case SnapshotWritten(seconds=seconds):

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.config.spec import WorkerSpec
 
 
@@ -50,5 +51,7 @@ def worker_environment(
         KORTANA_INCARNATION=str(incarnation),
         KORTANA_RUN=run_id,
     )
+    if spec.liveness.heartbeat_timeout > 0:
+        found[TIMEOUT_VARIABLE] = f"{spec.liveness.heartbeat_timeout:g}"
     found.setdefault("PYTHONUNBUFFERED", "1")
     return found

@@ -5,11 +5,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
+from pykka import ActorDeadError
 from pykka._envelope import Envelope
 
-from kortana.actors.messages import DeadlineDue, InboundReady
+from kortana.actors.messages import DeadlineDue, HearAll, InboundReady
 from kortana.transport.hub import Hub
 
 
@@ -44,6 +46,7 @@ class HubInbox:
         self.deadline: float | None = None
         """When `get` gives DeadlineDue, monotonic."""
         self._was_told = False
+        self._askers: deque[tuple[float, HearAll]] = deque()
 
     @property
     def looked_at(self) -> float:
@@ -56,6 +59,10 @@ class HubInbox:
 
     def empty(self) -> bool:
         return not self._told
+
+    def when_all_is_heard(self, asked: HearAll) -> None:
+        """Answers when the actor has handled whatever has come in until now."""
+        self._askers.append((time.monotonic(), asked))
 
     def board(self, rider: Rider) -> Callable[[], None]:
         """Before the first `get`. Gives what to call when the rider has been told something."""
@@ -71,6 +78,8 @@ class HubInbox:
         while True:
             if self._rider is not None:
                 self._rider.ride()
+            if self._askers:
+                self._answer_askers()
             if self._told and not (self._was_told and self._is_due()):
                 self._was_told = True
                 return self._told.popleft()
@@ -85,12 +94,18 @@ class HubInbox:
                 self.deadline = None
                 return Envelope(DeadlineDue())
 
+    def _answer_askers(self) -> None:
+        while self._askers and self._askers[0][0] <= self.looked_at:
+            _, asked = self._askers.popleft()
+            with suppress(ActorDeadError):
+                asked.to.tell(asked.answer)
+
     def _is_due(self) -> bool:
         """What people tell must not keep the sockets from being read when a lease is about to end."""
         return self.listening and self.deadline is not None and time.monotonic() >= self.deadline
 
     def _patience(self) -> float | None:
-        if self._told:
+        if self._told or self._askers:
             return 0.0
         return None if self.deadline is None else max(self.deadline - time.monotonic(), 0.0)
 

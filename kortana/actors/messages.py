@@ -129,6 +129,13 @@ class TakeOver(Message, frozen=True):
     error: str
 
 
+class AllHeard(Message, frozen=True):
+    """All that had been said when that alarm rang has been heard: what is late now is late."""
+
+    alarm: str
+    incarnation: int
+
+
 class ProbeSucceeded(Message, frozen=True):
     """A readiness probe had its answer."""
 
@@ -158,6 +165,14 @@ class Alarm(Message, frozen=True):
 
     name: str
     token: int
+
+
+# to the coordinator, from workers
+class HearAll(Message, frozen=True):
+    """Answered with `answer` once everything has been read that anybody had said before this was asked."""
+
+    to: Any
+    answer: Any
 
 
 # to the supervisor

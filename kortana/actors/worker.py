@@ -9,8 +9,10 @@ from kortana.actors.budget import Restarts
 from kortana.actors.messages import (
     AgentSaidHello,
     Alarm,
+    AllHeard,
     Decide,
     GaveUp,
+    HearAll,
     LauncherBack,
     LauncherGone,
     PeerChanged,
@@ -31,6 +33,9 @@ from kortana.core.commands import AgentDown
 from kortana.core.restart import classify, verdict
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
+
+ASK_AGAIN_S = 5.0
+"""A coordinator that is being restarted has forgotten who asked."""
 
 
 class WorkerActor(ProcessOwner):
@@ -60,6 +65,10 @@ class WorkerActor(ProcessOwner):
                 self._on_peer(name, reached)
             case Alarm(name=name):
                 if self._alarms.take(message):
+                    self._ask_around(name) if name in _OF_SILENCE else _ALARMS[name](self)
+            case AllHeard(alarm=name, incarnation=incarnation):
+                if incarnation == self.view.incarnation and self._alarms.is_set(name):
+                    self._alarms.cancel(name)
                     _ALARMS[name](self)
             case TakeOver(error=error):
                 self._take_over(error)
@@ -72,6 +81,11 @@ class WorkerActor(ProcessOwner):
                 if self.view.state == "backoff":
                     self._launch("launcher")
         return True
+
+    def _ask_around(self, alarm: str) -> None:
+        """It may have spoken, and not have been heard: while Kortana stood still (Ctrl-Z), or waited for the disk."""
+        self._alarms.set(alarm, ASK_AGAIN_S)
+        self._is.tell_coordinator(HearAll(self.actor_ref, AllHeard(alarm, self.view.incarnation)))
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
         self._alarms.cancel_all()
@@ -260,6 +274,8 @@ class WorkerActor(ProcessOwner):
             self._launch("config")
 
 
+_OF_SILENCE = frozenset({"ready", "liveness", "progress"})
+"""Alarms that mean that nothing has been heard."""
 _ALARMS: dict[str, Callable[[WorkerActor], None]] = {
     "ready": WorkerActor._on_ready_late,
     "healthy": WorkerActor._on_healthy,

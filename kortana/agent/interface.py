@@ -11,6 +11,7 @@ import msgspec
 
 from kortana.agent.answers import Answer, ClaimDenied, Task
 from kortana.agent.inbox import Inbox
+from kortana.agent.pace import renew_every_s
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
@@ -245,11 +246,11 @@ class AgentInterface:
 
     @contextmanager
     def renewing(self, task: Task) -> Iterator[None]:
-        """Renews the lease of a task in the background, three times in its TTL; a refusal sets `task.lost`."""
+        """Renews the lease of a task in the background, as often as `pace` says; a refusal sets `task.lost`."""
         done = threading.Event()
 
         def renew() -> None:
-            while not done.wait(task.ttl_s / 3):
+            while not done.wait(renew_every_s(task.ttl_s)):
                 try:
                     if not self.heartbeat(task.id):
                         task.lose()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
+from kortana.agent.pace import renew_every_s, sign_of_life_every_s
 from kortana.mcp.tools import NEXT_STEPS, ToolError
 from kortana.protocol import event as ev
 from kortana.protocol.codec import encode_json
@@ -42,6 +43,10 @@ class Session:
         self._changed = threading.Event()
         self._closed = False
         self._renewer: threading.Thread | None = None
+        inside = name == os.environ.get("KORTANA_AGENT") and "KORTANA_TASK" not in os.environ
+        self._sign_s = sign_of_life_every_s() if inside else None
+        """So often it speaks where it holds nothing: a supervised command has no other voice. In a task it has: the
+        adapter that runs it, which this must not cover up for."""
 
     def agent(self) -> AgentInterface:
         with self._lock:
@@ -50,6 +55,8 @@ class Session:
                 self._agent = AgentInterface(
                     self.name, None if inside else self._root or os.getcwd(), tie_leases=True, patience_s=PATIENCE_S
                 )
+                if self._sign_s is not None:
+                    self._begin_to_renew()
             return self._agent
 
     def close(self) -> None:
@@ -125,9 +132,7 @@ class Session:
         self._held[task] = (int(lease["token"]), float(lease["ttl_s"]))
         self._changed.set()
         with self._lock:
-            if self._renewer is None:
-                self._renewer = threading.Thread(target=self._renew, name="renew", daemon=True)
-                self._renewer.start()
+            self._begin_to_renew()
 
     def let_go(self, task: str) -> None:
         self._held.pop(task, None)
@@ -136,27 +141,45 @@ class Session:
         held = self._held.get(task or "")
         return payload if held is None else {**payload, "token": held[0]}
 
+    def _begin_to_renew(self) -> None:
+        if self._renewer is None:
+            self._renewer = threading.Thread(target=self._renew, name="renew", daemon=True)
+            self._renewer.start()
+
     def _renew(self) -> None:
+        """What is claimed meanwhile puts nothing off."""
+        last = time.monotonic()
         while not self._closed:
             held = dict(self._held)
-            pause = min((ttl for _, ttl in held.values()), default=None)
-            self._changed.wait(None if pause is None else max(pause / 3, RENEW_LEAST_S))
-            if self._changed.is_set():
-                self._changed.clear()
+            pauses = [renew_every_s(ttl) for _, ttl in held.values()]
+            pause = min(pauses) if pauses else self._sign_s
+            left = None if pause is None else last + max(pause, RENEW_LEAST_S) - time.monotonic()
+            if left is None or left > 0:
+                if self._changed.wait(left):
+                    self._changed.clear()
+                    last = last if held else time.monotonic()
                 continue
+            last = time.monotonic()
+            if not held:
+                self._beat(None, {})
             for task, (token, _) in held.items():
                 if self._held.get(task, (0, 0.0))[0] == token:
                     self._renew_one(task, token)
 
     def _renew_one(self, task: str, token: int) -> None:
-        event = make_event(self.name, ev.HEARTBEAT, task_id=task, payload={"token": token})
+        reason = self._beat(task, {"token": token})
+        if reason not in ("", "unavailable", "shutting_down"):
+            self.let_go(task)
+
+    def _beat(self, task: str | None, payload: dict[str, Any]) -> str:
+        """Why the heartbeat was refused; empty where it was not, or there was no answer."""
+        event = make_event(self.name, ev.HEARTBEAT, task_id=task, payload=payload)
         try:
             answer = self.agent().request(event, 30.0)
         except (OSError, TimeoutError, Refused):
             time.sleep(RENEW_LEAST_S)
-            return
-        if not answer["accepted"] and answer["reason"] not in ("unavailable", "shutting_down"):
-            self.let_go(task)
+            return ""
+        return str(answer["reason"])
 
 
 def _refusal(answer: dict[str, Any]) -> str:

@@ -13,14 +13,9 @@ from collections.abc import Callable, Iterable
 from kortana.transport.connection import READ_BYTES, Admission, Connection, Gone, Inbound
 from kortana.transport.peer import peer_of
 from kortana.transport.sinks import Sinks
+from kortana.transport.turns import Turns
 from kortana.transport.waker import Waker
 
-FRAMES, BRIEF_FRAMES, BEHIND_FRAMES = 64, 16, 8
-"""Frames that one connection gets in a turn. Where it was not through last time: the second, if others wait for the end
-of the turn, and the third, if others speak too.
-
-Who floods waits for itself, and a turn is short: what comes from others during one waits for its end.
-"""
 MAX_UNSENT_BYTES = 4 << 20
 MAX_CONNECTIONS, MAX_OF_ONE_AGENT = 4096, 256
 ROOM_FOR_PEOPLE = 16
@@ -45,8 +40,7 @@ class Hub:
         self._want_write: list[Connection] = []
         self._broken: list[Connection] = []
         self._numbers = 0
-        self._behind: dict[int, Connection] = {}
-        """Connections with lines that have had no turn."""
+        self._turns = Turns()
         self._strangers: dict[int, Connection] = {}
         """Connections that have not said who they are, oldest first."""
         self._unwelcomed: dict[int, Connection] = {}
@@ -72,13 +66,15 @@ class Hub:
             self._waker.wait(timeout_s)
             return []
         inbound: list[Inbound] = []
-        if self._want_write or self._broken or self._behind:
+        if self._want_write or self._broken or self._turns.behind:
             timeout_s = 0.0  # told while there was no reading: its wake has been taken in
         began = time.monotonic()
         more = False
-        behind, self._behind = self._behind, {}
         speaking: list[Connection] = []
-        for key, mask in self._selector.select(timeout_s):
+        events = self._selector.select(timeout_s)
+        if not events and timeout_s:  # a process that was stopped meanwhile finds its time over, and has not looked
+            events = self._selector.select(0.0)
+        for key, mask in events:
             connection = key.data
             if type(connection) is not Connection:
                 connection()
@@ -86,37 +82,15 @@ class Hub:
                 continue
             if mask & selectors.EVENT_WRITE:
                 self._flush(connection)
-            if mask & selectors.EVENT_READ and connection.id not in behind:
+            if mask & selectors.EVENT_READ and connection.id not in self._turns.behind:
                 more = self._read(connection, inbound) or more
                 speaking.append(connection)
-        self._give_turns(speaking, behind, inbound, brief)
-        if not more and not self._behind:
+        self._turns.give(speaking, inbound, brief)
+        if not more and not self._turns.behind:
             self.looked_at = began if timeout_s == 0.0 or inbound else time.monotonic()
         if self._want_write or self._broken:
             self._settle(inbound)
         return inbound
-
-    def _give_turns(
-        self, speaking: list[Connection], behind: dict[int, Connection], inbound: list[Inbound], brief: bool
-    ) -> None:
-        most = BEHIND_FRAMES
-        if len(speaking) + len(behind) == 1:
-            most = BRIEF_FRAMES if brief else FRAMES
-        for connection in speaking:
-            self._take_lines(connection, FRAMES, inbound)
-        for connection in behind.values():
-            if connection.id in self._connections:
-                self._take_lines(connection, most, inbound)
-
-    def _take_lines(self, connection: Connection, most: int, inbound: list[Inbound]) -> None:
-        lines = connection.lines
-        for _ in range(min(most, len(lines))):
-            inbound.append(connection.take_line())
-            if connection.closing:
-                lines.clear()
-                return
-        if lines:
-            self._behind[connection.id] = connection
 
     def admit(self, connection: Connection, agent: str, admission: Admission) -> None:
         """Binds a connection to the identity that its HELLO has proved."""
@@ -290,7 +264,7 @@ class Hub:
         with self._lock:
             self._connections.pop(connection.id, None)
             self._strangers.pop(connection.id, None)
-            self._behind.pop(connection.id, None)
+            self._turns.forget(connection)
             self._unwelcomed.pop(connection.id, None)
             for index in (self._receivers, self._by_agent):
                 group = index.get(connection.agent or "")

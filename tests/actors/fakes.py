@@ -4,7 +4,7 @@ from typing import Any
 
 from kortana.actors.budget import TreeBudget
 from kortana.actors.crash_recorder import CrashRecorder
-from kortana.actors.messages import Alarm, CancelTimer, Report, SetTimer
+from kortana.actors.messages import Alarm, CancelTimer, HearAll, Report, SetTimer
 from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
 from kortana.actors.worker_view import WorkerView
@@ -143,6 +143,9 @@ class Stage:
         self.clock.now = max(self.clock.now, timer.due)
         assert isinstance(timer.message, Alarm)
         self.say(timer.message)
+        while asked := [message for message in self.coordinator if isinstance(message, HearAll)]:
+            self.coordinator.remove(asked[0])
+            self.say(asked[0].answer)
         self.settle()
 
     def starts(self) -> list[int]:

@@ -3,6 +3,7 @@
 import select
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from pykka._envelope import Envelope
 
 from kortana.actors.inboxes import HubInbox
-from kortana.actors.messages import DeadlineDue, InboundReady
+from kortana.actors.messages import DeadlineDue, HearAll, InboundReady
 from kortana.actors.persistence import PersistenceActor
 from kortana.transport.hub import Hub
+from tests.actors.fakes import Told
 
 MESSAGES = 20_000
 
@@ -96,6 +98,25 @@ def test_what_comes_in_is_given_as_one_batch(inbox: HubInbox) -> None:
     client.sendall(b"not json\n")
     message = inbox.get().message
     assert isinstance(message, InboundReady) and len(message.inbound) == 1
+
+
+def test_who_asks_is_answered_when_all_that_was_said_before_has_been_handled(inbox: HubInbox) -> None:
+    asker = Told()
+    peer = connected(inbox)
+    peer.sendall(b"{}\n")
+    inbox.when_all_is_heard(HearAll(asker, "heard"))
+    assert isinstance(inbox.get().message, InboundReady) and asker.messages == []
+    inbox.put(Envelope("next"))
+    assert inbox.get().message == "next" and asker.messages == ["heard"]
+
+
+def test_who_asks_in_silence_is_answered_too(inbox: HubInbox) -> None:
+    asker = Told()
+    inbox.when_all_is_heard(HearAll(asker, "heard"))
+    inbox.deadline = time.monotonic()
+    assert isinstance(inbox.get().message, DeadlineDue)
+    inbox.put(Envelope("next"))
+    assert inbox.get().message == "next" and asker.messages == ["heard"]
 
 
 def test_a_deadline_comes_once_when_nothing_else_does(inbox: HubInbox) -> None:

@@ -128,6 +128,23 @@ def test_short_leases_are_renewed_by_the_server_itself(project: Project) -> None
     run(scenario)
 
 
+def test_who_claims_again_and_again_keeps_what_it_holds(project: Project) -> None:
+    project.write({"workers": {}, "coordinator": {"lease_ttl": "3s"}, "tasks": [{"id": "t"}]})
+    project.up()
+
+    async def scenario() -> None:
+        async with client(project) as me:
+            await call(me, "claim_task", task_id="t")
+            seen: set[str] = set()
+            while not seen & {"HEARTBEAT", "LEASE_EXPIRED"}:
+                await call(me, "claim_task", task_id="other")
+                await call(me, "release_task", task_id="other")
+                seen = {r["event_type"] for r in project.journal() if r["task_id"] == "t"}
+            assert "LEASE_EXPIRED" not in seen
+
+    run(scenario)
+
+
 def test_a_restart_of_kortana_is_waited_out(up: Project) -> None:
     async def scenario() -> None:
         async with client(up) as me:
