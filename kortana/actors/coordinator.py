@@ -39,7 +39,7 @@ from kortana.transport.connection import BadFrame, Connection, Frame, Gone
 from kortana.transport.hub import Hub
 
 _SIGNS_OF_LIFE = frozenset({ev.HEARTBEAT, ev.ACK})
-"""Events that show that an agent lives, and not that it gets anywhere."""
+"""Events that show that an agent lives, and, without `details`, not that it gets anywhere."""
 
 
 class Stats:
@@ -156,7 +156,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             return turn.reply_only(connection.id, event, reasons.UNAVAILABLE, self._unavailable)
         if self._draining and event.event_type == ev.TASK_CLAIM:
             return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
-        self._gate.saw(connection.agent, turn.now, event.event_type not in _SIGNS_OF_LIFE)
+        progressed = event.event_type not in _SIGNS_OF_LIFE or bool(event.payload.get("details"))
+        self._gate.saw(connection.agent, turn.now, progressed)
         decide_event(turn, connection.id, event, body, connection.tied)
         return None
 

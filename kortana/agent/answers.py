@@ -1,6 +1,7 @@
 """What the coordinator answers, as values: an answer, a claimed task, a denial."""
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class Task:
 
     def __init__(self, answer: Answer, agent: "AgentInterface") -> None:
         self._agent = agent
-        self._lost = threading.Event()
+        self._lock = threading.RLock()  # a signal handler may lose what its own thread is about to watch
+        self._lost = False
+        self._when_lost: list[Callable[[], object]] = []
         self.id = answer.task_id
         self.token = answer.token
         self.ttl_s = answer.ttl_s
@@ -72,10 +75,22 @@ class Task:
     @property
     def lost(self) -> bool:
         """The lease is no longer this agent's: whatever is written now may meet another's work."""
-        return self._lost.is_set()
+        return self._lost
 
     def lose(self) -> None:
-        self._lost.set()
+        """The lease is gone; whoever wants to know is told, once."""
+        with self._lock:
+            told, self._when_lost, self._lost = self._when_lost, [], True
+        for tell in told:
+            tell()
+
+    def when_lost(self, tell: Callable[[], object]) -> None:
+        """`tell` is called as soon as the lease is gone, on the thread that finds it out; at once where it is."""
+        with self._lock:
+            if not self._lost:
+                self._when_lost.append(tell)
+                return
+        tell()
 
     def progress(self, percent: float, details: str = "") -> Answer:
         """Reports how far the work is, 0 to 100."""

@@ -22,6 +22,7 @@ from kortana.agent.git import GitError
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.worktree import Worktree
+from kortana.processes.following import follow
 from kortana.processes.offspring import end_with_offspring
 from kortana.processes.posix import become_subreaper
 from kortana.protocol.event import Event
@@ -31,6 +32,8 @@ CLAIM_WAIT_S = 600.0
 QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
 REPORT_INTERVAL_S = 2.0
+PATIENCE_S = 3600.0
+"""An outcome is worth waiting for: Kortana may stand still."""
 KEPT_LINES = 20
 MAX_TEXT = 8_000
 PROMPT = """\
@@ -91,8 +94,8 @@ def render(template: str, task: dict[str, Any], agent: str, results: dict[str, A
 class _CliAgent:
     def __init__(self, agent: AgentInterface, settings: Settings) -> None:
         self._agent, self._settings, self._cli = agent, settings, settings.cli()
+        agent.timeout_s = PATIENCE_S
         self._template = Path(settings.template).read_text(encoding="utf-8") if settings.template else PROMPT
-        self._process: subprocess.Popen[bytes] | None = None
         self._task: Task | None = None
 
     def serve(self) -> None:
@@ -131,6 +134,10 @@ class _CliAgent:
         if tree is not None:
             result["branch"] = tree.branch
         failed = code != 0 or bool(outcome.error)
+        if not failed and (self._agent.get_task(task.id) or {}).get("status") == "blocked":
+            say(f"{task.id} is blocked: giving it back until what it needs is completed")
+            self._agent.release_task(task.id)
+            return False
         told = outcome.error or "\n".join(lines)
         if failed and (code == QUOTA_EXIT_CODE or is_quota(told)):
             self._agent.release_task(task.id)
@@ -182,7 +189,7 @@ class _CliAgent:
         environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         environment.pop(SETTINGS_VARIABLE, None)
         try:
-            process = self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 words, cwd=folder, stdin=subprocess.DEVNULL if by_argument else subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
             )  # fmt: skip
@@ -195,52 +202,34 @@ class _CliAgent:
         outcome, lines = Outcome(), deque[str](maxlen=KEPT_LINES)
         self._follow(process, task, outcome, lines)
         code = end_with_offspring(process, STOP_GRACE_S)
-        self._process = None
         return code, outcome, list(lines)
 
     def _follow(self, process: "subprocess.Popen[bytes]", task: Task, outcome: Outcome, lines: deque[str]) -> None:
-        """Reads until the CLI is through, its stream stalls, or the lease is lost."""
-        heard = [time.monotonic()]
-        stall = self._settings.stall_timeout
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(min(max(stall / 10, 0.05), 5.0) if stall else 5.0):
-                is_over = process.poll() is not None
-                silent = stall and not is_over and time.monotonic() - heard[0] > stall
-                if silent:
-                    outcome.error = f"stalled: no word for {stall:g}s"
-                if silent or task.lost or (is_over and _tree_is_silent(heard[0])):
-                    end_with_offspring(process, STOP_GRACE_S)
-                    return
-
-        threading.Thread(target=watch, name="watch", daemon=True).start()
+        """Reads until the CLI is through, its stream stalls, or the lease is lost, which ends it."""
         reported = 0.0
-        assert process.stdout is not None
-        for raw in process.stdout:
-            heard[0] = time.monotonic()
-            text = raw.decode("utf-8", "replace").rstrip("\n")
+
+        def take(text: str) -> None:
+            nonlocal reported
             lines.append(text[:400])
             say(text[:2000])
-            if read_line(self._cli.stream, text, outcome) and heard[0] - reported > REPORT_INTERVAL_S:
-                reported = heard[0]
-                self._agent.update_task_status(task.id, "in_progress", outcome.note[:300])
-        done.set()
+            if read_line(self._cli.stream, text, outcome) and time.monotonic() - reported > REPORT_INTERVAL_S:
+                reported = time.monotonic()
+                self._agent.note(task.id, outcome.note[:300])
+
+        task.when_lost(lambda: end_with_offspring(process, STOP_GRACE_S))
+        if not follow(process, take, self._settings.stall_timeout):
+            outcome.error = f"stalled: no word for {self._settings.stall_timeout:g}s"
 
     def _heed(self, event: Event) -> None:
         """Stops work whose lease is gone; tells of everything else."""
-        task, process = self._task, self._process
+        task = self._task
         if is_lease_gone(event) and task is not None and task.id == event.task_id:
             task.lose()
-            if process is not None:
-                end_with_offspring(process, STOP_GRACE_S)
         say(f"heard {instruction_of(event)} {event.task_id or ''}: {event.payload.get('reason', '')}")
 
     def _on_stop(self, *_: object) -> None:
         if self._task is not None:
             self._task.lose()
-        if self._process is not None:
-            end_with_offspring(self._process, STOP_GRACE_S)
         sys.exit(0)
 
 
@@ -268,8 +257,3 @@ def _feed(process: "subprocess.Popen[bytes]", prompt: str) -> None:
         process.stdin.write(prompt.encode())
     with contextlib.suppress(OSError):
         process.stdin.close()
-
-
-def _tree_is_silent(heard: float) -> bool:
-    """The CLI itself is gone, and what it has left holds the pipe without a word."""
-    return time.monotonic() - heard > 1.0

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class AgentInterface:
         self._tokens: dict[str, int] = {}
         self._ttls: dict[str, float] = {}
         self._inbox = Inbox(self._client, self.name)
+        self.timeout_s = REQUEST_TIMEOUT_S
+        """So long a call waits for its answer; then it raises TimeoutError."""
 
     def _find_socket(self) -> str | None:
         if self._run_folder is None:
@@ -107,7 +109,7 @@ class AgentInterface:
         payload: dict[str, Any] = {"details": details, "wait_s": float(wait)}
         if ttl is not None:
             payload["ttl_s"] = float(ttl)
-        answer = self._ask(ev.TASK_CLAIM, task_id, payload, timeout_s=wait + REQUEST_TIMEOUT_S)
+        answer = self._ask(ev.TASK_CLAIM, task_id, payload, timeout_s=wait + self.timeout_s)
         if answer:
             self._tokens[answer.task_id] = answer.token
             self._ttls[answer.task_id] = answer.ttl_s
@@ -116,6 +118,13 @@ class AgentInterface:
     def heartbeat(self, task_id: str | None = None, details: str = "") -> Answer:
         """Renews the lease on a task, or all of this agent's."""
         return self._ask(ev.HEARTBEAT, task_id, self._with_token(task_id, {"details": details}))
+
+    def note(self, task_id: str, details: str) -> None:
+        """Says what is being done, which counts as progress; renews the lease. Waits for no answer, changes no status,
+        and is lost where Kortana is not there just now."""
+        payload = self._with_token(task_id, {"details": details})
+        with suppress(OSError):
+            self.send_event(ev.HEARTBEAT, ev.COORDINATOR, task_id, payload)
 
     def update_task_status(
         self, task_id: str, status: str, details: str = "", progress: float | None = None, result: Any = None
@@ -165,7 +174,7 @@ class AgentInterface:
         """Sends any event. Gives the answer where one is required, else None at once."""
         event = make_event(self.name, event_type, target, task_id, payload, priority, requires_ack)
         if requires_ack:
-            return Answer(self._client.request(event, REQUEST_TIMEOUT_S))
+            return Answer(self._client.request(event, self.timeout_s))
         self._client.post(event)
         return None
 
@@ -267,10 +276,10 @@ class AgentInterface:
             thread.join(REQUEST_TIMEOUT_S)
 
     def _ask(
-        self, event_type: str, task_id: str | None, payload: dict[str, Any], timeout_s: float = REQUEST_TIMEOUT_S
+        self, event_type: str, task_id: str | None, payload: dict[str, Any], timeout_s: float | None = None
     ) -> Answer:
         event = make_event(self.name, event_type, task_id=task_id, payload=payload)
-        return Answer(self._client.request(event, timeout_s))
+        return Answer(self._client.request(event, self.timeout_s if timeout_s is None else timeout_s))
 
     def _with_token(self, task_id: str | None, payload: dict[str, Any]) -> dict[str, Any]:
         token = self._tokens.get(task_id or "")

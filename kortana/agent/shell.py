@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from typing import Any
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.processes.following import follow
 from kortana.protocol.event import Event
 
 CLAIM_WAIT_S = 600.0
@@ -18,6 +20,10 @@ KEPT_LINES = 20
 KEPT_CHARS = 400
 QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
+NOTE_INTERVAL_S, NOTE_CHARS = 10.0, 200
+"""The last line of output is told as what is being done, so often and so much of it."""
+PATIENCE_S = 3600.0
+"""An outcome is worth waiting for: Kortana may stand still."""
 
 
 def run(agent: AgentInterface) -> None:
@@ -28,6 +34,7 @@ def run(agent: AgentInterface) -> None:
 class _Shell:
     def __init__(self, agent: AgentInterface) -> None:
         self._agent = agent
+        agent.timeout_s = PATIENCE_S
         self._current: tuple[Task, subprocess.Popen[bytes]] | None = None
         self._lock = threading.Lock()
 
@@ -61,20 +68,23 @@ class _Shell:
             env=environment,
             start_new_session=True,
         )
+        task.when_lost(lambda: _end(process))
         with self._lock:
             self._current = (task, process)
         lines: deque[str] = deque(maxlen=KEPT_LINES)
-        assert process.stdout is not None
-        for line in process.stdout:
-            text = line.decode("utf-8", "replace").rstrip("\n")
+        noted = 0.0
+
+        def take(text: str) -> None:
+            nonlocal noted
             lines.append(text[:KEPT_CHARS])
             say(text)
-            if task.lost:
-                break
+            if text and time.monotonic() - noted > NOTE_INTERVAL_S:
+                noted = time.monotonic()
+                self._agent.note(task.id, text[:NOTE_CHARS])
+
+        follow(process, take)
         with self._lock:
             self._current = None
-        if task.lost:
-            _end(process)
         return {"exit_code": process.wait(), "lines": list(lines)}
 
     def _report(self, task: Task, outcome: dict[str, Any]) -> None:
@@ -99,9 +109,7 @@ class _Shell:
         if is_lease_gone(event):
             with self._lock:
                 if self._current is not None and self._current[0].id == event.task_id:
-                    task, process = self._current
-                    task.lose()
-                    _end(process)
+                    self._current[0].lose()
         say(
             f"heard {instruction_of(event)} {event.task_id or ''}: "
             f"{event.payload.get('reason', '')} {event.payload.get('by', '')}"
@@ -111,9 +119,7 @@ class _Shell:
         """SIGTERM: ends the task's command, gives the task back, and goes."""
         current = self._current
         if current is not None:
-            task, process = current
-            task.lose()
-            _end(process)
+            current[0].lose()
         sys.exit(0)
 
 

@@ -57,6 +57,8 @@ def _command(words: list[str], task: Task) -> int:
         print(f"kortana agent run: cannot run {words[0]}: {error.strerror}", file=sys.stderr)
         return CANNOT_RUN
 
+    task.when_lost(process.terminate)
+
     def forward(number: int, _frame: Any) -> None:
         process.send_signal(number)
 

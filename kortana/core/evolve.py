@@ -104,6 +104,8 @@ def _renewed(state: State, event: Event, record: Record, answer: dict[str, Any],
         task = state.changing(name)
         task.lease_expiry = expires_at
         state.deadlines.set(name, now + (task.lease_ttl_s or 0.0))
+        if name == event.task_id:
+            task.details = event.payload.get("details", "") or task.details
 
 
 def _updated(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:

@@ -135,7 +135,8 @@ def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
 def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     """TASK_RELEASE: the holder gives its task back; an operator takes a task from whoever holds it.
 
-    What a holder gives back while its blocker needs other tasks stays blocked until they are completed.
+    What a holder gives back blocked stays blocked: until the tasks that it needs are completed, or, where it needs
+    something else, until a person releases it. Another agent would only meet the same blocker.
     """
     asked = payloads.read_payload(payloads.TaskRelease, event.payload)
     if isinstance(asked, str):
@@ -143,7 +144,7 @@ def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     if event.source != ev.OPERATOR:
         task = _held_task(turn, conn, event, asked.token)
         if task is not None:
-            status = _status_without_holder(task)
+            status = BLOCKED if task.status == BLOCKED else _status_without_holder(task)
             turn.accept(conn, event, task={"id": task.id, "status": status, "attempts": task.attempts})
         return None
     task = turn.state.tasks.get(event.task_id or "")

@@ -91,6 +91,8 @@ def _causes(state: State, task: Task, depth: int) -> list[dict[str, Any]]:
         found.append(_cause("leased", until, owner=task.owner, until=task.lease_expiry, token=task.lease_token))
     if task.status == BLOCKED and task.blocker is not None:
         detail = f"{task.blocker['by']} reported: {task.blocker['reason']}"
+        if task.owner is None and not task.blocker["needs"]:
+            detail += f" (`kortana tasks release {task.id}` puts it back to work)"
         found.append(_cause("blocked", detail, needs=task.blocker["needs"]))
     for needed in unmet_dependencies(state, task):
         found += _dependency_causes(state, needed, depth)

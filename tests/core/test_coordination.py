@@ -354,3 +354,23 @@ def test_a_pattern_of_unreasonable_length_is_refused(core):
     for path in ("", "x" * 1025):
         assert core.add("t", paths=[path])["reason"] == "bad_payload"
     assert core.add("t", paths=["x" * 1024])["accepted"]
+
+
+def test_what_is_given_back_blocked_waits_for_what_it_needs_or_for_a_person(core):
+    core.claim("a", "t")
+    core.say("a", "BLOCKER", "t", reason="an answer is missing")
+    assert core.say("a", "TASK_RELEASE", "t")["accepted"]
+    assert (core.status("t"), core.state.tasks["t"].owner) == ("blocked", None)
+    assert core.claim("b", "t")["reason"] == "task_blocked"
+    assert core.say("operator", "TASK_RELEASE", "t")["accepted"]
+    assert core.claim("b", "t")["accepted"]
+
+
+def test_a_heartbeat_says_what_is_being_done_and_changes_no_status(core):
+    core.claim("a", "t")
+    core.say("a", "BLOCKER", "t", reason="an answer is missing")
+    core.say("a", "HEARTBEAT", "t", details="reading on")
+    task = core.state.tasks["t"]
+    assert (task.status, task.details) == ("blocked", "reading on")
+    core.say("a", "HEARTBEAT", None, details="all of them")
+    assert task.details == "reading on"

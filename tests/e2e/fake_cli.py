@@ -1,7 +1,7 @@
 """Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
 
 usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
-What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, or EDIT PATH.
+What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, BLOCK, or EDIT PATH.
 """
 
 import json
@@ -73,6 +73,10 @@ def main() -> int:
         return 3
     if "ORPHAN" in prompt:
         subprocess.Popen(["setsid", "sh", "-c", "trap '' TERM; sleep 2999"])
+    if "BLOCK" in prompt:
+        words = ["agent", "block", os.environ["KORTANA_TASK"], "--reason", "an answer is missing"]
+        subprocess.run([sys.executable, "-m", "kortana", *words], check=True, stdout=subprocess.DEVNULL)
+        speak(kind, "I asked.")
     if "HANG" in prompt:
         time.sleep(3000)
     for path in re.findall(r"EDIT (\S+)", prompt):

@@ -66,8 +66,12 @@ class Project:
         return self.call("up", "-d", *words, expect=expect).stdout
 
     def start_foreground(self, *words: str) -> subprocess.Popen[str]:
+        return self.start("up", *words)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """`kortana WORDS`, which goes on."""
         return subprocess.Popen(
-            [sys.executable, "-m", "kortana", "up", *words], cwd=self.folder, env=self.env,
+            [sys.executable, "-m", "kortana", *words], cwd=self.folder, env=self.env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 

@@ -55,6 +55,24 @@ def test_a_task_is_done_and_its_result_kept(project: Project, kind: str) -> None
     assert project.all_gone()
 
 
+def test_a_blocker_that_the_cli_reports_is_neither_undone_nor_taken_for_success(project: Project) -> None:
+    project.write({"workers": {"w": worker("claude")}, "tasks": [{"id": "b", "prompt": "BLOCK"}]})
+    project.up()
+    eventually(lambda: "giving it back" in project.log("w"))
+    eventually(lambda: project.task("b")["owner"] is None)
+    task = project.task("b")
+    assert task["status"] == "blocked" and task["blocker"]["reason"] == "an answer is missing"
+    assert not [r for r in project.journal() if r["payload"].get("instruction") == "unblocked"]
+
+
+def test_what_a_cli_leaves_behind_ends_its_task_no_later(project: Project) -> None:
+    command = ["sh", "-c", "echo done; setsid sleep 1000 & exit 0"]
+    team = {"w": {"agent": "cli", "cli": {"command": command}}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x"}]})
+    up = project.start_foreground("--exit-when-done")
+    assert up.wait(60) == 0 and project.all_gone()
+
+
 def test_a_used_up_quota_parks_the_worker_and_costs_the_task_nothing(project: Project) -> None:
     project.write({"workers": {"w": worker("claude", quota_delay="1h")}, "tasks": [{"id": "q", "prompt": "QUOTA"}]})
     project.call("up", "-d", expect=None)
