@@ -1,5 +1,6 @@
 """Builds the record of a death from all that is known at that moment, and seals it. Never raises, never waits long."""
 
+import json
 import secrets
 import threading
 import time
@@ -16,7 +17,6 @@ from kortana.core.fingerprint import fingerprint_of
 from kortana.core.secrets import Masker, is_secret_name
 from kortana.core.verdict import Death, Verdict, verdict_of
 from kortana.ports import Crashes, ProcessExit
-from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
 
 EVENTS = 20
@@ -107,7 +107,7 @@ class CrashRecorder:
                 "samples": [msgspec.structs.asdict(sample) for sample in how.samples],
             },
             "swept": how.swept, "command": command, "cwd": spec.cwd,
-            "config_hash": f"{crc32(encode_json(msgspec.to_builtins(spec))):08x}",
+            "config_hash": f"{crc32(json.dumps(msgspec.to_builtins(spec)).encode()):08x}",
             "code_version": self.versions.of(spec.cwd), "environment_names": sorted(unsealed.env),
         }  # fmt: skip
 

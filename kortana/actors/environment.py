@@ -6,6 +6,8 @@ from pathlib import Path
 from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.config.spec import WorkerSpec
 
+MAX_FILE_BYTES = 1 << 20
+
 
 class EnvFileError(Exception):
     """An env_file that cannot be used; names file and line."""
@@ -18,6 +20,8 @@ def read_env_file(path: Path) -> dict[str, str]:
     """
     found = {}
     try:
+        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+            raise EnvFileError(f"{path}: a file of at most {MAX_FILE_BYTES} bytes is needed")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise EnvFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
@@ -28,6 +32,8 @@ def read_env_file(path: Path) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals or not key.strip().replace("_", "a").isalnum():
             raise EnvFileError(f"{path}:{number}: KEY=value is needed")
+        if "\0" in value:
+            raise EnvFileError(f"{path}:{number}: a NUL, which no process can be given")
         value = value.strip()
         if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]

@@ -69,6 +69,7 @@ class ProcessOwner(pykka.ThreadingActor):
         try:
             process = self._successor.take(self._spec)
         except EnvFileError as error:
+            self.view.never_began(str(error))
             self._enter("failed", error=str(error), reached=frozenset({"exited"}))
             return
         self._env = dict(process.env)

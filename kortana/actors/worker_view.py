@@ -40,16 +40,18 @@ class WorkerView:
 
     def ended(self, how: ProcessExit, reason: str, crash_id: str | None = None) -> None:
         """Its process is gone."""
-        self.last_exit = {
-            "code": how.code,
-            "signal": how.signal,
-            "reason": reason,
-            "at": iso_from_ms(time.time_ns() // 1_000_000),
-            "crash_id": crash_id,
-        }
+        self._note_exit(how.code, how.signal, reason, crash_id)
         self._had_failed = self.failing is not None
         self.pid = self.start_ticks = self.started_at = self.failing = None
         self.ready = False
+
+    def never_began(self, reason: str) -> None:
+        """It could not even be started."""
+        self._note_exit(None, None, reason, None)
+
+    def _note_exit(self, code: int | None, signal: str | None, reason: str, crash_id: str | None) -> None:
+        at = iso_from_ms(time.time_ns() // 1_000_000)
+        self.last_exit = {"code": code, "signal": signal, "reason": reason, "at": at, "crash_id": crash_id}
 
     def is_stopping_for(self, cause: str) -> bool:
         return self.state == "stopping" and self.intent == cause

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.common import Project, file_option, json_option, print_json, told_of
 from kortana.cli.errors import FAILED, USAGE, CliError
 
 _SIGNS = {"add": "+", "remove": "-", "change": "~", "keep": "="}
@@ -61,7 +61,7 @@ def _call(project: Project, command: str, timeout_s: float, **args: Any) -> list
         if error.code in ("unknown_worker", "config"):
             raise CliError(USAGE, error.code, error.result["detail"], "nothing was changed") from None
         if error.code == "not_ready":
-            told = "; ".join(f"{worker['name']} is {worker['state']}" for worker in error.result["workers"])
+            told = told_of(error.result["workers"])
             raise CliError(FAILED, error.code, f"applied, but {told}", "see `kortana logs`") from None
         raise
 

@@ -213,3 +213,17 @@ def human_bytes(count: int | None) -> str:
     if count is None:
         return "-"
     return f"{count / (1 << 20):.1f}MiB"
+
+
+def told_of(rows: list[dict[str, Any]]) -> str:
+    """Workers that are not as they should be, each with why."""
+    parts = [(f"{row['name']} is {row['state']}", last_end(row["last_exit"])) for row in rows]
+    return "; ".join(f"{what}: {end}" if end else what for what, end in parts)
+
+
+def last_end(last: dict[str, Any] | None) -> str:
+    """How a worker last ended, and why, or why it could not begin; empty where it has not ended yet."""
+    if last is None:
+        return ""
+    how = last["signal"] or ("could not begin" if last["code"] is None else f"exit code {last['code']}")
+    return f"{how} ({last['reason']})" if last["reason"] else how

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kortana.adapters.files.crashes import CrashStore
-from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, print_json, table
+from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, last_end, print_json, table
 from kortana.cli.errors import FAILED, NOT_RUNNING, USAGE, CliError
 
 SHOWN_OUTPUT = 30
@@ -176,7 +176,7 @@ def _explanation(name: str, now: dict[str, Any] | None, records: list[dict[str, 
         )
         last = now["last_exit"]
         if last is not None:
-            lines.append(f"  last end: {last['signal'] or last['code']} at {last['at']}: {last['reason']}")
+            lines.append(f"  last end: {last_end(last)} at {last['at']}")
         lines.append(f"  restart: {now['restart']}; {now['restarts']} restarts since `up`")
         lines.append(
             f"  its budget: {now['window_used']} of {now['intensity']} restarts in the last {now['period_s']:g}s"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, print_json, table
+from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, last_end, print_json, table
 from kortana.protocol.timestamps import ms_from_iso
 from kortana.transport.endpoint import read_endpoint
 
@@ -42,13 +42,10 @@ def ps(file: Path | None, as_json: bool) -> int:
 
 
 def _row(row: dict[str, Any]) -> list[str]:
-    last = row["last_exit"]
-    ended = "" if last is None else (last["signal"] or f"code {last['code']}")
-    if last is not None and last["reason"]:
-        ended += f" ({last['reason']})"
     return [
         row["name"], row["state"], str(row["pid"] or "-"), str(row["restarts"]), human_s(row["uptime_s"]),
-        row["agent_status"], row["task_id"] or "-", human_bytes(row["rss_bytes"]), ended,
+        row["agent_status"], row["task_id"] or "-", human_bytes(row["rss_bytes"]),
+        last_end(row["last_exit"]),
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kortana.cli.app import colour_wanted
-from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.common import Project, file_option, json_option, print_json, told_of
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
@@ -150,16 +150,8 @@ def _wait_until_ready(project: Project, deadline: float) -> None:
     except CliError as error:
         rows = list(project.pages("ps", "workers"))
         late = [row for row in rows if not row["ready"] and row["state"] != "exited"]
-        told = "; ".join(f"{row['name']} is {row['state']}{_why(row)}" for row in late) or error.message
+        told = told_of(late) or error.message
         raise CliError(FAILED, "not_ready", f"not every worker is ready: {told}", "see `kortana logs`") from None
-
-
-def _why(row: dict[str, Any]) -> str:
-    last = row["last_exit"]
-    if last is None:
-        return ""
-    how = last["signal"] or f"exit code {last['code']}"
-    return f" ({how}{', ' + last['reason'] if last['reason'] else ''})"
 
 
 COMMANDS = {"up": up}

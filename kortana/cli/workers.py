@@ -1,11 +1,10 @@
 """`kortana start`, `stop` and `restart`: one worker, or several, while everything else runs."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.common import Project, file_option, json_option, print_json, told_of
 from kortana.cli.errors import FAILED, USAGE, CliError
 
 
@@ -23,7 +22,8 @@ def _make(name: str, summary: str, done: str) -> click.Command:
             if error.code == "unknown_worker":
                 raise CliError(USAGE, error.code, error.result["detail"], "`kortana ps` lists the workers") from None
             if error.code == "not_ready":
-                raise CliError(FAILED, error.code, _told(error), "see `kortana logs`") from None
+                told = told_of((error.result or {}).get("workers", [])) or error.message
+                raise CliError(FAILED, error.code, told, "see `kortana logs`") from None
             raise
         if as_json:
             print_json({done: list(names)})
@@ -32,11 +32,6 @@ def _make(name: str, summary: str, done: str) -> click.Command:
         return 0
 
     return command
-
-
-def _told(error: Any) -> str:
-    workers = (error.result or {}).get("workers", [])
-    return "; ".join(f"{worker['name']} is {worker['state']}" for worker in workers) or error.message
 
 
 COMMANDS = {

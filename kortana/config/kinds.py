@@ -1,5 +1,6 @@
 """The kinds of value that a key can have: each reads a node, and gives its JSON Schema."""
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -51,13 +52,39 @@ class Scalar:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("a string is needed (put it in quotes)")
-    return value
+    return _writable(value, str.encode)
 
 
 def _loose_text(value: object) -> str:
+    return _writable(_spelled(value), str.encode)
+
+
+def _spelled(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
+
+
+def _writable(text: str, encode: Callable[[str], bytes]) -> str:
+    """No process can be given a NUL, and no file of Kortana's holds what is no text."""
+    try:
+        if b"\0" not in encode(text):
+            return text
+    except UnicodeEncodeError:
+        pass
+    raise ValueError("text without NUL that is valid Unicode is needed")
+
+
+def _variable_name(value: object) -> str:
+    text = _text(value)
+    if not text or "=" in text:
+        raise ValueError("the name of a variable is needed: not empty, without '='")
+    return text
+
+
+def _variable_value(value: object) -> str:
+    """What `${VAR}` has brought from the system may be no UTF-8: it goes on as it came."""
+    return _writable(_spelled(value), os.fsencode)
 
 
 def _flag(value: object) -> bool:
@@ -68,6 +95,8 @@ def _flag(value: object) -> bool:
 
 TEXT = Scalar("a string", _text, {"type": "string"})
 LOOSE_TEXT = Scalar("a value", _loose_text, {"type": ["string", "number", "boolean", "null"]})
+VARIABLE = Scalar("the name of a variable", _variable_name, {"type": "string", "pattern": "^[^=]+$"})
+VARIABLE_VALUE = Scalar("a value", _variable_value, LOOSE_TEXT.schema())
 FLAG = Scalar("true or false", _flag, {"type": "boolean"})
 DURATION = Scalar("a duration", seconds_of, {"type": ["string", "number"], "examples": ["500ms", "30s", "2m", 90]})
 SIZE = Scalar("a size", bytes_of, {"type": ["string", "integer"], "examples": ["10MiB", "2GiB"]})

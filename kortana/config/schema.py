@@ -5,9 +5,10 @@ from typing import Any
 from kortana.config.kinds import (
     DURATION,
     FLAG,
-    LOOSE_TEXT,
     SIZE,
     TEXT,
+    VARIABLE,
+    VARIABLE_VALUE,
     Command,
     Fields,
     ListOf,
@@ -88,7 +89,7 @@ WORKER = Fields(
         "profile": TEXT,
         "replicas": whole(1, MAX_REPLICAS),
         "cwd": TEXT,
-        "env": MapOf(TEXT, LOOSE_TEXT),
+        "env": MapOf(VARIABLE, VARIABLE_VALUE),
         "env_file": TEXT,
         "restart": choice(
             ["permanent", "transient", "temporary"],

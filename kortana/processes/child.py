@@ -84,6 +84,8 @@ def become(orders: Orders, runner: Runner) -> None:
         os.chdir(spec.cwd)
     except OSError as error:
         _fail(CANNOT_EXECUTE, f"cannot enter {spec.cwd}: {error.strerror}")
+    except ValueError as error:
+        _fail(CANNOT_EXECUTE, f"cannot enter {spec.cwd!r}: {error}")
     if spec.argv is not None:
         _execute(orders, spec.argv, env)
     else:
@@ -135,12 +137,17 @@ def _execute(orders: Orders, argv: list[str], env: dict[str, str]) -> None:
         _fail(NOT_FOUND, f"cannot run {argv[0]}: there is no such command")
     except OSError as error:
         _fail(CANNOT_EXECUTE, f"cannot run {argv[0]}: {error.strerror}")
+    except ValueError as error:
+        _fail(CANNOT_EXECUTE, f"cannot run {argv[0]!r}: {error}")
 
 
 def _call(orders: Orders, runner: Runner, entrypoint: str, env: dict[str, str]) -> None:
     """Becomes a Python worker. An exception ends it with its traceback on stderr and exit code 1."""
     os.environ.clear()
-    os.environ.update(env)
+    try:
+        os.environ.update(env)
+    except ValueError as error:
+        _fail(CANNOT_EXECUTE, f"cannot set its environment: {error}")
     sys.stdin = open(0)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115

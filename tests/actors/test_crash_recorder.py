@@ -57,6 +57,13 @@ def test_a_record_is_sealed_when_seal_returns(disk: Disk, recorder: CrashRecorde
     assert [record["incarnation"] for record in disk.records] == [1] and told == []
 
 
+def test_a_declaration_that_is_no_utf8_keeps_no_record_from_being_written(disk: Disk, recorder: CrashRecorder) -> None:
+    disk.free.set()
+    spec = WorkerSpec(name="w", command=("true",), env={"ODD": "\udcff"})
+    recorder.seal(recorder.begin("w", 1), spec, {}, HOW, Death(3, None), {"pid": 1})
+    assert len(disk.records) == 1
+
+
 @pytest.mark.timeout(60)
 def test_a_disk_that_hangs_holds_no_restart_up_and_the_records_come_later(
     disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]]

@@ -133,3 +133,25 @@ def test_sizes() -> None:
     for bad in ("10MB", "-1", "much"):
         with pytest.raises(ValueError, match="size"):
             bytes_of(bad)
+
+
+@pytest.mark.parametrize(
+    ("worker", "key"),
+    [
+        ('command: ["echo", "a\\0b"]', "command[1]"), ('command: ["echo", "\\ud800"]', "command[1]"),
+        ('command: [ls], env: {"A=B": x}', "env.A=B"), ('command: [ls], env: {"": x}', "env."),
+        ('command: [ls], env: {A: "a\\0b"}', "env.A"), ('command: [ls], env: {A: "\\ud800"}', "env.A"),
+    ],
+)  # fmt: skip
+def test_what_no_process_can_be_given_is_refused(tmp_path: Path, worker: str, key: str) -> None:
+    found = problems(tmp_path, f"version: 1\nworkers: {{w: {{{worker}}}}}\n")
+    assert any(f"workers.w.{key}: " in text for *_, text in found), found
+
+
+def test_a_variable_that_is_no_utf8_may_go_into_the_environment_and_nowhere_else(tmp_path: Path) -> None:
+    path = tmp_path / "kortana.yaml"
+    path.write_text("version: 1\nworkers: {w: {command: [ls], env: {A: '${ODD}'}}}\n")
+    assert load_config(path, {"ODD": "\udcff"}).workers[0].env == {"A": "\udcff"}
+    path.write_text("version: 1\nworkers: {w: {command: [ls, '${ODD}']}}\n")
+    with pytest.raises(ConfigError, match=r"command\[1\]"):
+        load_config(path, {"ODD": "\udcff"})

@@ -20,7 +20,10 @@ class _Forward(logging.Handler):
 
 
 def log_to_file(path: Path) -> None:
-    """Kortana's own log, with what pykka says by the standard library's logging."""
+    """Kortana's own log, with what pykka says by the standard library's logging.
+
+    Tracebacks without the values of variables, which may be secrets.
+    """
     logger.remove()
     logger.add(
         path,
@@ -28,6 +31,7 @@ def log_to_file(path: Path) -> None:
         rotation=10 << 20,
         retention=5,
         format=FORMAT,
+        diagnose=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=logging.INFO)
     logger.info("kortana up, pid {}, python {}", os.getpid(), sys.version.split()[0])

@@ -1,0 +1,32 @@
+"""What stands in an env_file that cannot be used: named by file and line, and never waited for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kortana.actors.environment import MAX_FILE_BYTES, EnvFileError, read_env_file
+
+pytestmark = pytest.mark.timeout(30)
+
+
+def test_lines_comments_and_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    path.write_text("# a comment\n\nexport A=1\nB='two words'\nC = \"x=y\"\n")
+    assert read_env_file(path) == {"A": "1", "B": "two words", "C": "x=y"}
+
+
+@pytest.mark.parametrize(("text", "what"), [("A=1\nB\n", ":2: KEY=value"), ("A=b\0c\n", ":1: a NUL")])
+def test_a_line_that_cannot_be_used(tmp_path: Path, text: str, what: str) -> None:
+    path = tmp_path / "env"
+    path.write_text(text)
+    with pytest.raises(EnvFileError, match=what):
+        read_env_file(path)
+
+
+def test_a_pipe_or_an_endless_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "long").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    for path in (tmp_path / "pipe", tmp_path / "long", tmp_path, Path("/dev/zero")):
+        with pytest.raises(EnvFileError, match="a file of at most"):
+            read_env_file(path)

@@ -1,0 +1,26 @@
+"""Kortana's own log keeps tracebacks, and nothing of what the variables held."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from kortana.adapters.files.own_log import log_to_file
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    yield
+    logger.remove()
+
+
+def test_a_traceback_shows_no_values(tmp_path: Path) -> None:
+    log_to_file(tmp_path / "kortana.log")
+    environment = {"API_KEY": "hunter22" + "hunter22"}
+    try:
+        int(environment)  # type: ignore[call-overload]
+    except TypeError:
+        logger.exception("an actor died")
+    text = (tmp_path / "kortana.log").read_text()
+    assert "TypeError" in text and "test_own_log.py" in text and "hunter22" not in text
