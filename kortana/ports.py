@@ -22,6 +22,10 @@ class JournalFault(Exception):
     """The journal cannot take records just now; nothing of the failed commit counts as written."""
 
 
+class JournalGone(JournalFault):
+    """Its file is not where it was: removed, moved or replaced while it was in use. Nothing can be built on that."""
+
+
 class Journal(Protocol):
     """An append-only sequence of records."""
 

@@ -53,7 +53,8 @@ class Recovery:
         return self._begin(found.state, for_writing=True)
 
     def again(self, for_writing: bool = True) -> tuple[State, Journal]:
-        """The state in the journal, and a journal to append to, or only to read."""
+        """The state in the journal, and a journal to append to, or only to read. Raises JournalGone."""
+        self._journal.check_place()
         found = recover(self._layout, self._journal, self._limits)
         self._tell_all(found.notes)
         return self._begin(found.state, for_writing)

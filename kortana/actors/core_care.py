@@ -10,6 +10,7 @@ from kortana.actors.core_actors import CoreActors
 from kortana.actors.messages import ChildDied, Decide, RelayResubmit, RestartCore, SetTimer
 from kortana.actors.services import Services
 from kortana.core.commands import AgentDown, AgentUp
+from kortana.ports import JournalGone
 
 CORE_RETRY_MAX_S = 5.0
 CORE_HEALTHY_S = 60.0
@@ -17,7 +18,8 @@ JOURNAL_RETRY_S = 1.0
 
 
 class CoreCare:
-    """The supervisor's care for the two. workers: all of them, by name. relay: the relay's actor, or None."""
+    """The supervisor's care for the two. workers: all of them, by name. relay: the relay's actor, or None. give_up:
+    is told why they cannot be brought back."""
 
     def __init__(
         self,
@@ -26,8 +28,10 @@ class CoreCare:
         workers: dict[str, Any],
         log: Callable[..., None],
         relay: Callable[[], Any],
+        give_up: Callable[[str], None],
     ) -> None:
         self._core, self._services, self._workers, self._log, self._relay = core, services, workers, log, relay
+        self._give_up = give_up
         self._failures = 0
         self._failed_at = 0.0
 
@@ -64,6 +68,10 @@ class CoreCare:
         self._failures += 1
         try:
             state = self._core.start(fresh=False, unavailable=unavailable)
+        except JournalGone as error:
+            self._core.stop()
+            self._give_up(str(error))
+            return
         except Exception as error:
             self._log("core_start_failed", error=repr(error))
             self._core.stop()

@@ -85,7 +85,9 @@ class SupervisorActor(pykka.ThreadingActor):
         self._reopen_launcher = reopen_launcher
         self._exit_when_done = exit_when_done
         self._regrouping = Regrouping(config.supervisor.strategy, workers)
-        self._care = CoreCare(core, services, workers, log, lambda: self.relay)
+        self._care = CoreCare(
+            core, services, workers, log, lambda: self.relay, lambda error: self._shut_down(ShutDown(error, 1))
+        )
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False

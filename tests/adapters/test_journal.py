@@ -1,12 +1,13 @@
 """The journal's files: rotation, seeking, torn tails, damage; snapshots and recovery over them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kortana.adapters.files.journal import FileJournal
-from kortana.adapters.files.layout import DataLayout
+from kortana.adapters.files.layout import DataLayout, replace_file
 from kortana.adapters.files.recovery import recover
 from kortana.adapters.files.segments import (
     JournalDamageError,
@@ -21,7 +22,7 @@ from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.core.checkpoint import canonical, rest_of
 from kortana.core.state import Limits
 from kortana.core.views import agents_view
-from kortana.ports import JournalFault, Snapshot
+from kortana.ports import JournalFault, JournalGone, Snapshot
 from kortana.protocol.codec import encode_json, encode_record
 from kortana.protocol.event import Record
 from tests.core.harness import Core
@@ -174,6 +175,26 @@ def test_a_failed_commit_leaves_the_file_at_a_record(
     assert layout.journal.read_bytes() == before
     journal.commit([encode_record(records[5])], 6)
     assert seqs(journal) == [1, 2, 3, 4, 5, 6]
+
+
+TAKEN_AWAY: dict[str, Callable[[DataLayout], object]] = {
+    "removed": lambda layout: layout.journal.unlink(),
+    "moved with its folder": lambda layout: layout.root.rename(layout.root.with_name("elsewhere")),
+    "replaced": lambda layout: replace_file(layout.journal, [layout.journal.read_bytes()]),
+}
+
+
+@pytest.mark.parametrize("how", TAKEN_AWAY)
+def test_nothing_is_acknowledged_that_goes_into_a_file_which_is_not_there_any_more(
+    layout: DataLayout, records: list[Record], how: str
+) -> None:
+    journal = write(layout, records[:5], rotate=200)
+    TAKEN_AWAY[how](layout)
+    for _ in range(2):
+        with pytest.raises(JournalGone, match="while it was in use"):
+            journal.commit([encode_record(records[5])], 6)
+    with pytest.raises(JournalGone):
+        journal.check_place()
 
 
 def failing_sync(monkeypatch: pytest.MonkeyPatch, also_truncate: bool) -> None:

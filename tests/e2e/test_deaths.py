@@ -179,3 +179,13 @@ def test_a_dead_actor_is_restarted_without_losing_a_worker(project: Project, act
         assert process.wait(60) == 0
     assert not project.audit().violations
     assert project.call("replay", "--verify", "--json").returncode == 0
+
+
+def test_a_data_folder_that_an_agent_cleans_away_ends_the_tree_and_says_so(project: Project) -> None:
+    """`git clean -fdx`: what is acknowledged after it would be lost, and another `up` could not see this one."""
+    clean = {"id": "t", "run": "rm -rf data"}
+    project.write({"workers": {"a": {"agent": "shell"}, "b": {"command": ["sleep", "1000"]}}, "tasks": [clean]})
+    up = project.start_foreground()
+    said, _ = up.communicate(timeout=60)
+    assert up.returncode == 1 and "was removed, moved or replaced while it was in use" in said
+    eventually(project.all_gone)

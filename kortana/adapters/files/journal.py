@@ -8,7 +8,7 @@ from pathlib import Path
 from kortana.adapters.files.layout import PRIVATE_FILE, replace_file, sync_folder
 from kortana.adapters.files.segments import TornTail, next_segment_name, read_records, segment_paths
 from kortana.adapters.files.tail import JournalTail
-from kortana.ports import BackgroundSync, JournalFault
+from kortana.ports import BackgroundSync, JournalFault, JournalGone
 from kortana.protocol.event import Record
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -40,6 +40,8 @@ class FileJournal:
         self._behind: BackgroundSync | None = None
         """What syncs it; None where that was done on the spot."""
         self._fd = -1
+        self._place: tuple[int, int] | None = None
+        """Device and inode of the current file; None while there is none."""
         self._size = 0
         self.tail = JournalTail(path)
         self._distrusted = False
@@ -56,12 +58,27 @@ class FileJournal:
             self._put_away()
             self._distrusted = False
         self._fd = os.open(self._path, _WRITE_FLAGS, PRIVATE_FILE)
-        self._size = os.fstat(self._fd).st_size
+        found = os.fstat(self._fd)
+        self._size, self._place = found.st_size, (found.st_dev, found.st_ino)
         if self._durable:
             _sync(self._fd)
             if self._size == 0:
                 self._sync_newest_rotated()
             sync_folder(self._path.parent)
+
+    def check_place(self) -> None:
+        """Raises JournalGone where somebody has taken the file away (`git clean -fdx`): what is written to it now would
+        be acknowledged, and never be seen again."""
+        if self._place is None:
+            return
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            found = None
+        except OSError:
+            return  # a disk that fails says so when it is written to
+        if found is None or (found.st_dev, found.st_ino) != self._place:
+            raise JournalGone(f"{self._path} was removed, moved or replaced while it was in use")
 
     def _sync_newest_rotated(self) -> None:
         """A process that died may have put a file away whose end it could not sync; the new one builds on that."""
@@ -114,6 +131,7 @@ class FileJournal:
         self._count(data)
 
     def _write(self, data: bytes) -> None:
+        self.check_place()
         try:
             if self._fd < 0:
                 self.open()
@@ -160,6 +178,7 @@ class FileJournal:
         """The current file becomes the newest of the rotated ones; done already where a step after it had failed."""
         if self._path.exists():
             os.rename(self._path, next_segment_name(self._path))
+        self._place = None
 
     def _rotate(self) -> None:
         """Raises JournalFault; what was committed stays committed, and the next commit opens a file."""
