@@ -1,10 +1,15 @@
-"""What a Python worker said of its own end, read strictly: any program may have written to that pipe."""
+"""The facts about a death; what a Python worker said of it is read strictly: any program may have written there."""
 
 from typing import Any
 
 import msgspec
 
+from kortana.core.verdict import Death
+from kortana.ports import ProcessExit
 from kortana.processes.evidence import EXCEPTION_MARK
+
+ACTOR_DIED = "its actor died: "
+"""So begins why a worker was ended whose actor had died."""
 
 
 class _Frame(msgspec.Struct):
@@ -46,3 +51,13 @@ def split_report(report: str) -> tuple[dict[str, Any] | None, str]:
                 pass
         stacks.append(line)
     return exception, "\n".join(stacks).strip()
+
+
+def death_of(how: ProcessExit, failing: str, unready: str, is_quota: bool) -> Death:
+    """failing: why Kortana itself ended it, if it did. unready: see Death."""
+    exception, stacks = split_report(how.report)
+    by_actor = failing if failing.startswith(ACTOR_DIED) else ""
+    return Death(
+        how.code, how.signal, "" if by_actor else failing, unready, "", exception, stacks, how.oom_kills,
+        how.oom_evidence, is_quota, False, by_actor,
+    )  # fmt: skip

@@ -12,47 +12,55 @@ from kortana.config.spec import ReadySpec
 from kortana.processes.reaping import own_child
 
 ATTEMPT_TIMEOUT_S = 5.0
+MAX_SAID = 200
+"""Characters that are kept of an answer that is none."""
 
 
-def tcp_answers(host: str, port: int, timeout_s: float) -> bool:
+def ask_tcp(host: str, port: int, timeout_s: float) -> str:
+    """Why there was no connection; empty where there was."""
     try:
         with socket.create_connection((host, port), timeout_s):
-            return True
-    except OSError:
-        return False
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
-def http_answers(url: str, timeout_s: float) -> bool:
-    """True for a 2xx or 3xx. Loads its client when a worker is first asked so: most trees have none."""
+def ask_http(url: str, timeout_s: float) -> str:
+    """Empty for a 2xx or 3xx, else what came instead. Loads its client when a worker is first asked so: most trees
+    have none."""
     import http.client
     import urllib.error
     import urllib.request
 
     try:
         with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-            return 200 <= int(answer.status) < 400
-    except (OSError, http.client.HTTPException, ValueError, urllib.error.URLError):
-        return False
+            return "" if 200 <= int(answer.status) < 400 else f"status {answer.status}"
+    except urllib.error.HTTPError as error:
+        return f"status {error.code}"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        said = str(getattr(error, "reason", None) or error) or type(error).__name__
+        return "".join(char if char.isprintable() else "?" for char in said[:MAX_SAID])
 
 
-def command_succeeds(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> bool:
-    """Whether it ends with 0 in time; what it has started ends with it."""
+def ask_command(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> str:
+    """Empty where it ends with 0 in time, else how it ended; what it has started ends with it."""
     with own_child():
-        return _succeeds(words, cwd, env, timeout_s)
+        return _run(words, cwd, env, timeout_s)
 
 
-def _succeeds(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> bool:
+def _run(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> str:
     try:
         process = subprocess.Popen(
             words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
-    except OSError:
-        return False
+    except OSError as error:
+        return f"cannot run {words[0]}: {error.strerror}"
     try:
-        return process.wait(timeout_s) == 0
+        code = process.wait(timeout_s)
+        return f"exit code {code}" if code else ""
     except subprocess.TimeoutExpired:
-        return False
+        return f"no end within {timeout_s:.1f}s"
     finally:
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -61,22 +69,24 @@ def _succeeds(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: 
         process.wait()
 
 
-def _question(ready: ReadySpec, cwd: str, env: dict[str, str]) -> Callable[[float], bool]:
+def _question(ready: ReadySpec, cwd: str, env: dict[str, str]) -> Callable[[float], str]:
     match ready.type:
         case "tcp":
-            return lambda timeout_s: tcp_answers(ready.host, ready.port or 0, timeout_s)
+            return lambda timeout_s: ask_tcp(ready.host, ready.port or 0, timeout_s)
         case "http":
-            return lambda timeout_s: http_answers(ready.url or "", timeout_s)
+            return lambda timeout_s: ask_http(ready.url or "", timeout_s)
         case _:
-            return lambda timeout_s: command_succeeds(ready.command or (), cwd, env, timeout_s)
+            return lambda timeout_s: ask_command(ready.command or (), cwd, env, timeout_s)
 
 
 class Probe:
-    """Asks until the answer is yes, then calls `succeeded` once; `stop` ends it. Bounded by the readiness timeout."""
+    """Asks until nothing speaks against it, then calls `succeeded` once; `stop` ends it. Bounded by the readiness
+    timeout. `said` is what last spoke against it."""
 
     def __init__(self, ready: ReadySpec, cwd: str, env: dict[str, str], succeeded: Callable[[], None]) -> None:
         self._ask = _question(ready, cwd, env)
         self._ready, self._succeeded = ready, succeeded
+        self.said = ""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
 
@@ -89,7 +99,8 @@ class Probe:
     def _run(self) -> None:
         deadline = time.monotonic() + self._ready.timeout
         while not self._stopped.is_set() and (left := deadline - time.monotonic()) > 0:
-            if self._ask(min(left, ATTEMPT_TIMEOUT_S)):
+            self.said = self._ask(min(left, ATTEMPT_TIMEOUT_S)) or ""
+            if not self.said:
                 if not self._stopped.is_set():
                     self._succeeded()
                 return
@@ -97,3 +108,15 @@ class Probe:
 
 
 PROBED = frozenset({"tcp", "http", "exec"})
+
+
+def why_not_ready(ready: ReadySpec, probe: Probe | None) -> str:
+    """What was waited for, and what came instead, for a person."""
+    match ready.type:
+        case "log":
+            return f"no line of its output matched {ready.pattern!r}"
+        case "hello":
+            return "it did not say HELLO"
+    asked = {"tcp": f"{ready.host}:{ready.port}", "http": ready.url, "exec": " ".join(ready.command or ())}
+    said = probe.said if probe is not None else ""
+    return f"the last probe of {asked.get(ready.type)}: {said or 'no answer in time'}"

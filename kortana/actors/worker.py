@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from kortana.actors.budget import Restarts
+from kortana.actors.crash_report import ACTOR_DIED
 from kortana.actors.messages import (
     AgentSaidHello,
     Alarm,
@@ -27,7 +28,7 @@ from kortana.actors.messages import (
     WorkerActorDied,
     WorkerCrashed,
 )
-from kortana.actors.worker_process import ACTOR_DIED, LIVE, RESTING, UNKNOWN_EXIT, ProcessOwner
+from kortana.actors.worker_process import LIVE, RESTING, UNKNOWN_EXIT, ProcessOwner
 from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown
 from kortana.core.restart import classify, verdict

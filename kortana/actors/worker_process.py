@@ -9,10 +9,10 @@ import pykka
 from kortana.actors.alarms import Alarms
 from kortana.actors.budget import Restarts
 from kortana.actors.crash_recorder import Draft
-from kortana.actors.crash_report import split_report
+from kortana.actors.crash_report import death_of
 from kortana.actors.environment import EnvFileError
 from kortana.actors.messages import Decide, ProbeSucceeded, WorkerChanged
-from kortana.actors.probes import PROBED, Probe
+from kortana.actors.probes import PROBED, Probe, why_not_ready
 from kortana.actors.services import Services
 from kortana.actors.successor import Successor
 from kortana.actors.teller import Teller
@@ -26,7 +26,6 @@ from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, 
 
 STACKS_GRACE_S = 0.2
 """How long a hung Python worker has to write its stacks."""
-ACTOR_DIED = "its actor died: "
 LIVE = frozenset({"starting", "running", "stopping"})
 RESTING = frozenset({"stopped", "exited", "failed", "parked"})
 UNKNOWN_EXIT = ProcessExit(None, None, False, 0.0, 0.0, 0, 0)
@@ -46,6 +45,7 @@ class ProcessOwner(pykka.ThreadingActor):
         self._restarts = Restarts(spec, services.tree_budget)
         self._awaited = dict(spec.start_after)
         self._probe: Probe | None = None
+        self._unready = ""
         self._env: dict[str, str] = {}
         self._crash_id: str | None = None
         self._restart_facts: dict[str, Any] = {}
@@ -161,8 +161,11 @@ class ProcessOwner(pykka.ThreadingActor):
 
     def _on_ready_late(self) -> None:
         if self.view.state == "starting":
+            ready, self._unready = self._spec.ready, why_not_ready(self._spec.ready, self._probe)
             self._stop_probe()
-            self._log("unhealthy", cause="readiness timeout", timeout_s=self._spec.ready.timeout, caused_by="probe")
+            self._log(
+                "unhealthy", cause="readiness timeout", timeout_s=ready.timeout, caused_by="probe", said=self._unready
+            )  # fmt: skip
             self._fail_process("readiness timeout")
 
     def _on_healthy(self) -> None:
@@ -252,16 +255,8 @@ class ProcessOwner(pykka.ThreadingActor):
             uptime_s=self.view.uptime_s(self._is.clock.monotonic()), cause=detail, intent=self.view.intent,
             crash_id=crash_id, caused_by=self.view.intent or ("OOM" if how.oom_kills else None),
         )  # fmt: skip
-        self._conclude(how, intended, draft, self._death(how, kind == "quota"))
-
-    def _death(self, how: ProcessExit, is_quota: bool) -> Death:
-        exception, stacks = split_report(how.report)
-        failing = self.view.failing or ""
-        by_actor = failing if failing.startswith(ACTOR_DIED) else ""
-        return Death(
-            how.code, how.signal, "" if by_actor else failing, "", exception, stacks, how.oom_kills, how.oom_evidence,
-            is_quota, False, by_actor,
-        )  # fmt: skip
+        unready, self._unready = self._unready, ""
+        self._conclude(how, intended, draft, death_of(how, self.view.failing or "", unready, kind == "quota"))
 
     def _conclude(self, how: ProcessExit, intended: bool, draft: Draft | None, death: Death) -> None:
         """Decides what comes next, and seals the record; a successor starts by a message that comes after."""

@@ -26,8 +26,8 @@ def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.No
             problem("ready", f"type {kind} needs a {key}")
         elif worker.ready.type != kind and given:
             problem("ready", f"{key} means nothing with type {worker.ready.type}")
-    if worker.ready.url is not None and not worker.ready.url.startswith(("http://", "https://")):
-        problem("ready", "url: http:// or https:// is needed")
+    if worker.ready.url is not None and not _is_url(worker.ready.url):
+        problem("ready", "url: http://HOST[:PORT]/... or https:// is needed")
     if worker.agent == "cli" and worker.cli.command is None:
         problem("cli", "agent cli needs a command")
     if worker.agent in (None, "shell") and "cli" in pairs:
@@ -54,6 +54,16 @@ def _check_files(worker: WorkerSpec, problem: Callable[[str, str], None]) -> Non
         problem("cwd", f"there is no folder {worker.cwd}")
     if worker.env_file is not None and not os.path.isfile(worker.env_file):
         problem("env_file", f"there is no file {worker.env_file}")
+
+
+def _is_url(text: str) -> bool:
+    from urllib.parse import urlsplit  # loaded where a worker is asked so: most trees have none
+
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is none, or an address in brackets that is none
+        return False
 
 
 def _is_entrypoint(text: str) -> bool:

@@ -15,6 +15,8 @@ class Death(msgspec.Struct, frozen=True):
     signal: str | None = None
     failing: str = ""
     """Why Kortana itself ended it as unwell: `heartbeat timeout`, `progress timeout`, `readiness timeout`."""
+    unready: str = ""
+    """What was waited for, and what came instead, where it was not ready in time."""
     start_error: str = ""
     """Why its program could not be started."""
     exception: dict[str, Any] | None = None
@@ -63,7 +65,7 @@ def _by_failing(death: Death) -> Verdict | None:
         return None
     kinds = {"readiness timeout": ("not_ready", "it was not ready in time, and was ended")}
     kind, summary = kinds.get(death.failing, ("hung", f"it hung ({death.failing}), and was ended"))
-    evidence = [death.failing]
+    evidence = [text for text in (death.failing, death.unready) if text]
     if death.stacks:
         evidence.append("its threads' stacks were taken before it was ended")
     return Verdict(kind, summary, tuple(evidence))

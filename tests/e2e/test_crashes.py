@@ -83,7 +83,7 @@ WAYS = {
     ),
     "not ready": (
         {"command": ["sleep", "1000"], "ready": {"type": "tcp", "port": 1, "timeout": "300ms"}}, "not_ready",
-        ["not ready in time"],
+        ["not ready in time", "the last probe of 127.0.0.1:1: Connection refused"],
     ),
     "hang": (
         {"entrypoint": "ways:hang", "liveness": {"heartbeat_timeout": "1s"}}, "hung",
@@ -100,7 +100,7 @@ def test_a_person_can_name_the_cause(project: Project, way: str) -> None:
     for words in told:
         assert words in shown, (words, shown)
     assert "hunter2" not in json.dumps(record) and "sk-abcdef" not in json.dumps(record)
-    assert "KORTANA_TOKEN" not in record["environment_names"] or True
+    assert "KORTANA_TOKEN" in record["environment_names"]
     row = project.worker("w")
     assert row["last_exit"]["crash_id"] == record["id"]
     assert project.supervision("crashed") or project.supervision("start_failed")
@@ -119,7 +119,7 @@ def test_sigkill_by_somebody_and_its_task(project: Project) -> None:
     assert record["restart"]["delay_s"] == 0
     job = eventually(lambda: project.task("job")["quarantined"] and project.task("job"), "quarantined")
     assert job["crashes"] == [record["id"]]
-    assert record["id"] in json.dumps(project.journal()[-5:]) or record["id"] in json.dumps(project.journal())
+    assert record["id"] in json.dumps(project.journal())
     assert "somebody killed it" in project.call("crashes", "explain", "w").stdout
     groups = project.json("crashes")["groups"]
     assert groups[0]["count"] == 1 and groups[0]["ids"] == [record["id"]] and groups[0]["tasks"] == ["job"]
