@@ -15,6 +15,13 @@ def as_before() -> Iterator[None]:
     logger.remove()
 
 
+def test_a_folder_with_braces_in_its_name_is_a_folder_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "{time} {brace} {" / "kortana.log"
+    path.parent.mkdir()
+    log_to_file(path)
+    assert "kortana up" in path.read_text()
+
+
 def test_a_traceback_shows_no_values(tmp_path: Path) -> None:
     log_to_file(tmp_path / "kortana.log")
     environment = {"API_KEY": "hunter22" + "hunter22"}

@@ -26,7 +26,7 @@ def log_to_file(path: Path) -> None:
     """
     logger.remove()
     logger.add(
-        path,
+        str(path).replace("{", "{{").replace("}", "}}"),  # loguru takes a path for a pattern
         opener=private_opener,
         rotation=10 << 20,
         retention=5,
