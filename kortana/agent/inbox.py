@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.transport.client import Client
+from kortana.transport.forks import watch_forks
 from kortana.transport.outgoing import make_event
 
 SEEN_IDS = 10_000
@@ -16,6 +17,11 @@ class Inbox:
 
     def __init__(self, client: Client, agent: str) -> None:
         self._client, self._agent = client, agent
+        self.after_fork()
+        watch_forks(self)
+
+    def after_fork(self) -> None:
+        """The child hears for itself from now on."""
         self._lock = threading.Lock()
         self._handed_out: Event | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()

@@ -15,7 +15,8 @@ from kortana.agent.pace import renew_every_s
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
-from kortana.transport.client import Client, KortanaUnavailable, Refused
+from kortana.transport.client import Client
+from kortana.transport.dialing import KortanaUnavailable, Refused
 from kortana.transport.endpoint import read_endpoint
 from kortana.transport.outgoing import Hello, make_event
 

@@ -17,7 +17,8 @@ from kortana.config.nodes import ConfigError
 from kortana.config.spec import Config
 from kortana.processes.lock import holder_of
 from kortana.protocol import event as ev
-from kortana.transport.client import Client, KortanaUnavailable, Refused
+from kortana.transport.client import Client
+from kortana.transport.dialing import KortanaUnavailable, Refused
 from kortana.transport.endpoint import read_endpoint
 from kortana.transport.outgoing import Hello, make_event
 

@@ -17,7 +17,9 @@ import msgspec
 
 from kortana.protocol.codec import MAX_FRAME_BYTES, encode_json
 from kortana.protocol.event import Event
-from kortana.protocol.reasons import SHUTTING_DOWN, UNAVAILABLE
+from kortana.protocol.reasons import UNAVAILABLE
+from kortana.transport.dialing import KortanaUnavailable, NotNow, Refused, dial
+from kortana.transport.forks import watch_forks
 from kortana.transport.outgoing import Hello
 
 RECONNECT_FIRST_S = 0.02
@@ -26,23 +28,6 @@ MAX_MAILBOX = 10_000
 RECEIVE_SLICE_S = 5.0 if sys.platform == "linux" else float("inf")
 """The socket's own receive timeout: who waits for longer needs no call to `poll` before each `recv`."""
 _decode = msgspec.json.Decoder(Event).decode
-
-
-class KortanaUnavailable(ConnectionError):
-    """No running Kortana answers; says what to do."""
-
-
-class Refused(Exception):
-    """HELLO was refused. Carries the contract's reason."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
-        self.detail = detail
-
-
-class _NotNow(ConnectionRefusedError):
-    """It runs, and has no place for one more."""
 
 
 def _frame(event: Event) -> bytes:
@@ -58,22 +43,6 @@ def _readable(sock: socket.socket, timeout_s: float) -> bool:
     return bool(poll.poll(max(timeout_s * 1000, 0)))
 
 
-def _welcome_of(sock: socket.socket, hello_id: str) -> tuple[dict[str, Any], bytes]:
-    """The payload of the answer to HELLO, and what has come besides. Raises EOFError and OSError."""
-    rest, others = b"", b""
-    while True:
-        while b"\n" not in rest:
-            data = sock.recv(1 << 16)
-            if not data:
-                raise EOFError("closed during HELLO")
-            rest += data
-        line, _, rest = rest.partition(b"\n")
-        event = _decode(line)
-        if event.event_type == "ACK" and event.payload.get("ack_for_event_id") in (hello_id, None):
-            return event.payload, others + rest
-        others += line + b"\n"
-
-
 class Client:
     """One identity at one socket.
 
@@ -85,9 +54,17 @@ class Client:
         self._find_socket = find_socket
         self._hello = hello
         self._patience_s = patience_s
+        self._sock: socket.socket | None = None
+        self._begin()
+        watch_forks(self)
+        self._refused: Refused | None = None
+        self.welcome: dict[str, Any] = {}
+        """The `result` of the last HELLO."""
+        self.connections = 0
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._cond = threading.Condition(self._lock)
-        self._sock: socket.socket | None = None
         self._rest = b""
         self._reading = False
         self._sleepers = 0
@@ -96,10 +73,13 @@ class Client:
         """What was sent and has no answer yet: repeated at each connection."""
         self._answers: dict[str, dict[str, Any]] = {}
         self._inbox: deque[Event] = deque()
-        self._refused: Refused | None = None
-        self.welcome: dict[str, Any] = {}
-        """The `result` of the last HELLO."""
-        self.connections = 0
+
+    def after_fork(self) -> None:
+        """The child makes a connection of its own; answers on the old one are its parent's."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        self._begin()
 
     def request(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
         """Sends an event that requires an ACK, and gives the ACK's payload.
@@ -262,7 +242,7 @@ class Client:
             except (OSError, EOFError) as error:
                 if isinstance(error, KortanaUnavailable) or time.monotonic() + pause > deadline:
                     nobody = "no running Kortana answers here; start it with `kortana up`"
-                    raise KortanaUnavailable(str(error) if isinstance(error, _NotNow) else nobody) from None
+                    raise KortanaUnavailable(str(error) if isinstance(error, NotNow) else nobody) from None
             self._cond.wait(pause)
             if self._sock is not None:
                 return
@@ -272,18 +252,8 @@ class Client:
         path = self._find_socket()
         if path is None:
             raise FileNotFoundError("no endpoint")
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock, welcome, rest = dial(path, self._hello)
         try:
-            sock.settimeout(10.0)
-            sock.connect(path)
-            hello = self._hello.event()
-            sock.sendall(encode_json(hello) + b"\n")
-            answer, rest = _welcome_of(sock, hello.id)
-            detail = (answer.get("result") or {}).get("detail", "")
-            if answer["reason"] in (UNAVAILABLE, SHUTTING_DOWN):
-                raise _NotNow(f"Kortana takes nobody in just now: {detail or answer['reason']}")
-            if not answer["accepted"]:
-                raise Refused(answer["reason"], detail)
             sock.settimeout(None)
             if sys.platform == "linux":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(RECEIVE_SLICE_S), 0))
@@ -293,7 +263,7 @@ class Client:
         except BaseException:
             sock.close()
             raise
-        self._sock, self._rest, self.welcome = sock, b"", answer.get("result") or {}
+        self._sock, self._rest, self.welcome = sock, b"", welcome
         self.connections += 1
         if rest:
             self._take(rest)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kortana import AgentInterface
-from kortana.transport.client import KortanaUnavailable
+from kortana.transport.dialing import KortanaUnavailable
 from kortana.transport.hub import MAX_OF_ONE_AGENT
 from tests.e2e.project import PATIENCE_S, Project, RawClient, eventually
 

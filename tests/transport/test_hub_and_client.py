@@ -1,5 +1,6 @@
 """The hub and its client over real sockets, without a coordinator: a thread that answers."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,8 +10,9 @@ import pytest
 
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event
-from kortana.transport.client import Client, KortanaUnavailable, Refused
+from kortana.transport.client import Client
 from kortana.transport.connection import Admission, BadFrame, Frame, Gone
+from kortana.transport.dialing import KortanaUnavailable, Refused
 from kortana.transport.endpoint import listen
 from kortana.transport.hub import MAX_UNSENT_BYTES, Hub
 from kortana.transport.outgoing import Hello, make_event
@@ -236,3 +238,24 @@ def test_a_delivery_never_overtakes_the_answer_to_hello(server: Server) -> None:
     event = client.receive(30)
     assert event is not None and event.payload["text"] == "late"
     client.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_forked_process_speaks_on_a_connection_of_its_own(server: Server) -> None:
+    """multiprocessing's Pool in a worker: on one connection each would read the other's answers."""
+    client = client_of(server.path)
+    client.request(make_event("a", "INFO"))
+    held = threading.Thread(target=client.receive, args=(None,), daemon=True)
+    held.start()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for _ in range(20):
+                client.request(make_event("a", "INFO"), timeout_s=20)
+            os._exit(7)
+        finally:
+            os._exit(1)
+    for _ in range(20):
+        assert client.request(make_event("a", "INFO"), timeout_s=20)["accepted"]
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert client.connections == 1
