@@ -1,11 +1,11 @@
 """The code that a worker runs: the git commit of its working directory, and whether that is dirty."""
 
-import os
 import subprocess
 import threading
 import time
 from typing import Any
 
+from kortana.agent.git import environment_elsewhere
 from kortana.processes.reaping import own_child
 
 VERSION_MAX_AGE_S = 30.0
@@ -42,7 +42,7 @@ class CodeVersions:
 
 
 def _git(cwd: str, *words: str) -> str:
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    environment = {**environment_elsewhere(), "GIT_OPTIONAL_LOCKS": "0"}
     with own_child():
         done = subprocess.run(
             ["git", "-C", cwd, *words], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True,

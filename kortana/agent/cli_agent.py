@@ -18,7 +18,7 @@ import msgspec
 from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
-from kortana.agent.git import GitError
+from kortana.agent.git import GitError, environment_elsewhere
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.worktree import Worktree
@@ -186,7 +186,7 @@ class _CliAgent:
         """Runs the CLI; gives its exit code, what its stream told, and its last lines."""
         by_argument = self._cli.prompt == "argument"
         words = [*self._cli.command, *([prompt] if by_argument else [])]
-        environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
+        environment = {**environment_elsewhere(), "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         environment.pop(SETTINGS_VARIABLE, None)
         try:
             process = subprocess.Popen(

@@ -11,6 +11,15 @@ QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=0", "--literal-pathspecs")
 """No upkeep in the background: it would outlive the task, and be killed in the midst of it."""
 
 
+_WHERE = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE",
+    }
+)  # fmt: skip
+"""Of `git rev-parse --local-env-vars` those that say where a repository is; the others are a person's settings."""
+
+
 class GitError(Exception):
     """What git said when it refused."""
 
@@ -25,7 +34,7 @@ def git(folder: Path, *words: str, paths: Iterable[str] | None = None, index: Pa
     paths: go in on standard input, NUL after each. index: a file to use in place of the folder's own index.
     Raises GitError with the last 500 characters of what git said, GitInterruptedError after TIMEOUT_S.
     """
-    environment = {**os.environ, "LC_ALL": "C", **({"GIT_INDEX_FILE": str(index)} if index else {})}
+    environment = {**environment_elsewhere(), "LC_ALL": "C", **({"GIT_INDEX_FILE": str(index)} if index else {})}
     told = None if paths is None else "".join(f"{path}\0" for path in paths)
     try:
         done = subprocess.run(
@@ -42,6 +51,12 @@ def git(folder: Path, *words: str, paths: Iterable[str] | None = None, index: Pa
     if done.returncode:
         raise GitError(f"git {words[0]}: {(done.stderr.strip() or done.stdout.strip())[-500:]}")
     return done.stdout.rstrip("\n")
+
+
+def environment_elsewhere() -> dict[str, str]:
+    """This process's environment, for what works in another repository or worktree: without what a git that runs a
+    hook, or `rebase --exec`, says of its own. With `GIT_DIR` every git would work on that one, wherever it stands."""
+    return {name: value for name, value in os.environ.items() if name not in _WHERE}
 
 
 def succeeds(folder: Path, *words: str) -> bool:
