@@ -104,7 +104,7 @@ def _socket_path(file: str | None) -> str:
 def _data_dir(file: str | None) -> str:
     path = file or _find_file()
     try:
-        with open(path, encoding="utf-8") as config:
+        with open(path, encoding="utf-8", errors="replace") as config:
             has_key = "data_dir" in config.read()
     except OSError as error:
         raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None

@@ -25,6 +25,9 @@ usage: kortana guard hook                       as a Claude Code PreToolUse hook
 
 Speaks as $KORTANA_AGENT, or --as NAME. kortana.yaml says `guard: off | warn | enforce`. Exit codes: 0 may be edited,
 2 refused."""
+MAX_PATHS, MAX_BYTES = 256, 32 * 1024
+"""Of one question; the answer has to fit into a frame too."""
+MAX_SHOWN = 20
 REFUSED = 2
 """What Claude Code takes as a refusal, with stderr as its reason."""
 BEGIN, END = "# >>> kortana guard >>>", "# <<< kortana guard <<<"
@@ -63,16 +66,40 @@ def _judge(paths: list[str], name: str) -> int:
     try:
         with Conversation(name or f"guard-{os.getpid()}", {}, receive=False) as asked:
             mode = asked.welcome.get("guard", "warn")
-            payload = {"command": "coverage", "args": {"agent": name, "paths": inside}}
-            answer = asked.ask("COMMAND", "coordinator", None, payload, 5.0)
-    except CliError:
-        return 0
-    if mode == "off":
-        return 0
-    wrong = [text for path, found in answer["result"].items() if (text := _objection(path, found, name))]
-    for text in wrong:
+            parts = _parts(inside) if mode != "off" else []
+            wrong = [text for part in parts for text in _objections(asked, part, name)]
+    except CliError as error:
+        if error.code != "refused":
+            return 0
+        wrong = [error.message]
+    for text in wrong[:MAX_SHOWN]:
         print(f"kortana guard: {text}", file=sys.stderr)
+    if len(wrong) > MAX_SHOWN:
+        print(f"kortana guard: and {len(wrong) - MAX_SHOWN} more", file=sys.stderr)
     return REFUSED if wrong and mode == "enforce" else 0
+
+
+def _parts(paths: list[str]) -> list[list[str]]:
+    """As many as one question may hold. A path that is no UTF-8 is asked for with signs in place of what is none."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for path in paths:
+        asked = path.encode("utf-8", "replace").decode()
+        size += len(json.dumps(asked))
+        if len(parts[-1]) == MAX_PATHS or (size > MAX_BYTES and parts[-1]):
+            parts.append([])
+            size = len(json.dumps(asked))
+        parts[-1].append(asked)
+    return parts
+
+
+def _objections(asked: Conversation, paths: list[str], name: str) -> list[str]:
+    payload = {"command": "coverage", "args": {"agent": name, "paths": paths}}
+    answer = asked.ask("COMMAND", "coordinator", None, payload, 5.0)
+    if not answer["accepted"]:
+        detail = (answer.get("result") or {}).get("detail", "")
+        raise CliError(REFUSED, "refused", f"{paths[0][:200]}: not looked at: {answer['reason']} {detail}".rstrip())
+    return [text for path, found in answer["result"].items() if (text := _objection(path, found, name))]
 
 
 def _objection(path: str, found: dict[str, Any], name: str) -> str:
@@ -119,11 +146,8 @@ def _hook_paths() -> list[str]:
 
 def _staged() -> list[str]:
     done = subprocess.run(["git", "diff", "--cached", "--name-only", "-z"], capture_output=True, check=False)
-    top = (
-        subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, check=False)
-        .stdout.decode()
-        .strip()
-    )
+    found = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, check=False)
+    top = os.fsdecode(found.stdout.removesuffix(b"\n"))
     return [os.path.join(top, os.fsdecode(path)) for path in done.stdout.split(b"\0") if path]
 
 
@@ -154,6 +178,8 @@ def _install_claude(away: bool) -> str:
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
+        if not isinstance(found, dict) or not isinstance(found.get("hooks", {}), dict):
+            raise ValueError(f"{path}: not the settings of Claude Code")
     hooks = found.setdefault("hooks", {}).setdefault("PreToolUse", [])
     rest = [hook for hook in hooks if hook != _HOOK]
     found["hooks"]["PreToolUse"] = rest if away else [*rest, _HOOK]
@@ -166,10 +192,19 @@ def _install_claude(away: bool) -> str:
             os.unlink(path)
         return f"{path}: removed"
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(found, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    _replace(path, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     return f"{path}: {'taken out' if away else 'written'}"
+
+
+def _replace(path: str, text: str, executable: bool = False) -> None:
+    """All of it, or nothing: it is a person's file, or a link to it. Its permissions stay."""
+    path = os.path.realpath(path)
+    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o644
+    temp = f"{path}.kortana"
+    with open(temp, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(temp, mode | 0o111 if executable else mode)
+    os.replace(temp, path)
 
 
 def _install_git(away: bool) -> str:
@@ -194,7 +229,5 @@ def _install_git(away: bool) -> str:
     else:
         new = (plain or "#!/bin/sh\n") + ("" if not plain or plain.endswith("\n") else "\n") + _PRE_COMMIT
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(new)
-    os.chmod(path, 0o755)
+    _replace(path, new, executable=True)
     return f"{path}: {'taken out' if away else 'written'}"

@@ -38,6 +38,27 @@ def test_an_edit_without_a_lease_is_refused_and_names_who_holds_it(up: Project) 
     up.call("guard", "check", "setup.py")
 
 
+def test_a_commit_of_many_files_is_looked_at_to_the_last(up: Project) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=up.folder, check=True)
+    long = "x" * 150
+    (up.folder / "src" / long).mkdir(parents=True)
+    (up.folder / "docs").mkdir()
+    for number in range(700):
+        (up.folder / "src" / long / f"{number}.py").touch()
+    subprocess.run(["git", "add", "src"], cwd=up.folder, check=True)
+    up.call("guard", "commit", "--as", "me")
+    (up.folder / "zz.py").touch()
+    subprocess.run(["git", "add", "zz.py"], cwd=up.folder, check=True)
+    assert "zz.py is not covered" in up.call("guard", "commit", "--as", "me", expect=2).stderr
+    told = up.call("guard", "commit", "--as", "you", expect=2).stderr.splitlines()
+    assert len(told) == 21 and told[-1] == "kortana guard: and 681 more"
+
+
+@pytest.mark.parametrize(("path", "code"), [("src/\udcff.py", 0), ("other/\ud800.py", 2), ("x" * 100_000, 2)])
+def test_a_path_that_is_hardly_one_is_judged_all_the_same(up: Project, path: str, code: int) -> None:
+    assert "Traceback" not in hook(up, path, code)
+
+
 @pytest.mark.parametrize(("mode", "code"), [("warn", 0), ("off", 0)])
 def test_it_may_only_warn_or_be_off(project: Project, mode: str, code: int) -> None:
     project.write({"guard": mode, "workers": {"i": {"command": ["sleep", "1000"]}}})
@@ -56,7 +77,10 @@ def test_the_hooks_are_installed_beside_what_is_there_and_taken_out_again(up: Pr
     subprocess.run(["git", "init", "-q"], cwd=up.folder, check=True)
     settings = up.folder / ".claude" / "settings.json"
     settings.parent.mkdir()
+    settings.write_text("[]")
+    assert "not the settings" in up.call("guard", "install", "claude", expect=1).stderr
     settings.write_text('{"model": "x", "hooks": {"Stop": []}}')
+    settings.chmod(0o600)
     pre_commit = up.folder / ".git" / "hooks" / "pre-commit"
     pre_commit.parent.mkdir(exist_ok=True)
     pre_commit.write_text("#!/bin/sh\necho theirs\n")
@@ -70,6 +94,7 @@ def test_the_hooks_are_installed_beside_what_is_there_and_taken_out_again(up: Pr
     assert "held by you" in up.call("guard", "commit", expect=2).stderr
     up.call("guard", "install", "--uninstall")
     assert json.loads(settings.read_text()) == {"model": "x", "hooks": {"Stop": []}}
+    assert settings.stat().st_mode & 0o777 == 0o600
     assert pre_commit.read_text() == "#!/bin/sh\necho theirs\n"
 
 
