@@ -10,7 +10,6 @@ from kortana.core.views import agents_view, coverage, summary, why
 from kortana.protocol import calls, reasons
 
 PAGE_BYTES = 48 * 1024
-MAX_COVERED = 256
 MAX_LOOKED = 5_000
 
 
@@ -49,7 +48,7 @@ def _summary(state: State, args: calls.Nothing) -> Any:
 
 
 def _coverage(state: State, args: calls.Paths) -> Any:
-    return coverage(state, args.agent, list(args.paths[:MAX_COVERED]))
+    return coverage(state, args.agent, list(args.paths))
 
 
 _ANSWERS: dict[str, Callable[[State, Any], Any]] = {

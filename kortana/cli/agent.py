@@ -7,6 +7,7 @@ socket module.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -126,9 +127,12 @@ def _number(options: dict[str, Any], key: str) -> float | None:
     if key not in options:
         return None
     try:
-        return float(options[key])
+        found = float(options[key])
     except ValueError:
-        raise CliError(USAGE, "usage", f"--{key}: a number is needed, not {options[key]!r}") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise CliError(USAGE, "usage", f"--{key}: a number is needed, not {options[key]!r}")
+    return found
 
 
 def _request(command: str, names: list[str], options: dict[str, Any]) -> tuple[str, str, str | None, dict[str, Any]]:

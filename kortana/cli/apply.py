@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from kortana.cli.common import Project, file_option, json_option, print_json, told_of
+from kortana.cli.common import Project, file_option, json_option, print_json, timeout_option, told_of
 from kortana.cli.errors import FAILED, USAGE, CliError
 
 _SIGNS = {"add": "+", "remove": "-", "change": "~", "keep": "="}
@@ -13,7 +13,7 @@ _SIGNS = {"add": "+", "remove": "-", "change": "~", "keep": "="}
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="How long to wait, seconds.")
+@timeout_option
 @file_option
 @json_option
 def apply(dry_run: bool, timeout: float, file: Path | None, as_json: bool) -> int:
@@ -34,7 +34,7 @@ def apply(dry_run: bool, timeout: float, file: Path | None, as_json: bool) -> in
 
 @click.command()
 @click.argument("sizes", nargs=-1, required=True, metavar="NAME=N...")
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="How long to wait, seconds.")
+@timeout_option
 @file_option
 @json_option
 def scale(sizes: tuple[str, ...], timeout: float, file: Path | None, as_json: bool) -> int:

@@ -36,6 +36,26 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)
 
 
+LONGEST_S = 7 * 24 * 3600
+
+
+def seconds(value: str | float) -> float:
+    """The type of an option that says how long to wait."""
+    try:
+        found = float(value)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= LONGEST_S:
+        raise click.BadParameter(f"{value!r} is no number of seconds from 0 to {LONGEST_S}")
+    return found
+
+
+def timeout_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--timeout`."""
+    text = "How long to wait, seconds."
+    return click.option("--timeout", type=seconds, default=60.0, show_default=True, help=text)(function)
+
+
 def find_file(file: Path | None) -> Path:
     """The configuration file. Raises CliError."""
     if file is not None:
@@ -169,6 +189,8 @@ class Project:
     def _request(self, client: Client, event: Any, timeout_s: float) -> dict[str, Any]:
         try:
             return client.request(event, timeout_s)
+        except ValueError as error:
+            raise CliError(USAGE, "usage", f"this cannot be sent: {error}") from None
         except TimeoutError as error:
             raise CliError(TIMED_OUT, "timed_out", str(error)) from None
         except ConnectionError:

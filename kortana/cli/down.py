@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from kortana.cli.common import Project, file_option, json_option, print_json
+from kortana.cli.common import Project, file_option, json_option, print_json, timeout_option
 from kortana.cli.errors import NOT_RUNNING, TIMED_OUT, CliError
 
 
 @click.command()
 @file_option
 @json_option
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="How long to wait, seconds.")
+@timeout_option
 def down(file: Path | None, as_json: bool, timeout: float) -> int:
     """Stop the workers in reverse start order and end."""
     project = Project(file)

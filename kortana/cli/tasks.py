@@ -153,7 +153,7 @@ def export_tasks(file: Path | None, as_json: bool) -> int:
 
 
 @tasks.command("import")
-@click.argument("source", type=click.File("r"), default="-")
+@click.argument("source", type=click.File("r", encoding="utf-8"), default="-")
 @file_option
 @json_option
 def import_tasks(source: TextIO, file: Path | None, as_json: bool) -> int:
@@ -179,10 +179,15 @@ def _parse_lines(source: TextIO) -> Iterator[dict[str, Any]]:
     """Every line checked before the first is sent. Raises CliError naming each bad line."""
     problems = []
     specs = []
-    for number, line in enumerate(source, 1):
+    name = getattr(source, "name", "-")
+    try:
+        lines = source.readlines()
+    except UnicodeDecodeError as error:
+        raise CliError(USAGE, "usage", f"{name}: no UTF-8: {error.reason} at byte {error.start}") from None
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        where = f"{getattr(source, 'name', '-')}:{number}"
+        where = f"{name}:{number}"
         try:
             spec = json.loads(line)
         except ValueError as error:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kortana.cli.app import colour_wanted
-from kortana.cli.common import Project, file_option, json_option, print_json, told_of
+from kortana.cli.common import Project, file_option, json_option, print_json, seconds, told_of
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
@@ -23,7 +23,7 @@ HEARD_S = 0.2
 @file_option
 @json_option
 @click.option("-d", "--detach", is_flag=True, help="Go to the background once every worker is ready.")
-@click.option("--wait-timeout", type=float, default=60.0, show_default=True, help="With -d: how long to wait, seconds.")
+@click.option("--wait-timeout", type=seconds, default=60.0, show_default=True, help="With -d: so long, seconds.")
 @click.option("--exit-when-done", is_flag=True, help="End when every task is; exit 0 only if all are completed.")
 def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit_when_done: bool) -> int:
     """Start the workers. Ctrl-C stops them gracefully; a second one kills."""

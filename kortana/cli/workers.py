@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kortana.cli.common import Project, file_option, json_option, print_json, told_of
+from kortana.cli.common import Project, file_option, json_option, print_json, timeout_option, told_of
 from kortana.cli.errors import FAILED, USAGE, CliError
 
 
@@ -13,7 +13,7 @@ def _make(name: str, summary: str, done: str) -> click.Command:
     @click.argument("names", nargs=-1, required=True)
     @file_option
     @json_option
-    @click.option("--timeout", type=float, default=60.0, show_default=True, help="How long to wait, seconds.")
+    @timeout_option
     def command(names: tuple[str, ...], file: Path | None, as_json: bool, timeout: float) -> int:
         project = Project(file)
         try:

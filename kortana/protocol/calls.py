@@ -6,6 +6,9 @@ import msgspec
 
 from kortana.protocol.payloads import Payload, read_payload
 
+MAX_PATHS = 256
+"""Of one question."""
+
 
 class Nothing(Payload, frozen=True):
     pass
@@ -34,7 +37,7 @@ class Paths(Payload, frozen=True):
     """Paths in the repository that an agent is about to touch."""
 
     agent: str
-    paths: tuple[str, ...] = ()
+    paths: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_PATHS)] = ()
 
 
 class Apply(Payload, frozen=True):
