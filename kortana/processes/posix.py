@@ -49,13 +49,26 @@ def set_name(name: bytes) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
+def _stat_of(pid: int) -> list[bytes]:
+    """What /proc tells of a process, from its state on. Raises OSError."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
+
+
 def start_ticks(pid: int) -> int | None:
     """When a process began, in clock ticks since boot; with its pid, its identity. None where it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
+        return int(_stat_of(pid)[19])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def waits_for_disk(pid: int) -> bool:
+    """Whether a process is in the kernel and cannot be interrupted, which is so while a disk answers."""
+    try:
+        return _stat_of(pid)[0] == b"D"
+    except (OSError, IndexError):
+        return False
 
 
 def signal_name(number: int) -> str:
@@ -69,8 +82,7 @@ def signal_name(number: int) -> str:
 def usage_of(pid: int) -> tuple[int, float, int] | None:
     """Resident bytes, CPU seconds and the number of open files of a process; None where it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = _stat_of(pid)
         files = len(os.listdir(f"/proc/{pid}/fd"))
     except (OSError, IndexError):
         return None

@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 
 from kortana.processes.evidence import STACKS_SIGNAL
 from kortana.processes.messages import MAX_MESSAGE
+from kortana.processes.posix import waits_for_disk
 
 PULSE_S = 5.0
 """A launcher that has said nothing for so long is asked."""
@@ -28,11 +29,14 @@ class Pulse:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(PULSE_S * MISSED), 0))
 
     def next(self) -> bytes | None:
-        """The next message; None at its end, and where it hangs."""
+        """The next message; None at its end, and where it hangs. A disk that hangs is not its fault: its workers live,
+        and killing it would end them."""
+        missed = 0
         try:
-            for _ in range(MISSED):
+            while missed < MISSED:
                 if self._control.poll(PULSE_S):
                     return self._control.recv_bytes(MAX_MESSAGE)
+                missed = 0 if waits_for_disk(self._pid) else missed + 1
                 self._ask()
         except BlockingIOError:
             pass

@@ -30,21 +30,40 @@ def all_told(bench: Bench) -> list[Any]:
     return list(iter(bench.next, None))
 
 
-def test_one_that_has_nothing_to_say_is_asked_and_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = queue.Queue[Any]()
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> "queue.Queue[Any]":
+    """Every Ping, as it is sent."""
+    found = queue.Queue[Any]()
     send = link.LauncherLink._say_now
 
     def counted(self: link.LauncherLink, message: Any) -> bool:
-        asked.put(message)
+        found.put(message)
         return send(self, message)
 
     monkeypatch.setattr(link.LauncherLink, "_say_now", counted)
+    return found
+
+
+def test_one_that_has_nothing_to_say_is_asked_and_answers(asked: "queue.Queue[Any]", tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for _ in range(pulse.MISSED + 1):
         asked.get(timeout=WAIT_S)
     bench.link.start(bench.spec())
     assert isinstance(bench.next(), Started) and bench.hung.empty()
     assert bench.link.close()
+
+
+def test_one_that_waits_for_a_disk_is_let_be(
+    asked: "queue.Queue[Any]", bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = [bench.link.pid]
+    monkeypatch.setattr(pulse, "waits_for_disk", lambda pid: pid in slow)
+    os.kill(bench.link.pid, signal.SIGSTOP)
+    for _ in range(pulse.MISSED + 2):
+        asked.get(timeout=WAIT_S)
+    assert bench.hung.empty()
+    slow.clear()
+    assert bench.hung.get(timeout=WAIT_S) == ""
 
 
 def test_one_that_is_stopped_is_killed_and_its_workers_with_it(bench: Bench) -> None:
