@@ -32,6 +32,8 @@ CLAIM_WAIT_S = 600.0
 QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
 REPORT_INTERVAL_S = 2.0
+MAX_LINE = 32 << 20
+"""Bytes of one event of a stream: it may hold whole files that the agent has read."""
 PATIENCE_S = 3600.0
 """An outcome is worth waiting for: Kortana may stand still."""
 KEPT_LINES = 20
@@ -217,7 +219,7 @@ class _CliAgent:
                 self._agent.note(task.id, outcome.note[:300])
 
         task.when_lost(lambda: end_with_offspring(process, STOP_GRACE_S))
-        if not follow(process, take, self._settings.stall_timeout):
+        if not follow(process, take, self._settings.stall_timeout, MAX_LINE):
             outcome.error = f"stalled: no word for {self._settings.stall_timeout:g}s"
 
     def _heed(self, event: Event) -> None:

@@ -6,35 +6,44 @@ import subprocess
 import time
 from collections.abc import Callable
 
-MAX_LINE = 64 * 1024
-"""Bytes; a longer line is given in pieces."""
+READ_BYTES = MAX_LINE = 64 * 1024
 QUIET_S, LINGER_S = 0.3, 2.0
 """Once it has ended, what still comes is taken until there was nothing for the first, and for the second at most:
 something that it has started may hold the pipe, and write to it for ever."""
 
 
 class _Lines:
-    def __init__(self, take: Callable[[str], None]) -> None:
-        self._take, self._rest = take, b""
+    def __init__(self, take: Callable[[str], None], most: int) -> None:
+        self._take, self._most, self._rest = take, most, bytearray()
 
     def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        while len(self._rest) >= MAX_LINE:
-            lines.append(self._rest[:MAX_LINE])
-            self._rest = self._rest[MAX_LINE:]
-        for line in lines:
-            self._take(line.decode("utf-8", "replace"))
+        whole, line_feed, begun = data.rpartition(b"\n")
+        if line_feed:
+            self._rest += whole
+            for line in self._rest.split(b"\n"):
+                self._give(line)
+            self._rest = bytearray()
+        self._rest += begun
+        if len(self._rest) >= self._most:
+            self.end()
 
     def end(self) -> None:
         if self._rest:
-            self._take(self._rest.decode("utf-8", "replace"))
-            self._rest = b""
+            self._give(self._rest)
+            self._rest = bytearray()
+
+    def _give(self, line: bytearray) -> None:
+        for begin in range(0, max(len(line), 1), self._most):
+            self._take(line[begin : begin + self._most].decode("utf-8", "replace"))
 
 
-def follow(process: "subprocess.Popen[bytes]", take: Callable[[str], None], stall_s: float = 0.0) -> bool:
+def follow(
+    process: "subprocess.Popen[bytes]", take: Callable[[str], None], stall_s: float = 0.0, max_line: int = MAX_LINE
+) -> bool:
     """Gives each line of its stdout, a pipe, to `take` until the process itself has ended; closes the pipe.
 
-    stall_s: False as soon as it has said nothing for so long, with the process as it is; 0 waits for ever.
+    stall_s: False as soon as it has said nothing for so long, with the process as it is; 0 waits for ever. max_line:
+    bytes; a longer line is given in pieces.
     """
     assert process.stdout is not None
     out, end_of_process = process.stdout.fileno(), _pidfd(process)
@@ -43,7 +52,7 @@ def follow(process: "subprocess.Popen[bytes]", take: Callable[[str], None], stal
     poll.register(out, select.POLLIN)
     if end_of_process >= 0:
         poll.register(end_of_process, select.POLLIN)
-    lines = _Lines(take)
+    lines = _Lines(take, max_line)
     heard = time.monotonic()
     ended_at = heard if end_of_process < 0 else None
     is_open = True
@@ -86,6 +95,6 @@ def _pidfd(process: "subprocess.Popen[bytes]") -> int:
 def _read(fd: int) -> bytes:
     """Empty at the end."""
     try:
-        return os.read(fd, MAX_LINE)
+        return os.read(fd, READ_BYTES)
     except OSError:
         return b""

@@ -1,7 +1,7 @@
 """Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
 
 usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
-What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, BLOCK, or EDIT PATH.
+What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, BLOCK, LONG, or EDIT PATH.
 """
 
 import json
@@ -81,8 +81,9 @@ def main() -> int:
         time.sleep(3000)
     for path in re.findall(r"EDIT (\S+)", prompt):
         edit(path, os.environ["KORTANA_TASK"])
-    speak(kind, "All done.")
-    return finish(kind, "All done.")
+    last = "All done." if "LONG" not in prompt else "x" * 3_000_000 + " All done."
+    speak(kind, last)
+    return finish(kind, last)
 
 
 if __name__ == "__main__":

@@ -41,16 +41,18 @@ def test_a_task_is_done_and_its_result_kept(project: Project, kind: str) -> None
         {"id": "two", "prompt": "x", "depends_on": ["one"]},
         {"id": "bad", "prompt": "FAIL", "max_attempts": 1},
         {"id": "odd", "prompt": "CRASH", "max_attempts": 1},
+        {"id": "long", "prompt": "LONG"},
     ]
     project.write({"workers": {"w": worker(kind)}, "tasks": tasks})
     project.up()
-    found = settled(project, "one", "two", "bad", "odd")
+    found = settled(project, "one", "two", "bad", "odd", "long")
     result = found["one"]["result"]
     assert found["one"]["status"] == found["two"]["status"] == "completed"
     assert "All done." in result["text"] and result["exit_code"] == 0 and result["tokens"] == 120
     assert result["cost_usd"] == (0.25 if kind in ("claude", "opencode") else None)
     assert found["bad"]["status"] == "failed" and "tests do not pass" in json.dumps(found["bad"])
     assert found["odd"]["result"]["exit_code"] == 3
+    assert found["long"]["result"]["text"].endswith("xx All done."), "a line of 3 MB is one event of the stream"
     project.down()
     assert project.all_gone()
 
