@@ -21,6 +21,7 @@ from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
 from kortana.agent.git import GitError, environment_elsewhere
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.agent.plain import last_of, plain
 from kortana.agent.worktree import Worktree
 from kortana.processes.following import follow
 from kortana.processes.offspring import end_with_offspring
@@ -38,6 +39,8 @@ PATIENCE_S = 3600.0
 """An outcome is worth waiting for: Kortana may stand still."""
 KEPT_LINES = 20
 MAX_TEXT = 8_000
+TEXT_BYTES, LINES_BYTES, DETAILS_BYTES = 24 * 1024, 12 * 1024, 4 * 1024
+"""What of a result is kept, as JSON: all of it has to fit into one event."""
 PROMPT = """\
 You are $agent, one of several agents in this repository. Your task is "$id": $title
 
@@ -122,7 +125,7 @@ class _CliAgent:
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
         except GitError as error:
-            self._agent.update_task_status(task.id, "failed", str(error))
+            self._agent.update_task_status(task.id, "failed", _details(error))
             return False
         prompt = render(self._template, task.fields, self._agent.name, self._results(task))
         code, outcome, lines = self._run(task, prompt, tree.place if tree else Path.cwd())
@@ -130,8 +133,8 @@ class _CliAgent:
             say(f"{task.id}: the lease was lost; nothing is reported")
             return False
         result: dict[str, Any] = {
-            "exit_code": code, "text": outcome.text[-MAX_TEXT:], "duration_s": round(time.monotonic() - began, 1),
-            "cost_usd": outcome.cost_usd, "tokens": outcome.tokens,
+            "exit_code": code, "text": plain(outcome.text[-MAX_TEXT:], TEXT_BYTES),
+            "duration_s": round(time.monotonic() - began, 1), "cost_usd": outcome.cost_usd, "tokens": outcome.tokens,
         }  # fmt: skip
         if tree is not None:
             result["branch"] = tree.branch
@@ -145,8 +148,8 @@ class _CliAgent:
             self._agent.release_task(task.id)
             return True
         if failed:
-            result["lines"] = lines
-            details = f"{outcome.error or f'exit code {code}'}"[:1000]
+            result["lines"] = last_of(lines, LINES_BYTES)
+            details = _details(outcome.error or f"exit code {code}")
             self._agent.update_task_status(task.id, "failed", details, result=result)
             say(f"{task.id} failed: {details}")
             return False
@@ -164,12 +167,12 @@ class _CliAgent:
                     refused = tree.merge(f"Merge {tree.branch}: {title}")
                     result["merged"] = not refused
                     if refused:
-                        details = f"not merged: {refused}"[:1000]
+                        details = _details(f"not merged: {refused}")
                         self._agent.update_task_status(task.id, "failed", details, result=result)
                         say(f"{task.id}: {details}")
                         return
             except GitError as error:
-                self._agent.update_task_status(task.id, "failed", str(error)[:1000], result=result)
+                self._agent.update_task_status(task.id, "failed", _details(error), result=result)
                 return
         details = (result["text"].strip().splitlines() or ["done"])[-1][:500]
         answer = self._agent.update_task_status(task.id, "completed", details, result=result)
@@ -216,7 +219,7 @@ class _CliAgent:
             say(text[:2000])
             if read_line(self._cli.stream, text, outcome) and time.monotonic() - reported > REPORT_INTERVAL_S:
                 reported = time.monotonic()
-                self._agent.note(task.id, outcome.note[:300])
+                self._agent.note(task.id, _details(outcome.note[:300]))
 
         task.when_lost(lambda: end_with_offspring(process, STOP_GRACE_S))
         if not follow(process, take, self._settings.stall_timeout, MAX_LINE):
@@ -233,6 +236,10 @@ class _CliAgent:
         if self._task is not None:
             self._task.lose()
         sys.exit(0)
+
+
+def _details(what: object) -> str:
+    return plain(str(what)[:1000], DETAILS_BYTES)
 
 
 def read_line(stream: str, text: str, outcome: Outcome) -> bool:

@@ -12,12 +12,15 @@ from typing import Any
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.agent.plain import last_of
 from kortana.processes.following import follow
 from kortana.protocol.event import Event
 
 CLAIM_WAIT_S = 600.0
 KEPT_LINES = 20
 KEPT_CHARS = 400
+LINES_BYTES = 32 * 1024
+"""Of the last lines, as JSON: they have to fit into one event."""
 QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
 NOTE_INTERVAL_S, NOTE_CHARS = 10.0, 200
@@ -85,7 +88,7 @@ class _Shell:
         follow(process, take)
         with self._lock:
             self._current = None
-        return {"exit_code": process.wait(), "lines": list(lines)}
+        return {"exit_code": process.wait(), "lines": last_of(lines, LINES_BYTES)}
 
     def _report(self, task: Task, outcome: dict[str, Any]) -> None:
         code = outcome["exit_code"]

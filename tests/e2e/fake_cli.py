@@ -1,7 +1,7 @@
 """Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
 
 usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
-What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, BLOCK, LONG, or EDIT PATH.
+What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, BLOCK, LONG, EMOJI, or EDIT PATH.
 """
 
 import json
@@ -66,6 +66,10 @@ def main() -> int:
     speak(kind, "I begin.")
     if "QUOTA" in prompt:
         return finish(kind, "", "You have hit your usage limit. Try again later.")
+    if "EMOJI" in prompt:
+        for _ in range(60):
+            print("\N{GRINNING FACE}\x01" * 400)
+        return finish(kind, "", "\N{GRINNING FACE}\x01\ud83d" * 10_000)
     if "FAIL" in prompt:
         return finish(kind, "", "the tests do not pass")
     if "CRASH" in prompt:

@@ -42,16 +42,18 @@ def test_a_task_is_done_and_its_result_kept(project: Project, kind: str) -> None
         {"id": "bad", "prompt": "FAIL", "max_attempts": 1},
         {"id": "odd", "prompt": "CRASH", "max_attempts": 1},
         {"id": "long", "prompt": "LONG"},
+        {"id": "odder", "prompt": "EMOJI", "max_attempts": 1},
     ]
     project.write({"workers": {"w": worker(kind)}, "tasks": tasks})
     project.up()
-    found = settled(project, "one", "two", "bad", "odd", "long")
+    found = settled(project, "one", "two", "bad", "odd", "long", "odder")
     result = found["one"]["result"]
     assert found["one"]["status"] == found["two"]["status"] == "completed"
     assert "All done." in result["text"] and result["exit_code"] == 0 and result["tokens"] == 120
     assert result["cost_usd"] == (0.25 if kind in ("claude", "opencode") else None)
     assert found["bad"]["status"] == "failed" and "tests do not pass" in json.dumps(found["bad"])
     assert found["odd"]["result"]["exit_code"] == 3
+    assert found["odder"]["result"]["lines"] and "\N{GRINNING FACE}" in found["odder"]["details"]
     assert found["long"]["result"]["text"].endswith("xx All done."), "a line of 3 MB is one event of the stream"
     project.down()
     assert project.all_gone()
