@@ -245,8 +245,8 @@ def test_a_forked_process_speaks_on_a_connection_of_its_own(server: Server) -> N
     """multiprocessing's Pool in a worker: on one connection each would read the other's answers."""
     client = client_of(server.path)
     client.request(make_event("a", "INFO"))
-    held = threading.Thread(target=client.receive, args=(None,), daemon=True)
-    held.start()
+    waiting = threading.Thread(target=lambda: client.receive(30), daemon=True)
+    waiting.start()
     pid = os.fork()
     if pid == 0:
         try:
@@ -259,3 +259,6 @@ def test_a_forked_process_speaks_on_a_connection_of_its_own(server: Server) -> N
         assert client.request(make_event("a", "INFO"), timeout_s=20)["accepted"]
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
     assert client.connections == 1
+    server.hub.send([], [("a", encode_json(make_event("b", "INFO", "a")))])
+    waiting.join(60)
+    assert not waiting.is_alive()
