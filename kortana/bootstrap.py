@@ -234,7 +234,7 @@ class Tree:
 
     def _on_launcher_hung(self, stacks: str) -> None:
         waited = PULSE_S * MISSED
-        cause = f"no word from it in {waited:g} s: it is killed"
+        cause = f"it was asked and did not answer in {waited:g} s: it is killed"
         self._log_and_tell("launcher_hung", cause=cause, waited_s=waited, stacks=stacks)
 
     def _end_run(self) -> None:

@@ -31,6 +31,7 @@ class LauncherLink:
         self._control: Connection | None = None
         self._process: Any = None
         self._thread: threading.Thread | None = None
+        self._pulse: Pulse | None = None
 
     def open(self) -> None:
         """Starts the launcher. From the main thread only: it is tied to the thread that forks it."""
@@ -45,7 +46,7 @@ class LauncherLink:
         their_stacks.close()
         _stop_resource_tracker()
         self._control = ours
-        pulse = Pulse(ours, stacks, self.pid, lambda: self._say_now(messages.Ping()))
+        pulse = self._pulse = Pulse(ours, stacks, self.pid, lambda: self._say_now(messages.Ping()))
         self._thread = threading.Thread(target=self._listen, args=(ours, pulse), name="launcher-link", daemon=True)
         self._thread.start()
 
@@ -92,6 +93,8 @@ class LauncherLink:
 
     def _send(self, message: messages.ToLauncher) -> None:
         """A launcher that is gone has told so already: the order is moot. One that hangs is killed in time."""
+        if self._pulse is not None:
+            self._pulse.expect()
         with self._lock:
             self._say(message)
 

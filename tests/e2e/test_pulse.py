@@ -21,6 +21,7 @@ ENDLESS = "^(a+)+$"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "IDLE_S", 1.5)
     monkeypatch.setattr(pulse, "PULSE_S", 1.5)
     monkeypatch.setattr(pulse, "PATIENCE_S", 0.5)
 
@@ -50,6 +51,21 @@ def test_one_that_has_nothing_to_say_is_asked_and_answers(asked: "queue.Queue[An
         asked.get(timeout=WAIT_S)
     bench.link.start(bench.spec())
     assert isinstance(bench.next(), Started) and bench.hung.empty()
+    assert bench.link.close()
+
+
+def test_one_that_has_slept_is_asked_as_soon_as_it_has_an_order(
+    asked: "queue.Queue[Any]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "IDLE_S", 1000.0)
+    bench = Bench(tmp_path)
+    bench.link.start(bench.spec())
+    bench.next()
+    assert asked.empty(), "who has just spoken is not asked"
+    pulse_of_it: Any = bench.link._pulse
+    pulse_of_it._heard_at -= 100.0
+    bench.link.release("w", 1)
+    asked.get(timeout=WAIT_S)
     assert bench.link.close()
 
 
@@ -100,7 +116,8 @@ def test_a_tree_goes_on_with_a_new_launcher(project: Project) -> None:
     project.write({"workers": {"a": {"command": ["sh", "-c", "setsid sleep 1000 & exec sleep 1000"]}}})
     project.up()
     os.kill(project.pids()["launcher"], signal.SIGSTOP)
+    ordered = project.start("restart", "a")
     eventually(lambda: project.supervision("launcher_hung"))
-    eventually(lambda: project.running("a", incarnation=2))
+    assert ordered.wait(60) == 0 and project.running("a", incarnation=2)
     project.down()
     eventually(project.all_gone)
