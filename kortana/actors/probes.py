@@ -99,7 +99,7 @@ class Probe:
     def _run(self) -> None:
         deadline = time.monotonic() + self._ready.timeout
         while not self._stopped.is_set() and (left := deadline - time.monotonic()) > 0:
-            self.said = self._ask(min(left, ATTEMPT_TIMEOUT_S)) or ""
+            self.said = self._ask(min(left, ATTEMPT_TIMEOUT_S))
             if not self.said:
                 if not self._stopped.is_set():
                     self._succeeded()

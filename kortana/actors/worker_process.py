@@ -161,7 +161,8 @@ class ProcessOwner(pykka.ThreadingActor):
 
     def _on_ready_late(self) -> None:
         if self.view.state == "starting":
-            ready, self._unready = self._spec.ready, why_not_ready(self._spec.ready, self._probe)
+            ready = self._spec.ready
+            self._unready = why_not_ready(ready, self._probe)
             self._stop_probe()
             self._log(
                 "unhealthy", cause="readiness timeout", timeout_s=ready.timeout, caused_by="probe", said=self._unready

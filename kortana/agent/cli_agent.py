@@ -20,7 +20,7 @@ from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
 from kortana.agent.git import GitError, environment_elsewhere
 from kortana.agent.interface import AgentInterface
-from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.plain import last_of, plain
 from kortana.agent.worktree import Worktree
 from kortana.processes.following import follow
@@ -35,8 +35,6 @@ STOP_GRACE_S = 5.0
 REPORT_INTERVAL_S = 2.0
 MAX_LINE = 32 << 20
 """Bytes of one event of a stream: it may hold whole files that the agent has read."""
-PATIENCE_S = 3600.0
-"""An outcome is worth waiting for: Kortana may stand still."""
 KEPT_LINES = 20
 MAX_TEXT = 8_000
 TEXT_BYTES, LINES_BYTES, DETAILS_BYTES = 24 * 1024, 12 * 1024, 4 * 1024
@@ -139,9 +137,7 @@ class _CliAgent:
         if tree is not None:
             result["branch"] = tree.branch
         failed = code != 0 or bool(outcome.error)
-        if not failed and (self._agent.get_task(task.id) or {}).get("status") == "blocked":
-            say(f"{task.id} is blocked: giving it back until what it needs is completed")
-            self._agent.release_task(task.id)
+        if not failed and give_back_blocked(self._agent, task) is not None:
             return False
         told = outcome.error or "\n".join(lines)
         if failed and (code == QUOTA_EXIT_CODE or is_quota(told)):

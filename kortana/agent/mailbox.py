@@ -4,9 +4,13 @@ import os
 import threading
 from collections.abc import Callable
 
+from kortana.agent.answers import Answer, Task
 from kortana.agent.interface import AgentInterface
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
+
+PATIENCE_S = 3600.0
+"""An outcome is worth waiting for: Kortana may stand still."""
 
 
 def say(text: str) -> None:
@@ -21,6 +25,14 @@ def instruction_of(event: Event) -> str:
 def is_lease_gone(event: Event) -> bool:
     """Whether the lease on the event's task is no longer this agent's."""
     return event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction_of(event) == "lease_released"
+
+
+def give_back_blocked(agent: AgentInterface, task: Task) -> Answer | None:
+    """Of a command that has gone well: its task is not done where a blocker was reported on it. None where none was."""
+    if (agent.get_task(task.id) or {}).get("status") != "blocked":
+        return None
+    say(f"{task.id} is blocked: giving it back until what it needs is completed")
+    return agent.release_task(task.id)
 
 
 def heed_mailbox(agent: AgentInterface, heed: Callable[[Event], None]) -> None:

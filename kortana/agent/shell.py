@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from typing import Any
 
-from kortana.agent.answers import Task
+from kortana.agent.answers import Answer, Task
 from kortana.agent.interface import AgentInterface
-from kortana.agent.mailbox import heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.plain import last_of
 from kortana.processes.following import follow
 from kortana.protocol.event import Event
@@ -25,8 +24,6 @@ QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
 NOTE_INTERVAL_S, NOTE_CHARS = 10.0, 200
 """The last line of output is told as what is being done, so often and so much of it."""
-PATIENCE_S = 3600.0
-"""An outcome is worth waiting for: Kortana may stand still."""
 
 
 def run(agent: AgentInterface) -> None:
@@ -38,8 +35,7 @@ class _Shell:
     def __init__(self, agent: AgentInterface) -> None:
         self._agent = agent
         agent.timeout_s = PATIENCE_S
-        self._current: tuple[Task, subprocess.Popen[bytes]] | None = None
-        self._lock = threading.Lock()
+        self._current: Task | None = None
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -72,8 +68,7 @@ class _Shell:
             start_new_session=True,
         )
         task.when_lost(lambda: _end(process))
-        with self._lock:
-            self._current = (task, process)
+        self._current = task
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         noted = 0.0
 
@@ -86,8 +81,7 @@ class _Shell:
                 self._agent.note(task.id, text[:NOTE_CHARS])
 
         follow(process, take)
-        with self._lock:
-            self._current = None
+        self._current = None
         return {"exit_code": process.wait(), "lines": last_of(lines, LINES_BYTES)}
 
     def _report(self, task: Task, outcome: dict[str, Any]) -> None:
@@ -95,12 +89,12 @@ class _Shell:
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
             return
+        answer: Answer | None = None
         if code == QUOTA_EXIT_CODE:
             answer = self._agent.release_task(task.id)
-        elif code == 0 and (self._agent.get_task(task.id) or {}).get("status") == "blocked":
-            say(f"{task.id} is blocked: giving it back until what it needs is completed")
-            answer = self._agent.release_task(task.id)
-        else:
+        elif code == 0:
+            answer = give_back_blocked(self._agent, task)
+        if answer is None:
             status = "completed" if code == 0 else "failed"
             answer = self._agent.update_task_status(task.id, status, f"exit code {code}", result=outcome)
             say(f"{task.id} {status} (exit code {code})")
@@ -109,10 +103,9 @@ class _Shell:
 
     def _heed(self, event: Event) -> None:
         """Stops work whose lease is gone; tells of everything else."""
-        if is_lease_gone(event):
-            with self._lock:
-                if self._current is not None and self._current[0].id == event.task_id:
-                    self._current[0].lose()
+        task = self._current
+        if is_lease_gone(event) and task is not None and task.id == event.task_id:
+            task.lose()
         say(
             f"heard {instruction_of(event)} {event.task_id or ''}: "
             f"{event.payload.get('reason', '')} {event.payload.get('by', '')}"
@@ -120,9 +113,8 @@ class _Shell:
 
     def _on_stop(self, *_: object) -> None:
         """SIGTERM: ends the task's command, gives the task back, and goes."""
-        current = self._current
-        if current is not None:
-            current[0].lose()
+        if self._current is not None:
+            self._current.lose()
         sys.exit(0)
 
 

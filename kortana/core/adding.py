@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import asdict
+
 from kortana.core.state import State
 from kortana.core.task import Task
 from kortana.protocol import payloads
@@ -31,16 +33,13 @@ def wrong_with(name: str, task: payloads.TaskAdd, max_lease_ttl_s: float) -> str
 
 def differences(task: Task, asked: payloads.TaskAdd) -> list[str]:
     """The fields in which a task is other than was asked, in the words of TASK_ADD."""
-    found = {
+    there = {
         "title": task.title, "run": task.run, "prompt": task.prompt, "priority": task.priority,
         "depends_on": set(task.depends_on), "paths": task.paths, "requires": set(task.requires),
         "lease_ttl_s": task.ttl_s, "max_attempts": task.max_attempts if asked.max_attempts is not None else None,
     }  # fmt: skip
-    return [name for name, value in found.items() if value != _as(type(value), getattr(asked, name))]
-
-
-def _as(kind: type, value: object) -> object:
-    return set(value) if kind is set and isinstance(value, tuple) else value
+    wanted = {**asdict(asked), "depends_on": set(asked.depends_on), "requires": set(asked.requires)}
+    return [name for name, value in there.items() if value != wanted[name]]
 
 
 def closes_cycle(state: State, name: str, depends_on: Sequence[str]) -> bool:

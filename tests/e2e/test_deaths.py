@@ -74,7 +74,7 @@ def test_nothing_that_a_worker_started_outlives_it(project: Project, how: str) -
         os.kill(project.worker("nasty")["pid"], signal.SIGKILL)
     else:
         project.call(*(["down"] if how == "down" else ["stop", "nasty"]))
-    eventually(lambda: not any("sleep 3000" in line for line in project.processes().values()), "its end")
+    assert eventually(lambda: not any("sleep 3000" in line for line in project.processes().values()), "its end")
 
 
 def test_a_killed_supervisor_leaves_no_process_and_the_next_up_goes_on(project: Project) -> None:

@@ -69,8 +69,8 @@ def test_it_may_only_warn_or_be_off(project: Project, mode: str, code: int) -> N
 
 def test_without_a_kortana_nothing_is_refused(project: Project) -> None:
     project.write({"workers": {"i": {"command": ["sleep", "1000"]}}})
-    hook(project, "x.py", 0)
-    project.call("guard", "hook", "--as", "me", input="not json")
+    assert hook(project, "x.py", 0) == ""
+    assert project.call("guard", "hook", "--as", "me", input="not json").stderr == ""
 
 
 def test_the_hooks_are_installed_beside_what_is_there_and_taken_out_again(up: Project) -> None:

@@ -44,7 +44,8 @@ def test_who_is_silent_is_still_found_out(project: Project) -> None:
     project.up()
     eventually(lambda: any(r["event_type"] == "HEARTBEAT" for r in project.journal()))
     stand_still(project, 3.0)
-    eventually(lambda: project.supervision("unhealthy", cause="heartbeat timeout", worker="h"))
+    found = eventually(lambda: project.supervision("unhealthy", cause="heartbeat timeout", worker="h"))
+    assert found[0]["silent_s"] >= found[0]["timeout_s"] == 1.0
 
 
 def test_a_lease_longer_than_the_heartbeat_timeout_is_renewed_often_enough_for_both(project: Project) -> None:

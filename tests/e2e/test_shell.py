@@ -12,9 +12,9 @@ def team(project: Project, *tasks: dict[str, object], **worker: object) -> None:
 def test_a_task_is_done_when_its_command_is_whatever_that_has_left_running(project: Project) -> None:
     team(project, {"id": "t", "run": "sleep 1000 & yes & echo up"}, {"id": "after", "run": "true", "depends_on": ["t"]})
     project.up()
-    eventually(lambda: project.task_counts() == {"completed": 2})
+    assert eventually(lambda: project.task_counts() == {"completed": 2})
     project.down()
-    eventually(project.all_gone)
+    assert eventually(project.all_gone)
 
 
 def test_output_without_line_feeds_is_taken_in_pieces(project: Project) -> None:
@@ -42,7 +42,7 @@ def test_a_command_that_says_nothing_ends_when_its_lease_is_lost(project: Projec
     project.up()
     eventually(lambda: project.task("t")["status"] == "in_progress")
     project.call("tasks", "cancel", "t")
-    eventually(lambda: no_sleeper(project))
+    assert eventually(lambda: no_sleeper(project))
 
 
 def test_so_does_one_that_a_person_runs_under_a_lease(project: Project) -> None:
@@ -52,4 +52,4 @@ def test_so_does_one_that_a_person_runs_under_a_lease(project: Project) -> None:
     eventually(lambda: project.task("t")["status"] == "in_progress")
     project.call("tasks", "cancel", "t")
     assert running.wait(60) == 128 + signal.SIGTERM
-    eventually(lambda: no_sleeper(project))
+    assert eventually(lambda: no_sleeper(project))
