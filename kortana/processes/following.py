@@ -24,8 +24,9 @@ class _Lines:
                 self._give(line)
             self._rest = bytearray()
         self._rest += begun
-        if len(self._rest) >= self._most:
-            self.end()
+        while len(self._rest) >= self._most:
+            self._give(self._rest[: self._most])
+            del self._rest[: self._most]
 
     def end(self) -> None:
         if self._rest:

@@ -40,8 +40,10 @@ def test_what_was_written_just_before_the_end_is_not_lost() -> None:
     assert lines_of(start("seq 20000")) == [str(n) for n in range(1, 20001)]
 
 
-def test_a_line_without_an_end_comes_in_pieces() -> None:
-    found = lines_of(start(f"head -c {3 * MAX_LINE + 5} /dev/zero"))
+@pytest.mark.parametrize("first", [3 * MAX_LINE + 5, 40_000], ids=["at once", "in parts"])
+def test_a_line_without_an_end_comes_in_pieces(first: int) -> None:
+    rest = 3 * MAX_LINE + 5 - first
+    found = lines_of(start(f"head -c {first} /dev/zero; sleep 0.1; head -c {rest} /dev/zero"))
     assert [len(piece) for piece in found] == [MAX_LINE] * 3 + [5]
 
 
