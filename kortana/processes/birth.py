@@ -22,8 +22,8 @@ SPARE_AFTER_S = 0.02
 class Newborn:
     """A process that waits for its orders, and the launcher's ends of its pipes."""
 
-    def __init__(self, group: Path | None, runner: Runner) -> None:
-        """Forks. Raises OSError."""
+    def __init__(self, group: Path | None, runner: Runner, only_execs: bool) -> None:
+        """Forks. only_execs: for a command. Raises OSError."""
         self.group = group
         ours, theirs = [], []
         self._orders = -1
@@ -34,7 +34,7 @@ class Newborn:
                 theirs.append(write_end)
             orders, self._orders = os.pipe()
             theirs.append(orders)
-            self.process = WorkerProcess(group, (os.getpid(), *theirs), runner)
+            self.process = WorkerProcess(group, (os.getpid(), *theirs), runner, only_execs)
             self.process.start()
         except OSError:
             self._close([*ours, self._orders])
@@ -98,10 +98,10 @@ class Nursery:
         """When there is to be a spare again, monotonic."""
         self._leaving: dict[int, Newborn] = {}
 
-    def bear(self) -> Newborn:
-        """The spare, or a new one. Raises OSError."""
+    def bear(self, only_execs: bool) -> Newborn:
+        """The spare, or a new one. only_execs: for a command. Raises OSError."""
         spare, self._spare = self._spare, None
-        return spare or self._fork()
+        return spare or self._fork(only_execs)
 
     def was_used(self) -> None:
         """A worker has started: there may be a spare again, once that one has had the processors for a moment."""
@@ -143,5 +143,5 @@ class Nursery:
             self.reject(self._spare)
             self._spare = None
 
-    def _fork(self) -> Newborn:
-        return Newborn(self._groups.add() if self._groups else None, self._runner)
+    def _fork(self, only_execs: bool = False) -> Newborn:
+        return Newborn(self._groups.add() if self._groups else None, self._runner, only_execs)

@@ -13,7 +13,7 @@ from msgspec import structs
 from kortana.processes import cgroup, evidence
 from kortana.processes.open_files import limit_worker
 from kortana.processes.orders import GO, ORDERS_END, Orders, decode_orders
-from kortana.processes.posix import die_with_parent, set_name
+from kortana.processes.posix import close_from, die_with_parent, reset_signals, set_name
 
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
@@ -27,11 +27,19 @@ Runner = Callable[[str], None]
 """Calls the Python worker that an entrypoint names."""
 
 
-def heed_signals() -> None:
-    """Every signal does what it does by default, whatever the launcher had made of it."""
+_DEFAULTED = (
+    signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU,
+)  # fmt: skip
+
+
+def heed_signals(only_execs: bool) -> None:
+    """Every signal does what it does by default, whatever the launcher or its interpreter had made of it."""
+    if only_execs:
+        reset_signals((*_DEFAULTED, evidence.STACKS_SIGNAL))
+        return
     faulthandler.unregister(evidence.STACKS_SIGNAL)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGTTOU):
+    for number in _DEFAULTED:
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -45,7 +53,7 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
     try:
         die_with_parent(launcher_pid)
         _take_streams(stdout, stderr, status, crash, orders)
-        _close_inherited()
+        close_from(_ORDERS_FD + 1)  # a worker must not hold the launcher's or another worker's pipes
     except OSError as error:
         os.write(status, f"cannot get ready: {error.strerror}".encode())
         os._exit(CANNOT_EXECUTE)
@@ -105,12 +113,6 @@ def _take_streams(stdout: int, stderr: int, status: int, crash: int, orders: int
     os.dup2(orders, _ORDERS_FD, inheritable=False)
 
 
-def _close_inherited() -> None:
-    """Everything but the standard streams: a worker must not hold the launcher's or another worker's pipes."""
-    highest = max((int(name) for name in os.listdir("/proc/self/fd")), default=2)
-    os.closerange(_ORDERS_FD + 1, highest + 1)
-
-
 def _fail(code: int, text: str) -> None:
     os.write(2, f"kortana: {text}\n".encode())
     os.write(STATUS_FD, text.encode())
@@ -151,7 +153,8 @@ def _call(orders: Orders, runner: Runner, entrypoint: str, env: dict[str, str]) 
     sys.stdin = open(0)  # noqa: SIM115
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as the interpreter sets these two at its own start
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as the interpreter sets these three at its own start
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     evidence.watch_over()
     _await_go(orders)

@@ -80,11 +80,9 @@ class Launcher:
                 child.samples.append(Sample(round(time.monotonic() - child.began, 1), *used))
 
     def _on_control(self) -> None:
+        """One order a turn: many of them hold up neither output nor exits."""
         try:
-            while self._running:
-                self._obey(messages.decode_to_launcher(self._control.recv_bytes(messages.MAX_MESSAGE)))
-                if not self._control.poll():
-                    return
+            self._obey(messages.decode_to_launcher(self._control.recv_bytes(messages.MAX_MESSAGE)))
         except (EOFError, OSError):
             self._running = False
 
@@ -169,7 +167,8 @@ class Launcher:
             return self._order_next(start)
 
     def _order_next(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
-        spec, newborn, limits = start.spec, self._nursery.bear(), None
+        spec, limits = start.spec, None
+        newborn = self._nursery.bear(only_execs=spec.argv is not None)
         name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
         try:
             limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)

@@ -82,3 +82,25 @@ def test_the_spare_goes_with_its_launcher(project: Project) -> None:
     os.kill(project.pids()["supervisor"], signal.SIGKILL)
     eventually(project.all_gone, "nothing is left")
     assert project.all_gone()
+
+
+CLEAN = {"SigBlk": 0, "SigIgn": 0}
+SHOW = "grep -E 'Sig(Blk|Ign)' /proc/self/status > state.tmp; ls /proc/self/fd >> state.tmp; mv state.tmp $$$$.state; "
+
+
+def _state(project: Project) -> tuple[dict[str, int], list[str]]:
+    """Which signals the command blocks and ignores, and its open files (`ls` has one of its own)."""
+    found = project.folder / f"{project.worker('w')['pid']}.state"
+    eventually(found.exists, f"{found.name} is there")
+    lines = found.read_text().split("\n")[:-1]
+    return {line[:6]: int(line[8:], 16) for line in lines[:2]}, lines[2:]
+
+
+def test_a_command_begins_with_clean_signals_and_only_its_streams(project: Project) -> None:
+    """Forked for it, or the spare: both find what a shell would give them."""
+    project.write({"workers": {"w": {"command": ["sh", "-c", SHOW + "exec sleep 1000"], **FAST}}})
+    project.up()
+    assert _state(project) == (CLEAN, ["0", "1", "2", "3"])
+    _the_spare(project)
+    _kill_and_follow(project, 2)
+    assert _state(project) == (CLEAN, ["0", "1", "2", "3"])
