@@ -13,6 +13,7 @@ import msgspec
 from kortana.processes import cgroup
 from kortana.processes.child import Runner
 from kortana.processes.forking import WorkerProcess
+from kortana.processes.loop import Loop
 from kortana.processes.messages import Start
 from kortana.processes.orders import GO, ORDERS_END, Orders
 
@@ -91,36 +92,46 @@ class Newborn:
 class Nursery:
     """Keeps one spare, and forks on the spot where there is none."""
 
-    def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner) -> None:
-        self._groups, self._runner = groups, runner
+    def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner, loop: Loop) -> None:
+        self._groups, self._runner, self._loop = groups, runner, loop
         self._spare: Newborn | None = None
-        self._due: float | None = None
-        """When there is to be a spare again, monotonic."""
+        self._begun_at = 0.0
+        self._is_planned = False
         self._leaving: dict[int, Newborn] = {}
+        self._starting = 0
+        """Processes that have been handed out, and whose own program does not run yet."""
 
     def bear(self, only_execs: bool) -> Newborn:
         """The spare, or a new one. only_execs: for a command. Raises OSError."""
         spare, self._spare = self._spare, None
-        return spare or self._fork(only_execs)
+        newborn = spare or self._fork(only_execs)
+        self._starting += 1
+        return newborn
 
-    def was_used(self) -> None:
+    def has_begun(self) -> None:
         """A worker has started: there may be a spare again, once that one has had the processors for a moment."""
-        self._due = time.monotonic() + SPARE_AFTER_S
+        self._starting -= 1
+        self._begun_at = time.monotonic()
+        self._plan(SPARE_AFTER_S)
 
-    def due_in(self) -> float | None:
-        """When `replenish` has something to do, in seconds from now."""
-        return None if self._due is None else max(self._due - time.monotonic(), 0.0)
+    def _plan(self, delay_s: float) -> None:
+        if not self._is_planned:
+            self._is_planned = True
+            self._loop.later(delay_s, self._replenish)
 
-    def replenish(self) -> None:
-        """Forks the spare that is due. Where there is no room for one, there is none."""
-        if self._due is None or time.monotonic() < self._due:
+    def _replenish(self) -> None:
+        """Forks the spare that is due. Where there is no room for one, there is none; while others start, it waits."""
+        self._is_planned = False
+        early_s = self._begun_at + SPARE_AFTER_S - time.monotonic()
+        if self._starting or self._spare is not None:
             return
-        self._due = None
-        if self._spare is None:
-            try:
-                self._spare = self._fork()
-            except OSError:
-                pass
+        if early_s > 0:
+            self._plan(early_s)
+            return
+        try:
+            self._spare = self._fork()
+        except OSError:
+            pass
 
     def is_gone(self, pid: int) -> None:
         """A process that is no worker has ended: perhaps the spare; another one comes after the next start."""
@@ -134,13 +145,17 @@ class Nursery:
 
     def reject(self, newborn: Newborn) -> None:
         """It did not take its orders."""
+        self._starting -= 1
+        self._leave(newborn)
+
+    def _leave(self, newborn: Newborn) -> None:
         newborn.discard()
         self._leaving[newborn.pid] = newborn
 
     def close(self) -> None:
         """The spare ends."""
         if self._spare is not None:
-            self.reject(self._spare)
+            self._leave(self._spare)
             self._spare = None
 
     def _fork(self, only_execs: bool = False) -> Newborn:

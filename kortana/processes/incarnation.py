@@ -11,7 +11,7 @@ from kortana.processes.limits import LimitedGroup
 from kortana.processes.posix import signal_name
 
 SAMPLES = 40
-"""So many looks at what it used are kept: with one every 15 s its last ten minutes."""
+"""So many looks at what it used are kept: with one a minute its last 40 minutes."""
 
 MAX_REPORT = 256 * 1024
 

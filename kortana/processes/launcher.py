@@ -9,10 +9,9 @@ import importlib
 import os
 import select
 import sys
-import time
 from multiprocessing.connection import Connection
 
-from kortana.ports import ProcessSpec, Sample
+from kortana.ports import ProcessSpec
 from kortana.processes import cgroup, evidence, messages, tree
 from kortana.processes.birth import Newborn, Nursery
 from kortana.processes.child import Runner
@@ -21,10 +20,8 @@ from kortana.processes.incarnation import Child
 from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
 from kortana.processes.loop import Loop
 from kortana.processes.outputs import Outputs
-from kortana.processes.posix import become_subreaper, start_ticks, usage_of
-
-SAMPLE_INTERVAL_S = 15.0
-"""What a process used is looked at this often."""
+from kortana.processes.posix import become_subreaper, start_ticks
+from kortana.processes.sampling import Sampler
 
 
 class Launcher:
@@ -36,18 +33,16 @@ class Launcher:
         self._groups = cgroup.CgroupTree.create(options.run_id)
         if self._groups is not None:
             prepare_v2(self._groups.folder)
-        self._nursery = Nursery(self._groups, runner)
-        self._starting = 0
-        """Processes that have their orders, and whose own program does not run yet."""
         self._loop = Loop()
+        self._nursery = Nursery(self._groups, runner, self._loop)
         self._children: dict[tuple[str, int], Child] = {}
         self._by_pid: dict[int, Child] = {}
+        self._sampler = Sampler(self._loop, self._children.values())
         self._untold: dict[tuple[str, int], messages.FromLauncher] = {}
         """How those ended that were held, and may still be released."""
         self._echo = Echo(options) if options.echo else None
         self._outputs = Outputs(self._loop, self._echo, self._tell)
         self._running = True
-        self._sample_at = 0.0
 
     def run(self) -> None:
         """Serves until the supervisor says Exit or its end of the pipe closes; then ends every tree."""
@@ -59,25 +54,8 @@ class Launcher:
         gc.collect()
         gc.freeze()
         while self._running:
-            self._loop.turn(self._patience())
-            if self._children and time.monotonic() >= self._sample_at:
-                self._sample()
-            if not self._starting and self._running:
-                self._nursery.replenish()
+            self._loop.turn()
         self._end_all()
-
-    def _patience(self) -> float | None:
-        spare = None if self._starting else self._nursery.due_in()
-        look = SAMPLE_INTERVAL_S if self._children else None
-        return min((wait for wait in (spare, look) if wait is not None), default=None)
-
-    def _sample(self) -> None:
-        """A look at every worker's first process, for the record of its crash."""
-        self._sample_at = time.monotonic() + SAMPLE_INTERVAL_S
-        for child in self._children.values():
-            used = usage_of(child.pid)
-            if used is not None:
-                child.samples.append(Sample(round(time.monotonic() - child.began, 1), *used))
 
     def _on_control(self) -> None:
         """One order a turn: many of them hold up neither output nor exits."""
@@ -124,6 +102,7 @@ class Launcher:
             return
         self._children[child.key] = child
         self._by_pid[child.pid] = child
+        self._sampler.expect()
 
     def _release(self, key: tuple[str, int]) -> None:
         """What has ended while it was held is told now."""
@@ -155,7 +134,6 @@ class Launcher:
         child = Child(spec, newborn, self._outputs.capture(spec), limits, start.held)
         self._outputs.watch(child, newborn)
         child.status_fd = newborn.status
-        self._starting += 1
         self._loop.watch(newborn.status, lambda: self._on_start_status(child))
         return child
 
@@ -185,8 +163,7 @@ class Launcher:
         child.start_error = os.read(child.status_fd, 4096).decode("utf-8", "replace")
         self._loop.unwatch(child.status_fd)
         child.status_fd = -1
-        self._starting -= 1
-        self._nursery.was_used()
+        self._nursery.has_begun()
         if not child.start_error and not child.held:
             self._tell(messages.Started(*child.key, child.pid, start_ticks(child.pid)))
 

@@ -1,8 +1,11 @@
-"""One epoll over everything that a single-threaded process waits for: a handler for each file, and for SIGCHLD."""
+"""One epoll over everything that a single-threaded process waits for: a handler for each file, SIGCHLD and moments."""
 
+import heapq
+import itertools
 import os
 import select
 import signal
+import time
 from collections.abc import Callable
 
 
@@ -12,6 +15,8 @@ class Loop:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.handlers: dict[int, Callable[[], None]] = {}
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
 
     def watch(self, fd: int, handler: Callable[[], None], mask: int = select.EPOLLIN) -> None:
         """Raises PermissionError for a file that cannot be waited for."""
@@ -40,9 +45,16 @@ class Loop:
 
         self.watch(read_end, on_signal)
 
-    def turn(self, timeout_s: float | None) -> None:
+    def later(self, delay_s: float, handler: Callable[[], None]) -> None:
+        """`handler` is called once, in a turn after that time."""
+        heapq.heappush(self._due, (time.monotonic() + delay_s, next(self._order), handler))
+
+    def turn(self) -> None:
         """Waits for something to happen, and has it handled."""
-        for fd, _ in self.epoll.poll(timeout_s):
+        wait_s = max(self._due[0][0] - time.monotonic(), 0.0) if self._due else None
+        for fd, _ in self.epoll.poll(wait_s):
             handler = self.handlers.get(fd)
             if handler is not None:
                 handler()
+        while self._due and self._due[0][0] <= time.monotonic():
+            heapq.heappop(self._due)[2]()
