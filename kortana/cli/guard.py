@@ -30,12 +30,6 @@ MAX_PATHS, MAX_BYTES = 256, 32 * 1024
 MAX_SHOWN = 20
 REFUSED = 2
 """What Claude Code takes as a refusal, with stderr as its reason."""
-BEGIN, END = "# >>> kortana guard >>>", "# <<< kortana guard <<<"
-_PRE_COMMIT = f"{BEGIN}\nkortana guard commit || exit 1\n{END}\n"
-_HOOK = {
-    "matcher": "Edit|MultiEdit|Write|NotebookEdit",
-    "hooks": [{"type": "command", "command": "kortana guard hook"}],
-}
 
 
 def guard_main(words: list[str]) -> int:
@@ -53,7 +47,9 @@ def guard_main(words: list[str]) -> int:
     if command == "check" and rest:
         return _judge(rest, name)
     if command == "install":
-        return _install(rest)
+        from kortana.cli.guard_install import guard_install_main
+
+        return guard_install_main(rest, _root())
     print(USAGE)
     return 0 if command in ("-h", "--help") else 2
 
@@ -154,80 +150,3 @@ def _staged() -> list[str]:
 def _git_name() -> str:
     done = subprocess.run(["git", "config", "kortana.agent"], capture_output=True, text=True, check=False)
     return done.stdout.strip()
-
-
-def _install(words: list[str]) -> int:
-    away = "--uninstall" in words
-    kinds = [word for word in words if word != "--uninstall"] or ["claude", "git"]
-    for kind in kinds:
-        if kind not in ("claude", "git"):
-            print(USAGE, file=sys.stderr)
-            return 2
-    try:
-        for kind in kinds:
-            print((_install_claude if kind == "claude" else _install_git)(away))
-    except (OSError, ValueError) as error:
-        print(f"kortana guard install: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _install_claude(away: bool) -> str:
-    path = os.path.join(_root(), ".claude", "settings.json")
-    found: dict[str, Any] = {}
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-        if not isinstance(found, dict) or not isinstance(found.get("hooks", {}), dict):
-            raise ValueError(f"{path}: not the settings of Claude Code")
-    hooks = found.setdefault("hooks", {}).setdefault("PreToolUse", [])
-    rest = [hook for hook in hooks if hook != _HOOK]
-    found["hooks"]["PreToolUse"] = rest if away else [*rest, _HOOK]
-    if not found["hooks"]["PreToolUse"]:
-        del found["hooks"]["PreToolUse"]
-    if not found["hooks"]:
-        del found["hooks"]
-    if not found:
-        if os.path.exists(path):
-            os.unlink(path)
-        return f"{path}: removed"
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    _replace(path, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    return f"{path}: {'taken out' if away else 'written'}"
-
-
-def _replace(path: str, text: str, executable: bool = False) -> None:
-    """All of it, or nothing: it is a person's file, or a link to it. Its permissions stay."""
-    path = os.path.realpath(path)
-    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o644
-    temp = f"{path}.kortana"
-    with open(temp, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temp, mode | 0o111 if executable else mode)
-    os.replace(temp, path)
-
-
-def _install_git(away: bool) -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--git-path", "hooks/pre-commit"], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ValueError("there is no git repository here")
-    path = os.path.abspath(done.stdout.strip())
-    text = ""
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    at = text.find(BEGIN)
-    plain = text if at < 0 else text[:at] + text[text.index(END) + len(END) + 1 :]
-    if away:
-        if plain.strip() in ("", "#!/bin/sh"):
-            if os.path.exists(path):
-                os.unlink(path)
-            return f"{path}: removed"
-        new = plain
-    else:
-        new = (plain or "#!/bin/sh\n") + ("" if not plain or plain.endswith("\n") else "\n") + _PRE_COMMIT
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    _replace(path, new, executable=True)
-    return f"{path}: {'taken out' if away else 'written'}"

@@ -1,10 +1,14 @@
 """`kortana mcp install`: registers the server in a client's project configuration, and takes exactly that away."""
 
-import json
 import re
 import sys
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from kortana.adapters.files.jsonc import MISSING, Entry
+from kortana.adapters.files.personal import read_personal, replace_personal
 
 BEGIN, END = "# >>> kortana mcp >>>", "# <<< kortana mcp <<<"
 _TOML = f"""\
@@ -33,52 +37,57 @@ def changed(client: str, root: Path, uninstall: bool) -> tuple[Path, str | None,
     """The client's file, its text now, and afterwards; None for no file. Raises InstallError."""
     path = root / (CODEX_FILE if client == "codex" else CLIENTS[client][0])
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InstallError(f"{path}: {error}") from None
-    after = _codex(path, before, uninstall) if client == "codex" else _json(client, path, before, uninstall)
-    return path, before, after
+        before = read_personal(str(path))
+        change = _codex if client == "codex" else _json(client)
+        return path, before, change(before, uninstall)
+    except (OSError, ValueError) as error:
+        raise InstallError(f"{path}: {error}; nothing was changed") from None
 
 
-def _json(client: str, path: Path, before: str | None, uninstall: bool) -> str | None:
-    _, key, entry = CLIENTS[client]
-    try:
-        found = json.loads(before) if before and before.strip() else {}
-    except ValueError as error:
-        raise InstallError(f"{path}: not JSON ({error}); nothing was changed") from None
-    if not isinstance(found, dict) or not isinstance(found.get(key, {}), dict):
-        raise InstallError(f"{path}: an object with an object {key!r} is needed; nothing was changed")
-    servers = found.get(key, {})
-    if uninstall:
-        if "kortana" not in servers:
-            return before
-        del servers["kortana"]
-        if not servers:
-            found.pop(key, None)
-        if not found:
-            return None
-    else:
-        if servers.get("kortana") == entry:
-            return before
-        found.setdefault(key, {})["kortana"] = entry
-    indent = re.search(r"\n([ \t]+)\S", before or "")
-    return json.dumps(found, indent=indent[1] if indent else 2, ensure_ascii=False) + "\n"
+def _json(client: str) -> Callable[[str | None, bool], str | None]:
+    _, key, ours = CLIENTS[client]
+    entry = Entry((key,), "kortana", ours)
+
+    def change(before: str | None, uninstall: bool) -> str | None:
+        found = entry.found(before or "")
+        if uninstall:
+            return before if found is MISSING else entry.removed(before or "")
+        if found is MISSING:
+            return entry.added(before or "")
+        if found != ours:
+            raise ValueError("has another entry for kortana; `--uninstall` takes it out")
+        return before
+
+    return change
 
 
-def _codex(path: Path, before: str | None, uninstall: bool) -> str | None:
+def _codex(before: str | None, uninstall: bool) -> str | None:
     text = before or ""
-    ours = re.search(re.escape(BEGIN) + r".*?" + re.escape(END) + r"\n?", text, re.DOTALL)
-    if ours is None and re.search(r"^\s*\[mcp_servers\.kortana\]", text, re.MULTILINE):
-        raise InstallError(f"{path}: has an entry for kortana that somebody else has written; nothing was changed")
+    ours = re.search(re.escape(BEGIN) + r".*?" + re.escape(END) + r"\r?\n?", text, re.DOTALL)
+    if ours is None:
+        servers = tomllib.loads(text).get("mcp_servers", {})
+        if not isinstance(servers, dict) or "kortana" in servers:
+            raise ValueError("has an entry for kortana that somebody else has written")
     if uninstall:
         if ours is None:
             return before
-        rest = text[: ours.start()].removesuffix("\n") + text[ours.end() :] if ours.start() else text[ours.end() :]
-        rest = rest if rest.endswith("\n") or not rest else rest + "\n"
-        return rest or None
+        head, tail = text[: ours.start()], text[ours.end() :]
+        shorter = head.removesuffix("\n").removesuffix("\r") + tail
+        return (shorter if _appended(shorter) == text else head + tail) or None
     if ours is not None:
-        return text[: ours.start()] + _TOML + text[ours.end() :]
-    return (text + ("" if text.endswith("\n") or not text else "\n") + ("\n" if text else "")) + _TOML
+        return text[: ours.start()] + _block(text) + text[ours.end() :]
+    after = _appended(text)
+    tomllib.loads(after)
+    return after
+
+
+def _block(text: str) -> str:
+    return _TOML.replace("\n", "\r\n") if "\r\n" in text else _TOML
+
+
+def _appended(text: str) -> str:
+    """A text whose last line has its end gets an empty line before ours, another one only that end."""
+    return text + (("\r\n" if "\r\n" in text else "\n") if text else "") + _block(text)
 
 
 def install_main(words: list[str]) -> int:
@@ -93,6 +102,9 @@ def install_main(words: list[str]) -> int:
     if len(rest) != 1 or rest[0] not in (*CLIENTS, "codex"):
         print("kortana mcp install: one of claude, codex, gemini, opencode is needed", file=sys.stderr)
         return 2
+    if not root.is_dir():
+        print(f"kortana mcp install: {root}: there is no such folder", file=sys.stderr)
+        return 2
     try:
         path, before, after = changed(rest[0], root, "--uninstall" in flags)
         if "--dry-run" in flags:
@@ -103,13 +115,9 @@ def install_main(words: list[str]) -> int:
             return 0
         if before == after:
             print(f"{path}: nothing to change")
-        elif after is None:
-            path.unlink()
-            print(f"{path}: removed")
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(after, encoding="utf-8")
-            print(f"{path}: written")
+            replace_personal(str(path), after)
+            print(f"{path}: {'removed' if after is None else 'written'}")
     except (InstallError, OSError) as error:
         print(f"kortana mcp install: {error}", file=sys.stderr)
         return 1

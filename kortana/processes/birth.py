@@ -5,7 +5,6 @@ for them, because a spare one stands by.
 """
 
 import os
-import time
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from kortana.processes import cgroup
 from kortana.processes.child import Runner
 from kortana.processes.forking import WorkerProcess
-from kortana.processes.loop import Loop
+from kortana.processes.loop import Loop, Timer
 from kortana.processes.messages import Start
 from kortana.processes.orders import GO, ORDERS_END, Orders
 
@@ -95,8 +94,7 @@ class Nursery:
     def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner, loop: Loop) -> None:
         self._groups, self._runner, self._loop = groups, runner, loop
         self._spare: Newborn | None = None
-        self._begun_at = 0.0
-        self._is_planned = False
+        self._timer: Timer | None = None
         self._leaving: dict[int, Newborn] = {}
         self._starting = 0
         """Processes that have been handed out, and whose own program does not run yet."""
@@ -111,22 +109,13 @@ class Nursery:
     def has_begun(self) -> None:
         """A worker has started: there may be a spare again, once that one has had the processors for a moment."""
         self._starting -= 1
-        self._begun_at = time.monotonic()
-        self._plan(SPARE_AFTER_S)
-
-    def _plan(self, delay_s: float) -> None:
-        if not self._is_planned:
-            self._is_planned = True
-            self._loop.later(delay_s, self._replenish)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.later(SPARE_AFTER_S, self._replenish)
 
     def _replenish(self) -> None:
         """Forks the spare that is due. Where there is no room for one, there is none; while others start, it waits."""
-        self._is_planned = False
-        early_s = self._begun_at + SPARE_AFTER_S - time.monotonic()
         if self._starting or self._spare is not None:
-            return
-        if early_s > 0:
-            self._plan(early_s)
             return
         try:
             self._spare = self._fork()

@@ -82,6 +82,7 @@ class Launcher:
                 self._kill((worker, incarnation))
             case messages.Ping():
                 self._tell(messages.Pong())
+                self._sampler.is_awake()
             case messages.Exit():
                 self._running = False
 

@@ -9,13 +9,25 @@ import time
 from collections.abc import Callable
 
 
+class Timer:
+    """A moment to come."""
+
+    def __init__(self, at: float, handler: Callable[[], None]) -> None:
+        self.at, self.handler = at, handler
+        self.is_due = True
+        """Not called yet, and not cancelled."""
+
+    def cancel(self) -> None:
+        self.is_due = False
+
+
 class Loop:
     """Calls the handler of whatever is ready, in the thread that asks for a turn."""
 
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.handlers: dict[int, Callable[[], None]] = {}
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
 
     def watch(self, fd: int, handler: Callable[[], None], mask: int = select.EPOLLIN) -> None:
@@ -45,16 +57,24 @@ class Loop:
 
         self.watch(read_end, on_signal)
 
-    def later(self, delay_s: float, handler: Callable[[], None]) -> None:
+    def later(self, delay_s: float, handler: Callable[[], None]) -> Timer:
         """`handler` is called once, in a turn after that time."""
-        heapq.heappush(self._due, (time.monotonic() + delay_s, next(self._order), handler))
+        timer = Timer(time.monotonic() + delay_s, handler)
+        heapq.heappush(self._timers, (timer.at, next(self._order), timer))
+        return timer
 
     def turn(self) -> None:
         """Waits for something to happen, and has it handled."""
-        wait_s = max(self._due[0][0] - time.monotonic(), 0.0) if self._due else None
-        for fd, _ in self.epoll.poll(wait_s):
+        first = self._first()
+        for fd, _ in self.epoll.poll(None if first is None else max(first.at - time.monotonic(), 0.0)):
             handler = self.handlers.get(fd)
             if handler is not None:
                 handler()
-        while self._due and self._due[0][0] <= time.monotonic():
-            heapq.heappop(self._due)[2]()
+        while (first := self._first()) is not None and first.at <= time.monotonic():
+            first.cancel()
+            first.handler()
+
+    def _first(self) -> Timer | None:
+        while self._timers and not self._timers[0][2].is_due:
+            heapq.heappop(self._timers)
+        return self._timers[0][2] if self._timers else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kortana.ports import Sample
 from kortana.processes.incarnation import Child
-from kortana.processes.loop import Loop
+from kortana.processes.loop import Loop, Timer
 from kortana.processes.posix import usage_of
 
 OFTEN_S, RARELY_S = 15.0, 60.0
@@ -19,27 +19,37 @@ class Sampler:
 
     def __init__(self, loop: Loop, children: Iterable[Child]) -> None:
         self._loop, self._children = loop, children
-        self._due_at = math.inf
+        self._timer: Timer | None = None
+        self._looked_at = -math.inf
+        self._is_calm = False
 
     def expect(self) -> None:
         """There is a new worker."""
+        self._is_calm = False
         self._plan(OFTEN_S)
 
+    def is_awake(self) -> None:
+        """This process was woken for something else: a look that is rare anyway joins in."""
+        if self._is_calm and time.monotonic() - self._looked_at > OFTEN_S:
+            self._look()
+
     def _plan(self, delay_s: float) -> None:
-        at = time.monotonic() + delay_s
-        if at < self._due_at:
-            self._due_at = at
-            self._loop.later(delay_s, self._look)
+        if self._timer is not None and self._timer.is_due:
+            if self._timer.at <= time.monotonic() + delay_s:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.later(delay_s, self._look)
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if now < self._due_at:
-            return  # it was planned anew, for an earlier moment
-        self._due_at, youngest_s = math.inf, math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._looked_at = time.monotonic()
+        youngest_s = math.inf
         for child in self._children:
             used = usage_of(child.pid)
             youngest_s = min(youngest_s, now - child.began)
             if used is not None:
                 child.samples.append(Sample(round(now - child.began, 1), *used))
+        self._is_calm = CALM_AFTER_S <= youngest_s < math.inf
         if youngest_s < math.inf:
-            self._plan(OFTEN_S if youngest_s < CALM_AFTER_S else RARELY_S)
+            self._plan(RARELY_S if self._is_calm else OFTEN_S)

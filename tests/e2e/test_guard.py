@@ -98,6 +98,29 @@ def test_the_hooks_are_installed_beside_what_is_there_and_taken_out_again(up: Pr
     assert pre_commit.read_text() == "#!/bin/sh\necho theirs\n"
 
 
+def test_the_git_hook_comes_first_and_only_into_a_shell_script(up: Project) -> None:
+    """What stands there may end with `exec`, as the hooks of the pre-commit framework do."""
+    subprocess.run(["git", "init", "-q"], cwd=up.folder, check=True)
+    pre_commit = up.folder / ".git" / "hooks" / "pre-commit"
+    pre_commit.parent.mkdir(exist_ok=True)
+    theirs = "#!/usr/bin/env bash\nexec true\n"
+    pre_commit.write_text(theirs)
+    up.call("guard", "install", "git")
+    (up.folder / "bin").mkdir()
+    (up.folder / "bin" / "kortana").write_text("#!/bin/sh\nexit 2\n")
+    (up.folder / "bin" / "kortana").chmod(0o755)
+    without = {**up.env, "PATH": "/usr/bin:/bin"}
+    with_kortana = {**up.env, "PATH": f"{up.folder}/bin:/usr/bin:/bin"}
+    assert subprocess.run([pre_commit], env=with_kortana, check=False).returncode == 1
+    done = subprocess.run([pre_commit], env=without, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "no kortana in PATH" in done.stderr
+    up.call("guard", "install", "git", "--uninstall")
+    assert pre_commit.read_text() == theirs
+    pre_commit.write_text("#!/usr/bin/env python3\n")
+    assert "no shell script" in up.call("guard", "install", "git", expect=1).stderr
+    assert pre_commit.read_text() == "#!/usr/bin/env python3\n"
+
+
 def test_a_command_runs_under_a_lease_and_its_end_is_reported(up: Project) -> None:
     look = f"{sys.executable} -m kortana why free | grep -q 'job holds it' && echo held by $KORTANA_TASK"
     done = up.call("agent", "run", "free", "--as", "job", "--", "sh", "-c", look)

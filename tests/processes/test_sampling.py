@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kortana.processes import sampling
+from kortana.processes.loop import Timer
 from kortana.processes.sampling import CALM_AFTER_S, OFTEN_S, RARELY_S, Sampler
 
 
@@ -15,16 +16,21 @@ class FakeLoop:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.due: list[tuple[float, Callable[[], None]]] = []
+        self._timers: list[Timer] = []
 
-    def later(self, delay_s: float, handler: Callable[[], None]) -> None:
-        self.due.append((self.now + delay_s, handler))
+    def later(self, delay_s: float, handler: Callable[[], None]) -> Timer:
+        self._timers.append(Timer(self.now + delay_s, handler))
+        return self._timers[-1]
+
+    @property
+    def due(self) -> list[Timer]:
+        return [timer for timer in self._timers if timer.is_due]
 
     def next(self) -> None:
-        first = min(self.due, key=lambda timer: timer[0])
-        self.due.remove(first)
-        self.now = first[0]
-        first[1]()
+        first = min(self.due, key=lambda timer: timer.at)
+        first.cancel()
+        self.now = first.at
+        first.handler()
 
     def child(self, pid: int = 1) -> Any:
         return SimpleNamespace(pid=pid, began=self.now, samples=[])
@@ -72,6 +78,25 @@ def test_a_new_worker_is_looked_at_soon_and_with_it_all_others(loop: FakeLoop) -
     while loop.now < 1000 + CALM_AFTER_S + RARELY_S + 1:
         loop.next()
     assert all(after - before == OFTEN_S for before, after in zip(_ages(new), _ages(new)[1:], strict=False))
+
+
+def test_a_rare_look_joins_whatever_wakes_the_process(loop: FakeLoop) -> None:
+    child = loop.child()
+    sampler = Sampler(loop, [child])  # type: ignore[arg-type]
+    sampler.expect()
+    loop.now += 10
+    sampler.is_awake()
+    assert child.samples == [], "young: looked at by its own clock"
+    while not child.samples or child.samples[-1].at_s < CALM_AFTER_S:
+        loop.next()
+    loop.now += 40
+    sampler.is_awake()
+    loop.now += 1
+    sampler.is_awake()
+    assert _ages(child)[-2:] == [CALM_AFTER_S, CALM_AFTER_S + 40]
+    loop.next()
+    assert _ages(child)[-1] == CALM_AFTER_S + 40 + RARELY_S, "the next one counts from there"
+    assert len(loop.due) == 1
 
 
 def test_without_workers_it_sleeps_until_there_is_one(loop: FakeLoop) -> None:
