@@ -53,7 +53,7 @@ step = st.one_of(
 
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 @given(intensity=st.integers(0, 4), steps=st.lists(step, max_size=14))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_a_worker_does_what_otp_says(restart: str, intensity: int, steps: list[tuple[str, object]]) -> None:
     stage = Stage(
         restart=restart, intensity=intensity, period=PERIOD,

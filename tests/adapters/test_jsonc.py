@@ -1,11 +1,12 @@
 """Entries in a person's JSON: put in and taken out, whatever the file looks like."""
 
 import json
+import os
 import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kortana.adapters.files.jsonc import MISSING, Entry
@@ -59,6 +60,7 @@ def _read(text: str) -> Any:
     return json.loads(out)
 
 
+@settings(max_examples=5_000 if os.environ.get("KORTANA_LONG") else 200)
 @given(st.data(), FILES)
 def test_an_entry_comes_and_goes_and_nothing_else_changes(data: st.DataObject, value: dict[str, Any]) -> None:
     text = _written(value, data.draw)

@@ -24,7 +24,7 @@ def shown(pages: TaskPages) -> dict[str, int]:
 
 
 @given(st.lists(action, max_size=120))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_round_gives_its_beginning(actions: list[tuple[str, str]]) -> None:
     tasks: dict[str, Task] = {}
     pages = TaskPages(tasks, page_tasks=3)
@@ -48,7 +48,7 @@ def test_a_round_gives_its_beginning(actions: list[tuple[str, str]]) -> None:
 
 
 @given(st.lists(action, max_size=60), st.integers(1, 4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_places_lead_through_all_tasks_in_order_while_others_come(actions: list[tuple[str, str]], size: int) -> None:
     """What was there at the beginning and stays is given once, in order."""
     tasks: dict[str, Task] = {f"old{n}": Task(f"old{n}", created_seq=0) for n in range(8)}

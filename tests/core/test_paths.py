@@ -29,7 +29,7 @@ patterns = st.lists(segment, min_size=1, max_size=3).map("/".join)
 
 
 @given(patterns, patterns)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_two_patterns_meet_where_a_common_path_exists(first: str, second: str) -> None:
     a, b = as_regex(first), as_regex(second)
     common = [path for path in PATHS if a.fullmatch(path) and b.fullmatch(path)]

@@ -23,7 +23,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4), st.booleans(), st.booleans())
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_whatever_json_can_say_comes_through(payload: dict[str, object], ascii_only: bool, spaced: bool) -> None:
     fields = {**json.loads(encode_json(EVENT)), "payload": payload}
     separators = (" , ", " : ") if spaced else (",", ":")
@@ -32,7 +32,7 @@ def test_whatever_json_can_say_comes_through(payload: dict[str, object], ascii_o
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_any_bytes_are_a_value_that_json_gives_too_or_a_frame_error(raw: bytes) -> None:
     try:
         value = decode_strict(raw)
@@ -43,7 +43,7 @@ def test_any_bytes_are_a_value_that_json_gives_too_or_a_frame_error(raw: bytes) 
 
 
 @given(st.data())
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_a_damaged_event_is_an_event_or_a_frame_error(data: st.DataObject) -> None:
     raw = bytearray(encode_json(EVENT))
     for _ in range(data.draw(st.integers(1, 4))):
