@@ -23,8 +23,6 @@ MAX_UNANSWERED = 2_000
 MAX_LOGS = 256
 TAIL_BYTES = 8 << 20
 """How far back in an agent's file answers are looked for after a restart."""
-POLL_S = 0.1
-"""Where there is no inotify."""
 
 
 class RelayActor(pykka.ThreadingActor):
@@ -90,13 +88,9 @@ class RelayActor(pykka.ThreadingActor):
         self._supervisor.tell(RelayDied(repr(exception_value)))
 
     def _watch(self, folder: Path) -> None:
-        """Tells of changes; by inotify, or by a look ten times a second where there is none."""
-        try:
-            watch = FolderWatch(folder)
-        except OSError:
-            watch = None
+        watch = FolderWatch(folder)
         while self.actor_ref.is_alive():
-            watch.wait(5.0) if watch is not None else time.sleep(POLL_S)
+            watch.wait(5.0)
             if self.actor_ref.is_alive():
                 self.actor_ref.tell(FilesChanged())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kortana.cli.errors import USAGE, CliError
+from kortana.cli.errors import FAILED, USAGE, CliError
 
 _COMMANDS = {
     "up": "up", "down": "down", "ps": "ps", "status": "ps", "logs": "logs",
@@ -99,6 +99,9 @@ def run() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _show(CliError(FAILED, "os_error", f"{place}{error.strerror or error}"))
 
 
 def _usage_hint(error: click.UsageError) -> str:

@@ -11,20 +11,21 @@ import click
 
 from kortana.adapters.files.segments import segment_paths
 from kortana.cli.common import Project, json_option
-from kortana.cli.errors import USAGE, CliError
 from kortana.cli.follow import Tail, last_lines
+from kortana.cli.moments import moment
 from kortana.cli.records import field_text, records_of
 from kortana.processes.watch import FolderWatch
-from kortana.protocol.timestamps import ms_from_iso
+from kortana.protocol.event import EVENT_TYPES
 
 
 @click.command()
 @click.option("--follow", "-F", "-f", "follow", is_flag=True, help="Go on with what is appended.")
 @click.option("-n", "count", type=click.IntRange(0), help="The last N (default: 20 with no other choice).")
-@click.option("--type", "event_type", help="Only events of this type.")
+@click.option("--type", "event_type", type=click.Choice(sorted(EVENT_TYPES), case_sensitive=False),
+              metavar="TYPE", help="Only events of this type.")
 @click.option("--task", help="Only events about this task.")
 @click.option("--agent", help="Only events from or to this agent.")
-@click.option("--since", help="From a time, or after a seq.")
+@click.option("--since", help="From a time, from so long ago (10m), or after a seq.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="The configuration file.")
 @json_option
 def events(
@@ -33,8 +34,8 @@ def events(
 ) -> int:  # fmt: skip
     """Show events from the journal."""
     journal = Project(file).layout.journal
-    wanted = _filter(event_type, task, agent)
-    after_seq, after_time = _since(since)
+    after_seq, since_time = moment("--since", since)
+    wanted = _filter(event_type, task, agent, since_time or "")
     show = _show_json if as_json else _show_line
     tail = Tail(journal, last_lines(journal, 0)[1]) if follow else None
     watch = FolderWatch(journal.parent) if follow else None
@@ -43,15 +44,16 @@ def events(
         found: Any = (json.loads(line) for line in lines)
     else:
         texts = [field_text(name, value) for name, value in (("event_type", event_type), ("task_id", task)) if value]
-        records = records_of(journal, after_seq, tuple(texts))
-        found = (r for r in records if wanted(r) and r["recorded_at"] >= after_time)
+        found = (record for record in records_of(journal, after_seq or 0, tuple(texts)) if wanted(record))
         found = deque(found, maxlen=count) if count is not None else found
+    shown_to = after_seq or 0
     for record in found:
         show(record)
+        shown_to = record["seq"]
     while tail is not None and watch is not None:
         for line in tail.lines():
             record = json.loads(line)
-            if wanted(record):
+            if record["seq"] > shown_to and wanted(record):
                 show(record)
         watch.wait()
     return 0
@@ -67,27 +69,18 @@ def _last(journal: Path, count: int) -> list[bytes]:
     return found
 
 
-def _filter(event_type: str | None, task: str | None, agent: str | None) -> Callable[[dict[str, Any]], bool]:
+def _filter(
+    event_type: str | None, task: str | None, agent: str | None, since_time: str
+) -> Callable[[dict[str, Any]], bool]:
     def wanted(record: dict[str, Any]) -> bool:
         return (
-            event_type in (None, record["event_type"])
+            record["recorded_at"] >= since_time
+            and event_type in (None, record["event_type"])
             and task in (None, record["task_id"])
             and agent in (None, record["source"], record["target"])
         )
 
     return wanted
-
-
-def _since(text: str | None) -> tuple[int, str]:
-    if text is None:
-        return 0, ""
-    if text.isdigit():
-        return int(text), ""
-    try:
-        ms_from_iso(text)
-    except ValueError as error:
-        raise CliError(USAGE, "usage", f"--since: {error}, or a seq") from None
-    return 0, text
 
 
 def _show_json(record: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -35,14 +36,23 @@ def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, fil
         lines, offset = last_lines(project.layout.log_of(name), count)
         groups.append([(line.split(b" ", 1)[0], name, line) for line in lines])
         tails[name] = Tail(project.layout.log_of(name), offset)
+    if not names:  # whoever else begins to write is shown too
+        tails |= {name: Tail(path, path.stat().st_size) for name, path in _others(project.layout.logs, tails.keys())}
     for _, name, line in sorted(itertools.chain.from_iterable(groups), key=_when):
         printer.show(name, line)
     while watch is not None:
         for name, tail in tails.items():
             for line in tail.lines():
                 printer.show(name, line)
-        watch.wait()
+        if watch.wait() and not names:
+            tails |= {name: Tail(path, 0) for name, path in _others(project.layout.logs, tails.keys())}
     return 0
+
+
+def _others(folder: Path, known: Collection[str]) -> list[tuple[str, Path]]:
+    """Workers that are not among the known ones, and their logs."""
+    found = [(path.name.removesuffix(".log"), path) for path in sorted(folder.glob("*.log"))]
+    return [(name, path) for name, path in found if name not in known and name != "kortana"]
 
 
 def _when(item: tuple[bytes, str, bytes]) -> bytes:

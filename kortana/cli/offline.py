@@ -35,14 +35,16 @@ def journal_records(project: Project, after: int = 0) -> Iterator[Record]:
 def offline_state(project: Project, until_seq: int | None = None, until_time: str | None = None) -> State:
     """The journal folded up to a seq, or a time; from the checkpoint on where its beginning was pruned. Reads only."""
     state = _begin(project, until_seq, until_time)
-    fold(
-        state,
-        itertools.takewhile(
-            lambda r: (until_seq is None or r.seq <= until_seq) and (until_time is None or r.recorded_at <= until_time),
-            journal_records(project, state.seq),
-        ),
-    )
+    fold(state, up_to(journal_records(project, state.seq), until_seq, until_time))
     return state
+
+
+def up_to(records: Iterator[Record], until_seq: int | None, until_time: str | None) -> Iterator[Record]:
+    """Those up to a seq, and up to a time."""
+    return itertools.takewhile(
+        lambda r: (until_seq is None or r.seq <= until_seq) and (until_time is None or r.recorded_at <= until_time),
+        records,
+    )
 
 
 def _begin(project: Project, until_seq: int | None, until_time: str | None) -> State:

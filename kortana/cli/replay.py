@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from kortana.cli.common import Project, file_option, json_option, print_json
-from kortana.cli.errors import DAMAGED, USAGE, CliError
-from kortana.cli.offline import journal_records, limits_for, offline_state
-from kortana.protocol.timestamps import ms_from_iso
+from kortana.cli.errors import DAMAGED, CliError
+from kortana.cli.moments import moment
+from kortana.cli.offline import journal_records, limits_for, offline_state, up_to
 
 
 @click.command()
-@click.option("--until", help="A seq, or a time: replay up to there.")
+@click.option("--until", help="A seq, a time, or how long ago (10m): replay up to there.")
 @click.option("--verify", is_flag=True, help="Re-derive every decision and compare; exit 7 on any difference.")
 @file_option
 @json_option
@@ -22,9 +22,10 @@ def replay(until: str | None, verify: bool, file: Path | None, as_json: bool) ->
     from kortana.core.views import agents_view
 
     project = Project(file)
+    until_seq, until_time = moment("--until", until)
     if verify:
-        return _verify(project, as_json)
-    state = offline_state(project, *_until(until))
+        return _verify(project, until_seq, until_time, as_json)
+    state = offline_state(project, until_seq, until_time)
     shown = {
         "version": 1,
         "seq": state.seq,
@@ -42,25 +43,13 @@ def replay(until: str | None, verify: bool, file: Path | None, as_json: bool) ->
     return 0
 
 
-def _until(text: str | None) -> tuple[int | None, str | None]:
-    if text is None:
-        return None, None
-    if text.isdigit():
-        return int(text), None
-    try:
-        ms_from_iso(text)
-    except ValueError as error:
-        raise CliError(USAGE, "usage", f"--until: {error}, or a seq") from None
-    return None, text
-
-
-def _verify(project: Project, as_json: bool) -> int:
+def _verify(project: Project, until_seq: int | None, until_time: str | None, as_json: bool) -> int:
     import msgspec
 
     from kortana.core.verify import Difference, verify
 
     try:
-        report = verify(journal_records(project), limits_for(project))
+        report = verify(up_to(journal_records(project), until_seq, until_time), limits_for(project))
     except Difference as error:
         hint = "the journal does not follow from its own inputs; `kortana events --since SEQ` shows the place"
         raise CliError(DAMAGED, "replay_differs", str(error), hint) from None

@@ -1,29 +1,104 @@
-"""Waits until something below a folder is written, by inotify."""
+"""Waits until something in a folder is written: by inotify, or by ten looks a second where there is none left."""
 
 import ctypes
 import os
 import select
+import struct
+import time
 from pathlib import Path
 
-_IN_MODIFY, _IN_CREATE, _IN_MOVED_TO = 0x2, 0x100, 0x80
+_IN_MODIFY, _IN_CREATE, _IN_MOVED_TO, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x80, 0x400, 0x800
+_EVENT = struct.Struct("iIII")
+POLL_S = 0.1
+"""Where there is no inotify."""
+CHECK_S = 2.0
+"""So often is looked whether the folder is still the one that is watched: the system says so only once nobody has a
+file of a removed one open, and never where a folder above it was moved."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class FolderWatch:
-    """One inotify watch. Raises OSError where the system has none left."""
+    """Of one folder, which may come only later, or go and come again."""
 
     def __init__(self, folder: Path) -> None:
-        self._fd = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        mask = _IN_MODIFY | _IN_CREATE | _IN_MOVED_TO
-        if self._fd < 0 or _libc.inotify_add_watch(self._fd, os.fsencode(folder), mask) < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder))
+        self._folder = folder
+        self._fd = -1
+        self._identity: tuple[int, int] | None = None
+        self._watch()
 
-    def wait(self, timeout_s: float | None = None) -> None:
-        """Returns when something was written since the last call, or the time is over."""
-        select.select([self._fd], [], [], timeout_s)
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Returns when something may have been written since the last call, or a moment later. True where there may be
+        a new name."""
+        if self._fd < 0:
+            self._watch()
+            if self._fd < 0:
+                self._wait_without(timeout_s)
+            return True
+        if not select.select([self._fd], [], [], _at_most(CHECK_S, timeout_s))[0] and self._identity != self._found():
+            self.close()
+            return True
+        mask = self._read()
+        if mask & (_IN_DELETE_SELF | _IN_MOVE_SELF):
+            self.close()
+        return bool(mask & ~_IN_MODIFY)
+
+    def _found(self) -> tuple[int, int] | None:
         try:
-            while os.read(self._fd, 65536):
-                pass
+            info = os.stat(self._folder)
+        except OSError:
+            return None
+        return info.st_dev, info.st_ino
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _watch(self) -> None:
+        self._identity = self._found()
+        fd = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        mask = _IN_MODIFY | _IN_CREATE | _IN_MOVED_TO | _IN_DELETE_SELF | _IN_MOVE_SELF
+        if fd >= 0:
+            is_watched = _libc.inotify_add_watch(fd, os.fsencode(self._folder), mask) >= 0
+            if not is_watched or self._identity != self._found():
+                os.close(fd)
+                fd = -1
+        self._fd = fd
+
+    def _wait_without(self, timeout_s: float | None) -> None:
+        """For the folder to come, by way of the nearest one that is there; where there is no inotify, for a moment."""
+        folder = self._folder
+        if not folder.is_dir():
+            nearest = next(parent for parent in folder.absolute().parents if parent.is_dir())
+            above = FolderWatch(nearest)
+            try:
+                if above._fd >= 0:
+                    if not folder.is_dir() and not _has_come_nearer(folder, nearest):
+                        above.wait(timeout_s)
+                    return
+            finally:
+                above.close()
+        time.sleep(_at_most(POLL_S, timeout_s))
+
+    def _read(self) -> int:
+        """What has happened since the last call, as one mask."""
+        found = 0
+        try:
+            while data := os.read(self._fd, 65536):
+                at = 0
+                while at < len(data):
+                    _, mask, _, length = _EVENT.unpack_from(data, at)
+                    found |= mask
+                    at += _EVENT.size + length
         except BlockingIOError:
             pass
+        return found
+
+
+def _at_most(bound_s: float, timeout_s: float | None) -> float:
+    return bound_s if timeout_s is None else min(timeout_s, bound_s)
+
+
+def _has_come_nearer(folder: Path, nearest: Path) -> bool:
+    """Whether more of the way to it is there by now."""
+    return next(parent for parent in folder.absolute().parents if parent.is_dir()) != nearest
