@@ -223,6 +223,10 @@ class RelayDied(Message, frozen=True):
     error: str
 
 
+class RestartRelay(Message, frozen=True):
+    """Time to start the relay again."""
+
+
 class RestartCore(Message, frozen=True):
     """Time to start coordinator and persistence again."""
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,16 @@ class RelayActor(pykka.ThreadingActor):
         self._answered: dict[str, set[str]] = {}
         """Agent → ids that a former run has answered already."""
         self._last_position = b""
+        self._complaints: dict[Path, str] = {}
 
     def on_start(self) -> None:
+        try:
+            self._begin()
+        except Exception as error:  # of which `on_failure` is not told
+            self._supervisor.tell(RelayDied(f"{type(error).__name__}: {error}"))
+            raise
+
+    def _begin(self) -> None:
         for folder in (self._queues, self._logs):
             folder.mkdir(parents=True, exist_ok=True)
         saved: dict[str, Position] = {}
@@ -85,7 +94,7 @@ class RelayActor(pykka.ThreadingActor):
         return True
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
-        self._supervisor.tell(RelayDied(repr(exception_value)))
+        self._supervisor.tell(RelayDied(f"{exception_type.__name__}: {exception_value}"))
 
     def _watch(self, folder: Path) -> None:
         watch = FolderWatch(folder)
@@ -111,23 +120,40 @@ class RelayActor(pykka.ThreadingActor):
                     except (msgspec.MsgspecError, KeyError, TypeError):
                         continue
             self._answered[agent] = ids
-            number = self._conns[agent] = self._attach(
-                agent, lambda body: self.actor_ref.tell(RelayAnswer(agent, body))
-            )
+            number = self._conns[agent] = self._attach(agent, lambda body: self._hear(agent, body))
             self._submit(RelayInbound(agent, number, []))
         return number
+
+    def _hear(self, agent: str, body: bytes) -> None:
+        """On the hub's thread. What a dead one was told waits in the mailbox, or is asked for again."""
+        with suppress(pykka.ActorDeadError):
+            self.actor_ref.tell(RelayAnswer(agent, body))
 
     def _in_file(self, agent: str) -> Path:
         return self._queues / f"{agent}_in.txt"
 
     def _read(self) -> None:
-        while len(self._unanswered) < MAX_UNANSWERED and (lines := self._inbound.read()):
+        while len(self._unanswered) < MAX_UNANSWERED and (lines := self._lines(self._inbound)):
             self._take(lines)
-        for path in sorted(self._logs.glob("*.log"))[:MAX_LOGS]:
-            agent = log_agent(path.name)
-            if agent is not None:
-                self._read_log(agent, self._file(path))
+        logs = [(path, agent) for path in sorted(self._logs.glob("*.log")) if (agent := log_agent(path.name))]
+        for path, agent in logs[:MAX_LOGS]:
+            self._read_log(agent, self._file(path))
+        if len(logs) > MAX_LOGS:
+            self._complain(self._logs, f"{len(logs)} logs: only the first {MAX_LOGS} by name are followed")
         self._save()
+
+    def _lines(self, file: TailedFile) -> list[Line]:
+        """What is new in a file. One that cannot be read is left alone, and said so once."""
+        try:
+            return file.read()
+        except OSError as error:
+            self._complain(file.path, error.strerror or str(error))
+            return []
+
+    def _complain(self, path: Path, error: str) -> None:
+        if self._complaints.get(path) != error:
+            self._complaints[path] = error
+            self._log("relay_unread", file=str(path), error=error)
 
     def _take(self, lines: list[Line]) -> None:
         batches: dict[str, list[tuple[Event, bytes]]] = {}
@@ -152,7 +178,7 @@ class RelayActor(pykka.ThreadingActor):
     def _read_log(self, agent: str, file: TailedFile) -> None:
         events = []
         known = frozenset(self._conns) | {ev.ALL}
-        for line in file.read():
+        for line in self._lines(file):
             try:
                 event = message_of(line.data, agent, self._place(file, line), known)
             except BadLine as error:

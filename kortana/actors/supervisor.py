@@ -24,6 +24,7 @@ from kortana.actors.messages import (
     RelayDied,
     Report,
     RestartCore,
+    RestartRelay,
     ShutDown,
     StartWorker,
     StopWorker,
@@ -33,6 +34,7 @@ from kortana.actors.messages import (
     WorkerCrashed,
 )
 from kortana.actors.regrouping import Regrouping
+from kortana.actors.relay_care import RelayCare
 from kortana.actors.reports import Reports
 from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
@@ -75,8 +77,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self.workers = workers
         self.down: ShutDown | None = None
         self.pending_controls: list[control.Pending] = []
-        self._make_relay = make_relay
-        self.relay: Any = None
+        self._relay = RelayCare(make_relay, services, log)
         self.leaving: set[str] = set()
         """Workers that are no longer declared, and not yet at rest."""
         self._reports = reports
@@ -86,7 +87,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._exit_when_done = exit_when_done
         self._regrouping = Regrouping(config.supervisor.strategy, workers)
         self._care = CoreCare(
-            core, services, workers, log, lambda: self.relay, lambda error: self._shut_down(ShutDown(error, 1))
+            core, services, workers, log, lambda: self._relay.ref, lambda error: self._shut_down(ShutDown(error, 1))
         )
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
@@ -96,7 +97,7 @@ class SupervisorActor(pykka.ThreadingActor):
     def begin(self) -> None:
         """Starts coordinator and persistence, then the workers in the order of the file."""
         self.core.start(fresh=True)
-        self._start_relay()
+        self._relay.start()
         for spec in self.config.workers:
             for name in spec.replica_names():
                 self.workers[name] = worker = Worker(spec, name)
@@ -104,10 +105,6 @@ class SupervisorActor(pykka.ThreadingActor):
                 self.log("declared", worker=name)
         for worker in self.workers.values():
             worker.tell(StartWorker("boot"))
-
-    def _start_relay(self) -> None:
-        if self._make_relay is not None:
-            self.relay = self._make_relay(self.actor_ref)
 
     def hire(self, spec: WorkerSpec, name: str) -> None:
         """A worker that was not there before."""
@@ -183,7 +180,11 @@ class SupervisorActor(pykka.ThreadingActor):
             case RestartCore():
                 self._care.on_retry()
             case RelayDied(error=error):
-                self._on_relay_died(error)
+                if self.down is None:
+                    self._relay.on_died(error)
+            case RestartRelay():
+                if self.down is None:
+                    self._relay.start()
             case AllTasksDone(completed=completed):
                 if self._exit_when_done:
                     self._shut_down(ShutDown("all tasks are done", 0 if completed else 1))
@@ -238,12 +239,6 @@ class SupervisorActor(pykka.ThreadingActor):
     def _on_gave_up(self, name: str, scope: str) -> None:
         if self.config.supervisor.on_give_up == "exit":
             self._shut_down(ShutDown(f"{name}: the restart budget of the {scope} is used up", 1))
-
-    def _on_relay_died(self, error: str) -> None:
-        """A new one reads on from the saved positions."""
-        self.log("actor_died", worker="relay", error=error)
-        if self.down is None and self._actor_deaths.admit(self.services.clock.monotonic()):
-            self._start_relay()
 
     def _on_launcher_gone(self) -> None:
         if self.down is not None and self._over:

@@ -177,3 +177,42 @@ assert b.clear_queue() == 1 and b.get_queue_status()["pending"] == 0
 """
     done = subprocess.run([sys.executable, "-c", code, str(up.folder)], env=up.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def _told(project: Project, event: str) -> list[dict[str, Any]]:
+    lines = (project.folder / "data" / "supervision.jsonl").read_text().splitlines()
+    return [found for found in map(json.loads, lines) if found["event"] == event]
+
+
+def test_odd_files_are_left_alone_and_named_and_cost_nobody_else_anything(project: Project) -> None:
+    logs, queues = project.folder / "logs", project.folder / "queues"
+    (logs / "folder.log").mkdir(parents=True)
+    (queues / "beta_in.txt").mkdir(parents=True)
+    os.mkfifo(logs / "pipe.log")
+    (logs / "loop.log").symlink_to("loop.log")
+    project.write({"relay": {"enabled": True}, "workers": {}})
+    project.up()
+    for source in ("alpha", "beta", "gamma"):
+        say(project, line(id=source, source=source, event_type="TASK_ADD", task_id=source))
+    for agent in ("alpha", "gamma"):
+        eventually(lambda agent=agent: agent in answers(project, agent), f"{agent}'s answer")
+    assert len(project.json("tasks", "list")["tasks"]) == 3
+    named = {(os.path.basename(e["file"]), e["error"]) for e in _told(project, "relay_unread")}
+    assert {name for name, _ in named} == {"folder.log", "pipe.log", "loop.log"}
+    assert ("pipe.log", "not a regular file") in named
+    assert {os.path.basename(e["file"]) for e in _told(project, "relay_write_failed")} == {"beta_in.txt"}
+    assert not _told(project, "actor_died")
+    project.down()
+
+
+def test_a_relay_that_cannot_live_is_tried_again_and_ends_nothing_else(project: Project) -> None:
+    (project.folder / "queues").write_text("a file")
+    project.write({"relay": {"enabled": True}, "workers": {"i": {"command": ["sleep", "1000"]}}})
+    project.up()
+    eventually(lambda: _told(project, "relay_paused"), "it is told")
+    assert "queues" in _told(project, "relay_paused")[0]["error"]
+    assert project.running("i", 1)
+    (project.folder / "queues").unlink()
+    say(project, line(id="one", event_type="TASK_ADD", task_id="t"))
+    eventually(lambda: "one" in answers(project, "alpha"), "it lives")
+    project.down()

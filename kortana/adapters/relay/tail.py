@@ -1,7 +1,10 @@
 """Reads a growing file by whole lines, from a position that survives restarts; notices rotation and truncation."""
 
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -32,9 +35,9 @@ class TailedFile:
         self._read_to = position.offset
 
     def read(self) -> list[Line]:
-        """The whole lines since the last call, at most 1 MiB; a partial last line waits for its end."""
+        """The whole lines since the last call, at most 1 MiB; a partial last line waits for its end. Raises OSError."""
         try:
-            with self.path.open("rb") as file:
+            with _open_regular(self.path) as file:
                 info = os.fstat(file.fileno())
                 if info.st_ino != self.position.inode or info.st_size < self._read_to:
                     self.position = Position(info.st_ino, 0)
@@ -62,6 +65,15 @@ class TailedFile:
         self.position.offset = offset
 
 
+def _open_regular(path: Path) -> IO[bytes]:
+    """Raises OSError; also for what would be waited for, or is no text at all: a pipe, a device, a folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return os.fdopen(fd, "rb")
+
+
 def append_lines(path: Path, lines: list[bytes]) -> None:
     """Appends whole lines in one write; a torn line that a crash has left is ended first. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +92,7 @@ def append_lines(path: Path, lines: list[bytes]) -> None:
 def tail_of(path: Path, most: int) -> bytes:
     """The last bytes of a file; empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with _open_regular(path) as file:
             file.seek(max(file.seek(0, os.SEEK_END) - most, 0))
             return file.read()
     except OSError:
