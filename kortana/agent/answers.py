@@ -24,7 +24,8 @@ class Answer:
         return self.accepted
 
     def __repr__(self) -> str:
-        return f"Answer(accepted={self.accepted}, reason={self.reason!r}, task={self.task.get('id')!r})"
+        detail = f", detail={self.detail!r}" if self.detail else ""
+        return f"Answer(accepted={self.accepted}, reason={self.reason!r}{detail}, task={self.task.get('id')!r})"
 
     @property
     def task_id(self) -> str:
@@ -71,6 +72,13 @@ class Task:
         self.details = ""
         self.result: Any = None
         self.settled = False
+        """It was given back."""
+        self.is_blocked = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its end is still to be told."""
+        return not self._lost and not self.settled
 
     @property
     def lost(self) -> bool:
@@ -94,11 +102,15 @@ class Task:
 
     def progress(self, percent: float, details: str = "") -> Answer:
         """Reports how far the work is, 0 to 100."""
+        self.is_blocked = False
         return self._agent.update_task_status(self.id, "in_progress", details, percent)
 
     def block(self, reason: str, needs: tuple[str, ...] = ()) -> Answer:
-        """Reports that the work cannot go on."""
-        return self._agent.report_blocker(self.id, reason, needs)
+        """Reports that the work cannot go on; at the end of the block it is given back, and stays blocked, unless
+        `progress` says that it goes on."""
+        answer = self._agent.report_blocker(self.id, reason, needs)
+        self.is_blocked = answer.accepted
+        return answer
 
     def give_back(self) -> Answer:
         """Gives the task back unfinished."""

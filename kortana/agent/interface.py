@@ -1,9 +1,9 @@
 """AgentInterface: how a worker, or any Python program on this machine, takes part."""
 
+import math
 import os
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import msgspec
 
 from kortana.agent.answers import Answer, ClaimDenied, Task
 from kortana.agent.inbox import Inbox
-from kortana.agent.pace import renew_every_s
+from kortana.agent.working import renewing, working_on
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
+from kortana.protocol.payloads import TaskAdd
 from kortana.transport.client import Client
 from kortana.transport.dialing import KortanaUnavailable, Refused
 from kortana.transport.endpoint import read_endpoint
@@ -23,6 +24,13 @@ from kortana.transport.outgoing import Hello, make_event
 __all__ = ["AgentInterface", "Answer", "ClaimDenied", "KortanaUnavailable", "Refused", "Task"]
 
 REQUEST_TIMEOUT_S = 60.0
+
+
+def _finite(number: float) -> float:
+    """JSON has no other numbers: they would arrive as none at all."""
+    if not math.isfinite(number):
+        raise ValueError(f"a number is needed, not {number}")
+    return float(number)
 
 
 def _find_data_dir(root: Path) -> Path:
@@ -105,11 +113,12 @@ class AgentInterface:
     ) -> Answer:
         """Claims a task, or the next one that this agent can do. Truthy where granted, with `task` and `token`.
 
-        ttl: seconds. wait: up to how many seconds to wait until it can be granted.
+        ttl: seconds. wait: up to how many seconds to wait until it can be granted. Raises ValueError for what is no
+        number of seconds.
         """
-        payload: dict[str, Any] = {"details": details, "wait_s": float(wait)}
+        payload: dict[str, Any] = {"details": details, "wait_s": _finite(wait)}
         if ttl is not None:
-            payload["ttl_s"] = float(ttl)
+            payload["ttl_s"] = _finite(ttl)
         answer = self._ask(ev.TASK_CLAIM, task_id, payload, timeout_s=wait + self.timeout_s)
         if answer:
             self._tokens[answer.task_id] = answer.token
@@ -133,7 +142,7 @@ class AgentInterface:
         """`in_progress`, `blocked`, `completed`, `failed`, or `pending` (gives it back). progress: 0 to 100."""
         payload: dict[str, Any] = {"status": status, "details": details}
         if progress is not None:
-            payload["progress"] = float(progress)
+            payload["progress"] = _finite(progress)
         if result is not None:
             payload["result"] = result
         answer = self._ask(ev.TASK_UPDATE, task_id, self._with_token(task_id, payload))
@@ -154,7 +163,11 @@ class AgentInterface:
         return answer
 
     def add_task(self, task_id: str, title: str = "", **fields: Any) -> Answer:
-        """Adds a task. fields: `run prompt priority depends_on paths requires lease_ttl_s max_attempts`."""
+        """Adds a task. fields: `run prompt priority depends_on paths requires lease_ttl_s max_attempts`. Raises
+        TypeError for any other."""
+        known = TaskAdd.__struct_fields__
+        if unknown := fields.keys() - set(known):
+            raise TypeError(f"a task has no {', '.join(sorted(unknown))}; it has {', '.join(known)}")
         return self._ask(ev.TASK_ADD, task_id, {"title": title, **fields})
 
     def get_task(self, task_id: str) -> dict[str, Any] | None:
@@ -238,43 +251,18 @@ class AgentInterface:
 
     @contextmanager
     def claim(self, task_id: str | None = None, *, ttl: float | None = None, wait: float = 0) -> Iterator[Task]:
-        """Claims a task for a block of code: renews it in the background, completes it at the end, and reports
-        failure on an exception. Raises ClaimDenied."""
+        """Claims a task for a block of code: renews it in the background, completes it at the end, reports failure on
+        an exception; gives it back on KeyboardInterrupt, and leaves it blocked after `task.block`. Raises ClaimDenied,
+        and TypeError or ValueError for a `task.result` that cannot be sent."""
         answer = self.claim_task(task_id, ttl=ttl, wait=wait)
         if not answer:
             raise ClaimDenied(answer)
-        task = Task(answer, self)
-        with self.renewing(task):
-            try:
-                yield task
-            except BaseException as error:
-                if not task.lost:
-                    self.update_task_status(task.id, "failed", f"{type(error).__name__}: {error}"[:1000])
-                raise
-            if not task.lost and not task.settled:
-                self.update_task_status(task.id, "completed", task.details, result=task.result)
+        with working_on(self, Task(answer, self)) as task:
+            yield task
 
-    @contextmanager
-    def renewing(self, task: Task) -> Iterator[None]:
+    def renewing(self, task: Task) -> AbstractContextManager[None]:
         """Renews the lease of a task in the background, as often as `pace` says; a refusal sets `task.lost`."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(renew_every_s(task.ttl_s)):
-                try:
-                    if not self.heartbeat(task.id):
-                        task.lose()
-                        return
-                except (OSError, TimeoutError):
-                    continue
-
-        thread = threading.Thread(target=renew, name=f"renew-{task.id}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join(REQUEST_TIMEOUT_S)
+        return renewing(self, task)
 
     def _ask(
         self, event_type: str, task_id: str | None, payload: dict[str, Any], timeout_s: float | None = None
