@@ -11,6 +11,7 @@ from kortana.cli.common import Project, file_option, json_option, print_json, ta
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
 from kortana.cli.offline import offline_state
 from kortana.cli.records import field_text, records_of
+from kortana.config.units import seconds_of
 from kortana.protocol import event as ev
 from kortana.protocol.reasons import UNKNOWN_TASK
 
@@ -106,11 +107,13 @@ def show(task_id: str, file: Path | None, as_json: bool) -> int:
 @click.option("--depends-on", multiple=True, metavar="ID", help="Repeatable.")
 @click.option("--path", "paths", multiple=True, metavar="GLOB", help="Reserved while leased. Repeatable.")
 @click.option("--requires", multiple=True, metavar="CAPABILITY", help="Repeatable.")
+@click.option("--lease-ttl", metavar="DURATION", help="How long a claim lasts without a sign of life, like 5m.")
 @click.option("--max-attempts", type=int, help="Then it is quarantined.")
 @file_option
 @json_option
-def add(task_id: str, file: Path | None, as_json: bool, **fields: Any) -> int:
+def add(task_id: str, file: Path | None, as_json: bool, lease_ttl: str | None, **fields: Any) -> int:
     """Add a task."""
+    fields["lease_ttl_s"] = None if lease_ttl is None else _seconds("--lease-ttl", lease_ttl)
     payload = {
         key: list(value) if isinstance(value, tuple) else value for key, value in fields.items() if value is not None
     }
@@ -118,6 +121,13 @@ def add(task_id: str, file: Path | None, as_json: bool, **fields: Any) -> int:
     answer = project.submit(ev.TASK_ADD, task_id, payload, project.client())
     print_json(answer) if as_json else print(f"added {task_id}")
     return 0
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return seconds_of(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except ValueError as error:
+        raise CliError(USAGE, "usage", f"{option}: {error}") from None
 
 
 def _change(name: str, summary: str, event_type: str, payload: dict[str, Any], done: str) -> None:

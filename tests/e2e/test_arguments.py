@@ -12,6 +12,7 @@ WRONG = [
     (("agent", "claim", "x", "--ttl", "inf", "--as", "me"), 2, "a number is needed"),
     (("agent", "send", "all", LONG, "--as", "me"), 4, "more than 65536 bytes"),
     (("tasks", "add", "x", "--title", LONG), 2, "at most 65536 can be sent"),
+    (("tasks", "add", "x", "--lease-ttl", "soon"), 2, "--lease-ttl: a duration is needed"),
     (("tasks", "add", "no name"), 4, "task_id: 1 to 64"),
     (("tasks", "show", "\udcff"), 2, "this cannot be sent"),
     (("tasks", "import", "binary"), 2, "binary: no UTF-8"),
@@ -29,3 +30,6 @@ def test_each_is_refused_in_one_line(project: Project) -> None:
         said = project.call(*words, expect=code).stderr
         assert told in said and "Traceback" not in said, (words, said)
     assert project.json("tasks", "list")["tasks"] == []
+    project.call("tasks", "add", "x", "--lease-ttl", "5m")
+    project.call("tasks", "add", "y", "--lease-ttl", "30")
+    assert [task["lease_ttl_s"] for task in project.json("tasks", "list")["tasks"]] == [300.0, 30.0]
