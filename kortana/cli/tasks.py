@@ -157,7 +157,7 @@ _change("rm", "Remove tasks that nothing depends on.", ev.OPERATOR_EDIT, {"remov
 def export_tasks(file: Path | None, as_json: bool) -> int:
     """Print the tasks as JSON lines that `import` takes."""
     for task in _all_tasks(Project(file)):
-        spec = {"lease_ttl_s": task["ttl_s"], **task}
+        spec = {**task, "lease_ttl_s": task["ttl_s"]}  # what was asked for, not a lease's
         print_json({"id": task["id"], **{key: spec[key] for key in _FIELDS if spec.get(key) not in (None, "", [])}})
     return 0
 

@@ -32,4 +32,4 @@ def test_each_is_refused_in_one_line(project: Project) -> None:
     assert project.json("tasks", "list")["tasks"] == []
     project.call("tasks", "add", "x", "--lease-ttl", "5m")
     project.call("tasks", "add", "y", "--lease-ttl", "30")
-    assert [task["lease_ttl_s"] for task in project.json("tasks", "list")["tasks"]] == [300.0, 30.0]
+    assert [task["ttl_s"] for task in project.json("tasks", "list")["tasks"]] == [300.0, 30.0]

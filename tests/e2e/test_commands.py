@@ -75,6 +75,22 @@ def test_tasks_go_out_and_come_back_in(team: Project) -> None:
     assert team.task("premier")["title"] == "The premier" or team.task("premier")["title"] == "The first"
 
 
+def test_every_field_of_a_task_survives_export_and_import(team: Project) -> None:
+    words = ["--title", "T", "--run", "r", "--prompt", 'p "q"', "--priority", "7", "--depends-on", "first", "--path",
+             "x/**", "--path", "y", "--requires", "python", "--lease-ttl", "5m", "--max-attempts", "9"]  # fmt: skip
+    team.call("tasks", "add", "all", *words)
+    agent(team, "claim", "first", "--ttl", "77")
+    exported = {task["id"]: task for task in map(json.loads, team.call("tasks", "export").stdout.splitlines())}
+    assert "lease_ttl_s" not in exported["first"], "a lease's TTL is not the task's"
+    team.call("tasks", "rm", "all")
+    team.call("tasks", "import", "-", input=json.dumps(exported["all"]) + "\n")
+    again = {task["id"]: task for task in map(json.loads, team.call("tasks", "export").stdout.splitlines())}
+    assert again["all"] == exported["all"] == {
+        "id": "all", "title": "T", "run": "r", "prompt": 'p "q"', "priority": 7, "depends_on": ["first"],
+        "paths": ["x/**", "y"], "requires": ["python"], "lease_ttl_s": 300.0, "max_attempts": 9,
+    }  # fmt: skip
+
+
 def test_messages_wait_for_their_reader_and_a_blocker_makes_others_replan(team: Project) -> None:
     agent(team, "heartbeat", name="you", expect=None)
     agent(team, "claim", "first")
