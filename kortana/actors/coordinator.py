@@ -85,7 +85,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         """Why nothing may be decided: then there are only queries, and the supervisor's commands."""
         self._snapshotter = Snapshotter(state, clock)
         self._draining = False
-        self._done_told = -1
+        self._done_told = self._done_checked = -1
         gate.is_waiting = state.waiters.is_waiting
         gate.is_busy = self._is_busy
 
@@ -276,12 +276,13 @@ class CoordinatorActor(pykka.ThreadingActor):
         self.inbox.deadline = min(dues, default=None)
 
     def _check_done(self) -> None:
-        counts = self._state.counts
-        if self._state.ready or counts.get("in_progress") or not self._state.tasks:
+        state, counts = self._state, self._state.counts
+        if state.ready or counts.get("in_progress") or not state.tasks or state.changes == self._done_checked:
             return
-        if self._done_told != len(self._state.tasks) and all_finished(self._state):
-            self._done_told = len(self._state.tasks)
-            completed = counts.get("completed", 0) == len(self._state.tasks)
+        self._done_checked = state.changes
+        if self._done_told != len(state.tasks) and all_finished(state):
+            self._done_told = len(state.tasks)
+            completed = counts.get("completed", 0) == len(state.tasks)
             self._supervisor.tell(AllTasksDone(completed))
 
     def _snapshot(self, final: bool = False) -> None:

@@ -34,7 +34,8 @@ def why(task_id: str, file: Path | None, as_json: bool) -> int:
         return 0
     print(f"{task_id} is {found['status']}")
     for cause in found["causes"]:
-        print(f"  {cause['detail']}")
+        if cause["kind"] != "terminal" or len(found["causes"]) > 1:  # that is what the first line says
+            print(f"  {cause['detail']}")
     return 0
 
 

@@ -40,6 +40,7 @@ def _dependency_changed(state: State, name: str, step: int) -> None:
 
 def add_task(state: State, task: Task) -> None:
     """Takes a task in; it is ready at once where all it depends on is completed."""
+    state.changes += 1
     state.pages.add(task.id)
     state.tasks[task.id] = task
     unmet = 0
@@ -78,6 +79,7 @@ def _is_completed(state: State, name: str) -> bool:
 
 def remove_task(state: State, task: Task) -> None:
     """Forgets a task that nothing depends on and that has left its status."""
+    state.changes += 1
     state.pages.remove(task.id)
     del state.tasks[task.id]
     _forget_needs(state, task)

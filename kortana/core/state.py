@@ -75,6 +75,8 @@ class State:
         """Task → the connection that its lease ends with. No part of the canonical state: a restart forgets it."""
         self.last_task: str | None = None
         """What the last record was about."""
+        self.changes = 0
+        """How often a task came, went or was changed; tells whether a look at all of them can find anything new."""
         self.counts: dict[str, int] = {}
         """Status → number of tasks."""
         self.pages = TaskPages(self.tasks)
@@ -84,6 +86,7 @@ class State:
 
     def changing(self, name: str) -> Task:
         """The task of that name, to be changed: a snapshot that is under way takes its old form first."""
+        self.changes += 1
         self.pages.touch(name)
         return self.tasks[name]
 

@@ -6,6 +6,9 @@ from kortana.core.claiming import unmet_dependencies
 from kortana.core.state import State, agent_status
 from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, TERMINAL, Task
 
+MAX_CAUSES, MAX_CAUSE, MAX_DEPTH = 100, 400, 8
+"""What `why` names: so many causes of so many characters, that it fits into a frame; and so far down."""
+
 
 def agents_view(state: State) -> dict[str, Any]:
     """The `agents` of agent_state.json."""
@@ -44,71 +47,86 @@ def summary(state: State) -> dict[str, Any]:
 
 def all_finished(state: State) -> bool:
     """Whether nothing more will happen to any task by itself: each is completed, cancelled, or quarantined, or
-    waits for one that will never complete."""
+    waits for one that will never complete. Looks at each task and dependency at most once."""
     dead = state.counts.get(FAILED, 0) + state.counts.get(CANCELLED, 0)
     if state.counts.get(COMPLETED, 0) + dead == len(state.tasks):
         return True
     if not dead:
         return False
-    live = (task for task in state.tasks.values() if task.status not in FINISHED)
-    return all(task.owner is None and _is_stuck(state, task) for task in live)
-
-
-def _is_stuck(state: State, task: Task) -> bool:
-    seen: set[str] = set()
-    todo = list(unmet_dependencies(state, task))
-    while todo:
-        name = todo.pop()
-        needed = state.tasks.get(name)
-        if needed is not None and needed.status in (FAILED, "cancelled"):
-            return True
-        if needed is not None and name not in seen:
-            seen.add(name)
-            todo += unmet_dependencies(state, needed)
-    return False
+    live = {task.id for task in state.tasks.values() if task.status not in FINISHED}
+    if any(state.tasks[name].owner is not None for name in live):
+        return False
+    todo = [task.id for task in state.tasks.values() if task.status in (FAILED, CANCELLED)]
+    while todo and live:
+        for dependant in state.dependants.get(todo.pop(), ()):
+            if dependant in live:
+                live.remove(dependant)
+                todo.append(dependant)
+    return not live
 
 
 def why(state: State, name: str) -> dict[str, Any] | None:
-    """The chain of causes of where a task stands; None for an unknown task."""
+    """The chain of causes of where a task stands, each named once; None for an unknown task."""
     task = state.tasks.get(name)
     if task is None:
         return None
-    return {"task": name, "status": task.status, "causes": _causes(state, task, depth=0)}
+    causes = _Causes(state)
+    causes.add_those_of(task, depth=0)
+    return {"task": name, "status": task.status, "causes": causes.found}
 
 
 def _cause(kind: str, detail: str, **more: Any) -> dict[str, Any]:
-    return {"kind": kind, "detail": detail, **more}
+    return {"kind": kind, "detail": detail if len(detail) <= MAX_CAUSE else detail[: MAX_CAUSE - 3] + "...", **more}
 
 
-def _causes(state: State, task: Task, depth: int) -> list[dict[str, Any]]:
-    found = []
-    if task.status in TERMINAL:
-        return [_cause("terminal", f"{task.id} is {task.status}")]
-    if task.status == FAILED:
-        return [_cause("quarantined", f"{task.id} is quarantined: {task.details}", attempts=task.attempts)]
-    if task.owner is not None:
-        until = f"{task.owner} holds it until {task.lease_expiry} unless it renews"
-        found.append(_cause("leased", until, owner=task.owner, until=task.lease_expiry, token=task.lease_token))
-    if task.status == BLOCKED and task.blocker is not None:
-        detail = f"{task.blocker['by']} reported: {task.blocker['reason']}"
-        if task.owner is None and not task.blocker["needs"]:
-            detail += f" (`kortana tasks release {task.id}` puts it back to work)"
-        found.append(_cause("blocked", detail, needs=task.blocker["needs"]))
-    for needed in unmet_dependencies(state, task):
-        found += _dependency_causes(state, needed, depth)
-    if not found:
-        found = _obstacles(state, task)
-    return found
+class _Causes:
+    """Found depth first. Many tasks may need the same ones: what was named is not gone into again."""
 
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._named: set[str] = set()
+        self.found: list[dict[str, Any]] = []
 
-def _dependency_causes(state: State, name: str, depth: int) -> list[dict[str, Any]]:
-    needed = state.tasks.get(name)
-    if needed is None:
-        return [_cause("missing_dependency", f"depends on {name}, which does not exist", task_id=name)]
-    found = [_cause("dependency", f"depends on {name}, which is {needed.status}", task_id=name)]
-    if depth < 8 and needed.status not in (IN_PROGRESS, COMPLETED):
-        found += _causes(state, needed, depth + 1)
-    return found
+    def add_those_of(self, task: Task, depth: int) -> None:
+        before = len(self.found)
+        if task.status in TERMINAL:
+            self.found.append(_cause("terminal", f"{task.id} is {task.status}"))
+            return
+        if task.status == FAILED:
+            detail = f"{task.id} is quarantined: {task.details}"
+            self.found.append(_cause("quarantined", detail, attempts=task.attempts))
+            return
+        if task.owner is not None:
+            until = f"{task.owner} holds it until {task.lease_expiry} unless it renews"
+            self.found.append(
+                _cause("leased", until, owner=task.owner, until=task.lease_expiry, token=task.lease_token)
+            )
+        if task.status == BLOCKED and task.blocker is not None:
+            detail = f"{task.blocker['by']} reported: {task.blocker['reason']}"
+            if task.owner is None and not task.blocker["needs"]:
+                detail += f" (`kortana tasks release {task.id}` puts it back to work)"
+            self.found.append(_cause("blocked", detail, needs=task.blocker["needs"]))
+        needs = unmet_dependencies(self._state, task)
+        for needed in needs:
+            self._add_dependency(needed, depth)
+        if len(self.found) == before and not needs:
+            self.found += _obstacles(self._state, task)
+
+    def _add_dependency(self, name: str, depth: int) -> None:
+        if name in self._named or len(self.found) > MAX_CAUSES:
+            return
+        if len(self.found) == MAX_CAUSES:
+            self.found.append(_cause("more", "and more than can be named here"))
+            return
+        self._named.add(name)
+        needed = self._state.tasks.get(name)
+        if needed is None:
+            detail = f"depends on {name}, which does not exist"
+            self.found.append(_cause("missing_dependency", detail, task_id=name))
+            return
+        self.found.append(_cause("dependency", f"depends on {name}, which is {needed.status}", task_id=name))
+        if depth < MAX_DEPTH and needed.status not in (IN_PROGRESS, COMPLETED):
+            self.add_those_of(needed, depth + 1)
 
 
 def _obstacles(state: State, task: Task) -> list[dict[str, Any]]:
