@@ -15,7 +15,7 @@ import msgspec
 
 from kortana.actors.admission import Gate
 from kortana.actors.budget import TreeBudget
-from kortana.actors.console import Console
+from kortana.actors.console import Console, describe_event
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.crash_recorder import CrashRecorder, record_own_death
 from kortana.actors.environment import worker_environment
@@ -55,10 +55,6 @@ from kortana.transport.hub import ROOM_FOR_PEOPLE, Hub
 from kortana.wiring import SystemClock, process_spec, task_event
 
 RUNNER = "kortana.agent.runner:run_entrypoint"
-TOLD = frozenset(
-    {"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "launcher_hung", "shutting_down"}
-)
-"""What of the supervision log is told to whoever watches `kortana up`."""
 OWN_FILES = 100
 """Files that are open besides the connections."""
 GIL_SLICE_S = 0.001
@@ -190,7 +186,7 @@ class Tree:
         spec = self._config.supervisor
         services = Services(
             launcher=link, gate=gate, clock=clock, timer=TimerActor.start(), supervisor=None,
-            coordinator=self._core.tell_coordinator, log=self._log.write,
+            coordinator=self._core.tell_coordinator, log=self._log_and_tell,
             draw=lambda: random.uniform(-1, 1), make_spec=self._process_spec,
             tree_budget=TreeBudget(spec.intensity, spec.period), strategy=spec.strategy,
             recorder=CrashRecorder(self._crashes, self._journal.tail.events_of, self._core.held_by, self._log.write),
@@ -215,8 +211,9 @@ class Tree:
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)
-        if self._console is not None and event in TOLD:
-            self._console.say(f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip())
+        line = None if self._console is None else describe_event(event, fields)
+        if self._console is not None and line is not None:
+            self._console.say(line)
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:
         env = worker_environment(spec, name, incarnation, token, self._config.project, str(self._socket), self._run_id)

@@ -32,6 +32,8 @@ class Gate:
         self.is_waiting: Callable[[str], bool] = lambda agent: False
         self.is_busy: Callable[[str], bool] = lambda agent: False
         """Whether an agent holds a task."""
+        self.nobody_is_left = False
+        """There were workers, and none of them will start again by itself. Only where the end is waited for."""
 
     def declare(self, worker: str) -> None:
         """No guest may carry this name."""

@@ -52,6 +52,38 @@ def _describe_answer(agent: str, task: str | None, payload: dict[str, Any]) -> s
     return None
 
 
+_PLAIN = frozenset(
+    {"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "launcher_hung", "shutting_down"}
+)
+LONG_WAIT_S = 1.0
+"""That a worker starts again after less is not worth a line."""
+
+
+def describe_event(event: str, fields: dict[str, Any]) -> str | None:
+    """The same for an event of the supervision log."""
+    if event in _PLAIN:
+        return f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip()
+    worker, cause, error = fields.get("worker"), fields.get("cause"), fields.get("error")
+    match event:
+        case "crashed":
+            return f"{worker} crashed: {cause}" + (f" ({fields['crash_id']})" if fields.get("crash_id") else "")
+        case "start_failed":
+            return f"{worker} could not start: {error}"
+        case "failed" if error:
+            return f"{worker} could not start: {error}"
+        case "unhealthy":
+            return f"{worker} is unhealthy: {cause}"
+        case "exited" if cause and not fields.get("intent"):
+            return f"{worker} has ended: {cause}"
+        case "gave_up":
+            return f"{worker} is given up: the restart budget of the {fields['scope']} is used up"
+        case "parked":
+            return f"{worker} waits for its {cause}, {fields['retry_in_s']:g} s"
+        case "restarting" if fields["delay_s"] >= LONG_WAIT_S:
+            return f"{worker} starts again in {fields['delay_s']:.1f} s"
+    return None
+
+
 class Console:
     """A thread of its own with a bounded queue: a slow reader loses lines and holds nobody up.
 

@@ -5,10 +5,10 @@ from typing import Any
 import pykka
 
 from kortana.actors.admission import Gate
+from kortana.actors.ending import Ending
 from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import (
     AgentSaidHello,
-    AllTasksDone,
     ChildDied,
     Commit,
     Control,
@@ -18,6 +18,7 @@ from kortana.actors.messages import (
     HearAll,
     InboundReady,
     Inspect,
+    LookForEnd,
     RelayInbound,
     SnapshotWritten,
     WriteSnapshot,
@@ -29,7 +30,7 @@ from kortana.core.decide import decide, decide_event, next_due
 from kortana.core.limits import Limits
 from kortana.core.state import State
 from kortana.core.turn import Turn, refusal_event
-from kortana.core.views import agents_view, all_finished, summary
+from kortana.core.views import agents_view, summary
 from kortana.ports import Clock
 from kortana.protocol import calls, payloads, reasons
 from kortana.protocol import event as ev
@@ -85,7 +86,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         """Why nothing may be decided: then there are only queries, and the supervisor's commands."""
         self._snapshotter = Snapshotter(state, clock)
         self._draining = False
-        self._done_told = self._done_checked = -1
+        self._ending = Ending(gate, supervisor)
         gate.is_waiting = state.waiters.is_waiting
         gate.is_busy = self._is_busy
 
@@ -116,6 +117,8 @@ class CoordinatorActor(pykka.ThreadingActor):
                 self.inbox.when_all_is_heard(message)
             case DeadlineDue():
                 self._run([])
+            case LookForEnd():
+                self._ending.look(self._state)
             case SnapshotWritten(seconds=seconds):
                 self._snapshotter.written(seconds)
                 self._run([])
@@ -268,22 +271,12 @@ class CoordinatorActor(pykka.ThreadingActor):
             self._stats.count(turn)
             self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
             if turn.records:
-                self._check_done()
+                self._ending.look(self._state)
         if self._unavailable:
             return
         self._snapshot()
         dues = [due for due in (next_due(self._state), self._snapshotter.next_due()) if due is not None]
         self.inbox.deadline = min(dues, default=None)
-
-    def _check_done(self) -> None:
-        state, counts = self._state, self._state.counts
-        if state.ready or counts.get("in_progress") or not state.tasks or state.changes == self._done_checked:
-            return
-        self._done_checked = state.changes
-        if self._done_told != len(state.tasks) and all_finished(state):
-            self._done_told = len(state.tasks)
-            completed = counts.get("completed", 0) == len(state.tasks)
-            self._supervisor.tell(AllTasksDone(completed))
 
     def _snapshot(self, final: bool = False) -> None:
         snapshot = self._snapshotter.take_all() if final else self._snapshotter.step()

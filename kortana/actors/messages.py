@@ -31,6 +31,10 @@ class DeadlineDue(Message, frozen=True):
     """A lease or a wait is overdue, or a snapshot is due."""
 
 
+class LookForEnd(Message, frozen=True):
+    """The last worker is gone for good."""
+
+
 class FlushSnapshots(Message, frozen=True):
     """Write a last snapshot and checkpoint; answered once they have been handed over."""
 
@@ -249,7 +253,12 @@ class ShutDown(Message, frozen=True):
 
 
 class AllTasksDone(Message, frozen=True):
+    """Nothing more will happen to any task."""
+
     completed: bool
+    """All of them were."""
+    alone: bool
+    """Or some could go on, but no worker and no guest is left."""
 
 
 class LauncherReported(Message, frozen=True):

@@ -9,6 +9,7 @@ import pykka
 from kortana.actors import control
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.core_care import CoreCare
+from kortana.actors.ending import look_who_is_left, outcome
 from kortana.actors.messages import (
     AgentSaidHello,
     AllTasksDone,
@@ -185,9 +186,9 @@ class SupervisorActor(pykka.ThreadingActor):
             case RestartRelay():
                 if self.down is None:
                     self._relay.start()
-            case AllTasksDone(completed=completed):
+            case AllTasksDone():
                 if self._exit_when_done:
-                    self._shut_down(ShutDown("all tasks are done", 0 if completed else 1))
+                    self._shut_down(outcome(message, self.workers.values()))
             case ShutDown():
                 self._shut_down(message)
         return True
@@ -207,6 +208,8 @@ class SupervisorActor(pykka.ThreadingActor):
         if worker is None:
             return
         worker.reached |= message.reached
+        if self._exit_when_done:
+            look_who_is_left(message.state, self.workers.values(), self.services.gate, self.core.tell_coordinator)
         if message.reached:
             for other in self.workers.values():
                 if other.spec.start_after:

@@ -21,12 +21,13 @@ def check(file: Path | None, as_json: bool) -> int:
     found = load(file)
     counts = {"workers": sum(worker.replicas for worker in found.workers), "tasks": len(found.tasks)}
     from kortana.cli.doctor import missing_commands
+    from kortana.config.check import unmatched
 
-    missing = missing_commands(found)
-    for line in missing:
-        print(f"warning: not found: {line}", file=sys.stderr)
+    missing, strange = missing_commands(found), unmatched(found)
+    for line in (*(f"not found: {line}" for line in missing), *strange):
+        print(f"warning: {line}", file=sys.stderr)
     if as_json:
-        print_json({"ok": True, **counts, "missing": missing})
+        print_json({"ok": True, **counts, "missing": missing, "warnings": strange})
     else:
         print(f"{found.path}: ok, {counts['workers']} workers, {counts['tasks']} tasks")
     return 0

@@ -32,9 +32,18 @@ def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit
     holder = project.holder()
     if holder is not None:
         raise _already_running(holder)
+    if STATUS_FD_VARIABLE not in os.environ:  # whose caller has said it
+        _warn(project)
     if detach:
         return _detach(project, wait_timeout, exit_when_done, as_json)
     return _foreground(project, exit_when_done, as_json)
+
+
+def _warn(project: Project) -> None:
+    from kortana.config.check import unmatched
+
+    for line in unmatched(project.config):
+        print(f"kortana: warning: {line}", file=sys.stderr)
 
 
 def _already_running(pid: int | None) -> CliError:

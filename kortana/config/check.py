@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import yaml
 
 from kortana.config.nodes import Reader
-from kortana.config.spec import BackoffSpec, TaskSpec, WorkerSpec
+from kortana.config.spec import BackoffSpec, Config, TaskSpec, WorkerSpec
 from kortana.core.adding import wrong_with
 from kortana.core.backoff import delay_s
 from kortana.protocol.payloads import TaskAdd
@@ -133,6 +133,16 @@ def _check_task(reader: Reader, task: TaskSpec, node: yaml.MappingNode, max_leas
         key = {"lease_ttl_s": "lease_ttl", "task_id": "id"}.get(field, field)
         where = next((value for name, value in node.value if name.value == key), node)
         reader.problem(where, f"tasks.{task.id}.{key}", what)
+
+
+def unmatched(config: Config) -> list[str]:
+    """Tasks that no declared worker can do, each with what it asks for: an agent that comes by itself may."""
+    able = [frozenset(worker.capabilities) for worker in config.workers]
+    return [
+        f"task {task.id} requires {', '.join(task.requires)}, which no worker has"
+        for task in config.tasks
+        if task.requires and not any(capabilities.issuperset(task.requires) for capabilities in able)
+    ]
 
 
 def task_payload(task: TaskSpec) -> TaskAdd:

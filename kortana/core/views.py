@@ -4,7 +4,7 @@ from typing import Any
 
 from kortana.core.claiming import unmet_dependencies
 from kortana.core.state import State, agent_status
-from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, TERMINAL, Task
+from kortana.core.task import BLOCKED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, TERMINAL, Task
 
 MAX_CAUSES, MAX_CAUSE, MAX_DEPTH = 100, 400, 8
 """What `why` names: so many causes of so many characters, that it fits into a frame; and so far down."""
@@ -46,23 +46,19 @@ def summary(state: State) -> dict[str, Any]:
 
 
 def all_finished(state: State) -> bool:
-    """Whether nothing more will happen to any task by itself: each is completed, cancelled, or quarantined, or
-    waits for one that will never complete. Looks at each task and dependency at most once."""
-    dead = state.counts.get(FAILED, 0) + state.counts.get(CANCELLED, 0)
-    if state.counts.get(COMPLETED, 0) + dead == len(state.tasks):
+    """Whether nothing more will happen to any task by itself: each is completed, cancelled, or quarantined, or waits
+    for one that will never complete. So it is where each that is not over waits for another one that is there: whoever
+    could go on would wait for none. (One that waits for a task that is not there yet, or for a person, may go on.)"""
+    over = sum(state.counts.get(status, 0) for status in FINISHED)
+    if over == len(state.tasks):
         return True
-    if not dead:
-        return False
-    live = {task.id for task in state.tasks.values() if task.status not in FINISHED}
-    if any(state.tasks[name].owner is not None for name in live):
-        return False
-    todo = [task.id for task in state.tasks.values() if task.status in (FAILED, CANCELLED)]
-    while todo and live:
-        for dependant in state.dependants.get(todo.pop(), ()):
-            if dependant in live:
-                live.remove(dependant)
-                todo.append(dependant)
-    return not live
+    live = (task for task in state.tasks.values() if task.status not in FINISHED)
+    return all(task.owner is None and _waits_for_another(state, task) for task in live)
+
+
+def _waits_for_another(state: State, task: Task) -> bool:
+    needs = task.blocker["needs"] if task.status == BLOCKED and task.blocker is not None else task.depends_on
+    return any(name in state.tasks and state.tasks[name].status != COMPLETED for name in needs)
 
 
 def why(state: State, name: str) -> dict[str, Any] | None:

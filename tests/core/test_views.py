@@ -63,34 +63,39 @@ def test_a_chain_of_causes_goes_down_to_what_can_be_done() -> None:
 
 
 def _finished_slowly(state: State) -> bool:
-    """By its definition: every task is over, or some way down from it ends at one that failed or was cancelled."""
-
-    def is_stuck(name: str) -> bool:
-        task = state.tasks.get(name)
-        if task is None or task.status == "completed":
-            return False
-        return task.status in ("failed", "cancelled") or any(is_stuck(needed) for needed in task.depends_on)
-
-    return all(
-        task.status in ("completed", "failed", "cancelled") or (task.owner is None and is_stuck(task.id))
-        for task in state.tasks.values()
-    )
+    """By its definition: of the tasks that are not over, none could ever be completed, whoever worked on it."""
+    tasks = state.tasks
+    over = {name for name, task in tasks.items() if task.status in ("completed", "failed", "cancelled")}
+    hopeful = {name for name, task in tasks.items() if task.owner is not None}
+    while True:
+        more = {
+            name for name, task in tasks.items() if name not in over | hopeful and all(
+                needed not in tasks or tasks[needed].status == "completed" or needed in hopeful
+                for needed in (task.blocker["needs"] if task.blocker else task.depends_on)
+            )
+        }  # fmt: skip
+        if not more:
+            return not hopeful
+        hopeful |= more
 
 
 def test_when_nothing_more_will_happen() -> None:
-    outcomes = set()
-    for seed in range(3000):
+    outcomes = {True: 0, False: 0}
+    for seed in range(5000):
         rng = random.Random(seed)
         tasks = []
         for n in range(rng.randint(1, 7)):
             status = rng.choice(["pending", "completed", "failed", "cancelled", "blocked"])
-            owner = "x" if status == "blocked" and rng.random() < 0.2 else None
-            needs = tuple(f"t{m}" for m in range(n) if rng.random() < 0.4)
-            tasks.append(Task(f"t{n}", status=status, owner=owner, depends_on=needs))
+            task = Task(f"t{n}", status=status, depends_on=tuple(f"t{m}" for m in range(n) if rng.random() < 0.4))
+            if status == "blocked":
+                task.owner = "x" if rng.random() < 0.1 else None
+                needs = [f"t{m}" for m in range(9) if m != n and rng.random() < 0.3]
+                task.blocker = {"reason": "", "by": "x", "needs": needs}
+            tasks.append(task)
         state = _state(*tasks)
         assert all_finished(state) == _finished_slowly(state), seed
-        outcomes.add(all_finished(state))
-    assert outcomes == {True, False}
+        outcomes[all_finished(state)] += 1
+    assert min(outcomes.values()) > 500
 
 
 @pytest.mark.timeout(30)

@@ -3,7 +3,11 @@
 import json
 import os
 import signal
+import sys
 import textwrap
+from typing import Any
+
+import pytest
 
 from tests.e2e.project import Project, eventually
 
@@ -125,6 +129,36 @@ def test_exit_when_done_tells_whether_all_went_well(project: Project) -> None:
     done = project.call("up", "--exit-when-done", expect=1)
     assert "1 completed, 1 failed" in done.stdout
     assert project.all_gone()
+
+
+@pytest.mark.parametrize(("workers", "tasks", "code", "told"), [
+    ({"w": {"command": ["false"], "backoff": {"initial": "1ms", "max": "1ms"}, "intensity": 2}}, [{"id": "t"}], 1,
+     ["w crashed: exit code 1 (", "w is given up: the restart budget of the worker is used up", "no worker is left"]),
+    ({"w": {"command": ["true"], "restart": "temporary"}, "x": {"command": ["no such"], "restart": "temporary"}},
+     [{"id": "t"}], 1, ["w has ended: exit code 0", "x could not start: cannot run no such", "no worker is left"]),
+    ({"w": {"command": ["true"], "restart": "transient"}}, [], 0, ["w has ended: exit code 0", "no worker is left"]),
+    ({"w": {"agent": "shell"}}, [
+        {"id": "bad", "run": "exit 1", "max_attempts": 1},
+        {"id": "t", "run": "$PY -m kortana agent block t --reason no --needs bad"},
+     ], 1, ["w is blocked on t: no (needs bad)", "no task can go on"]),
+])  # fmt: skip
+def test_exit_when_done_ends_where_nothing_more_can_come(
+    project: Project, workers: dict[str, Any], tasks: list[dict[str, Any]], code: int, told: list[str]
+) -> None:
+    for task in tasks:
+        task["run"] = task.get("run", "true").replace("$PY", sys.executable)
+    project.write({"workers": workers, "tasks": tasks})
+    done = project.call("up", "--exit-when-done", expect=code)
+    assert all(line in done.stdout for line in told), done.stdout
+
+
+def test_a_task_that_no_worker_can_do_is_warned_of(project: Project) -> None:
+    tasks = [{"id": "t", "requires": ["gpu"]}, {"id": "u", "requires": ["py"]}]
+    project.write({"workers": {"w": {"command": ["sleep", "1000"], "capabilities": ["py", "x"]}}, "tasks": tasks})
+    told = "warning: task t requires gpu, which no worker has\n"
+    assert project.call("config", "check").stderr == told
+    assert project.call("up", "-d").stderr == f"kortana: {told}"
+    project.down()
 
 
 def test_the_repositorys_own_team_starts_from_init(project: Project) -> None:

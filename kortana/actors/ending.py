@@ -1,0 +1,60 @@
+"""When `up --exit-when-done` has nothing more to wait for."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from kortana.actors.admission import Gate
+from kortana.actors.messages import AllTasksDone, LookForEnd, ShutDown
+from kortana.actors.worker_view import Worker
+from kortana.core.state import State
+from kortana.core.views import all_finished
+
+GONE = frozenset({"exited", "failed"})
+"""At rest, and neither by a person's wish nor until a quota is back."""
+
+
+def look_who_is_left(state: str, workers: Collection[Worker], gate: Gate, tell: Callable[[Any], None]) -> None:
+    """For the supervisor, when a worker has changed to a state: where all have ended for good, the coordinator looks
+    whether anybody else is there."""
+    gone = state in GONE and all(worker.view.state in GONE for worker in workers)
+    if gone and not gate.nobody_is_left:
+        gate.nobody_is_left = True
+        tell(LookForEnd())
+    gate.nobody_is_left = gone
+
+
+def outcome(message: AllTasksDone, workers: Collection[Worker]) -> ShutDown:
+    """How the tree ends then."""
+    if not message.alone:
+        return ShutDown("all tasks are done", 0) if message.completed else ShutDown("no task can go on", 1)
+    failed = any(worker.view.state == "failed" for worker in workers)
+    return ShutDown("no worker is left", 0 if message.completed and not failed else 1)
+
+
+class Ending:
+    """Looks at the tasks once for each change of them, and tells the supervisor. gate: knows whether any worker is
+    left."""
+
+    def __init__(self, gate: Gate, supervisor: Any) -> None:
+        self._gate, self._supervisor = gate, supervisor
+        self._looked_at = -1
+        self._told_of = -1
+        self._told_alone = False
+
+    def look(self, state: State) -> None:
+        """After what may have changed something."""
+        if self._gate.nobody_is_left:
+            if not self._told_alone and not len(state.deadlines) and not any(a.up for a in state.agents.values()):
+                self._told_alone = True
+                self._tell(state, alone=True)
+            return
+        self._told_alone = False
+        if state.ready or state.counts.get("in_progress") or not state.tasks or state.changes == self._looked_at:
+            return
+        self._looked_at = state.changes
+        if self._told_of != len(state.tasks) and all_finished(state):
+            self._told_of = len(state.tasks)
+            self._tell(state, alone=False)
+
+    def _tell(self, state: State, alone: bool) -> None:
+        self._supervisor.tell(AllTasksDone(state.counts.get("completed", 0) == len(state.tasks), alone))
