@@ -95,6 +95,11 @@ class AgentInterface:
         self._client.close()
 
     @property
+    def socket(self) -> str | None:
+        """Where the running Kortana listens; None where none runs."""
+        return self._find_socket()
+
+    @property
     def lease_ttl_s(self) -> float:
         """The TTL of a claim that asks for none."""
         return float(self._client.welcome.get("lease_ttl_s", 120.0))

@@ -27,7 +27,7 @@ def is_lease_gone(event: Event) -> bool:
     return event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction_of(event) == "lease_released"
 
 
-def give_back_blocked(agent: AgentInterface, task: Task) -> Answer | None:
+def give_back_blocked(agent: AgentInterface, task: Task, say: Callable[[str], None] = say) -> Answer | None:
     """Of a command that has gone well: its task is not done where a blocker was reported on it. None where none was."""
     if (agent.get_task(task.id) or {}).get("status") != "blocked":
         return None

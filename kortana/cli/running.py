@@ -8,6 +8,7 @@ from typing import Any
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
+from kortana.agent.mailbox import give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
 
 QUOTA_EXIT_CODE = 75
@@ -38,23 +39,36 @@ def _run(agent: AgentInterface, task_id: str, words: list[str], wait_s: float, t
         raise CliError(REFUSED, answer.reason, f"refused: {answer.reason}{detail}")
     task = Task(answer, agent)
     with agent.renewing(task):
-        code = _command(words, task)
+        code = _command(words, task, _environment(agent, task))
     if task.lost:
-        print("kortana agent run: the lease was lost; nothing is reported", file=sys.stderr)
+        _say("the lease was lost; nothing is reported")
     elif code == QUOTA_EXIT_CODE:
         agent.release_task(task.id)
-    else:
+    elif code != 0 or give_back_blocked(agent, task, _say) is None:
         status = "completed" if code == 0 else "failed"
         agent.update_task_status(task.id, status, f"exit code {code}", result={"exit_code": code, "command": words})
     return code
 
 
-def _command(words: list[str], task: Task) -> int:
-    environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
+def _say(text: str) -> None:
+    print(f"kortana agent run: {text}", file=sys.stderr)
+
+
+def _environment(agent: AgentInterface, task: Task) -> dict[str, str]:
+    """What the command finds: `kortana agent` in it speaks as the same agent, to the same Kortana."""
+    found = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token), "KORTANA_AGENT": agent.name}
+    if agent.name != os.environ.get("KORTANA_AGENT"):
+        found.pop("KORTANA_TOKEN", None)  # another agent's
+    if agent.socket is not None:
+        found["KORTANA_SOCKET"] = agent.socket
+    return found
+
+
+def _command(words: list[str], task: Task, environment: dict[str, str]) -> int:
     try:
         process = subprocess.Popen(words, env=environment)
     except OSError as error:
-        print(f"kortana agent run: cannot run {words[0]}: {error.strerror}", file=sys.stderr)
+        _say(f"cannot run {words[0]}: {error.strerror}")
         return CANNOT_RUN
 
     task.when_lost(process.terminate)

@@ -131,6 +131,11 @@ def test_a_command_runs_under_a_lease_and_its_end_is_reported(up: Project) -> No
     assert up.task("bad")["attempts"] == 1
     refused = up.call("agent", "run", "theirs", "--as", "job", "--", "true", expect=4)
     assert "task_already_leased" in refused.stderr
+    block = f"cd / && {sys.executable} -m kortana agent block stuck --reason why --needs bad"
+    up.call("tasks", "add", "stuck")
+    blocked = up.call("agent", "run", "stuck", "--as", "job", "--", "sh", "-c", block)
+    assert "stuck is blocked: giving it back" in blocked.stderr
+    assert (up.task("stuck")["status"], up.task("stuck")["owner"]) == ("blocked", None)
     up.call("tasks", "add", "lost")
     process = subprocess.Popen(
         [sys.executable, "-m", "kortana", "agent", "run", "lost", "--as", "job", "--", "sleep", "1000"],
