@@ -27,20 +27,21 @@ Runner = Callable[[str], None]
 """Calls the Python worker that an entrypoint names."""
 
 
-_DEFAULTED = (
-    signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU,
-)  # fmt: skip
+_STANDARD = range(1, 32)
+_HANDLED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGTTOU})
 
 
 def heed_signals(only_execs: bool) -> None:
-    """Every signal does what it does by default, whatever the launcher or its interpreter had made of it."""
+    """Every signal does what it does by default, whatever the launcher, its interpreter, or whoever called `up` had
+    made of it."""
     if only_execs:
-        reset_signals((*_DEFAULTED, evidence.STACKS_SIGNAL))
+        reset_signals(_STANDARD)
         return
     faulthandler.unregister(evidence.STACKS_SIGNAL)
     signal.set_wakeup_fd(-1)
-    for number in _DEFAULTED:
-        signal.signal(number, signal.SIG_DFL)
+    for number in _STANDARD:
+        if number in _HANDLED or signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: int, orders: int) -> Orders | None:

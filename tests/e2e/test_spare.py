@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,13 +95,15 @@ def _state(project: Project) -> tuple[dict[str, int], list[str]]:
     found = project.folder / f"{project.worker('w')['pid']}.state"
     eventually(found.exists, f"{found.name} is there")
     lines = found.read_text().split("\n")[:-1]
-    return {line[:6]: int(line[8:], 16) for line in lines[:2]}, lines[2:]
+    usual = (1 << 31) - 1  # those above are the C library's, and whoever runs the tests may ignore them
+    return {line[:6]: int(line[8:], 16) & usual for line in lines[:2]}, lines[2:]
 
 
 def test_a_command_begins_with_clean_signals_and_only_its_streams(project: Project) -> None:
-    """Forked for it, or the spare: both find what a shell would give them."""
+    """Forked for it, or the spare: both find what a shell would give them, whatever `up` itself was given."""
     project.write({"workers": {"w": {"command": ["sh", "-c", SHOW + "exec sleep 1000"], **FAST}}})
-    project.up()
+    up = f"trap '' QUIT USR1 USR2 PIPE; exec {sys.executable} -m kortana up -d"
+    subprocess.run(["sh", "-c", up], cwd=project.folder, env=project.env, check=True, stdout=subprocess.DEVNULL)
     assert _state(project) == (CLEAN, ["0", "1", "2", "3"])
     _the_spare(project)
     _kill_and_follow(project, 2)

@@ -80,6 +80,7 @@ class Gate:
     project = "sim"
     data_dir = ""
     guard = "off"
+    nobody_is_left = False
     is_waiting = staticmethod(lambda agent: False)
 
     def __init__(self, agents: "dict[str, Agent]") -> None:
