@@ -89,7 +89,8 @@ class Checkout:
 
     def drop_lock_of(self, branch: str) -> None:
         """The branch's lock: whoever made it is gone, as the branch is ours."""
-        (self.common_dir / "refs" / "heads" / f"{branch}.lock").unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):  # a branch `kortana` is in the way, as git will say
+            (self.common_dir / "refs" / "heads" / f"{branch}.lock").unlink(missing_ok=True)
 
     def _intend(self, branch: str, old: str = "", new: str = "") -> None:
         self._lock.intend(msgspec.json.encode(Intent(branch, old, new, os.getsid(0))))

@@ -122,7 +122,7 @@ class _CliAgent:
         began = time.monotonic()
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
-        except GitError as error:
+        except (GitError, OSError) as error:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return False
         prompt = render(self._template, task.fields, self._agent.name, self._results(task))
@@ -167,7 +167,7 @@ class _CliAgent:
                         self._agent.update_task_status(task.id, "failed", details, result=result)
                         say(f"{task.id}: {details}")
                         return
-            except GitError as error:
+            except (GitError, OSError) as error:
                 self._agent.update_task_status(task.id, "failed", _details(error), result=result)
                 return
         details = (result["text"].strip().splitlines() or ["done"])[-1][:500]
@@ -198,6 +198,8 @@ class _CliAgent:
             known = KNOWN.get(self._settings.agent)
             hint = f"; install it: {known.install}" if known else ""
             return 127, Outcome(error=f"cannot run {words[0]}: {error.strerror}{hint}"), []
+        except ValueError as error:  # a NUL in the prompt
+            return 126, Outcome(error=f"cannot run {words[0]}: {error}"), []
         if process.stdin is not None:
             threading.Thread(target=_feed, args=(process, prompt), daemon=True).start()
         outcome, lines = Outcome(), deque[str](maxlen=KEPT_LINES)

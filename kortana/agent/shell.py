@@ -59,14 +59,17 @@ class _Shell:
         if not command:
             return {"exit_code": 2, "lines": ["the task has no run:, which is what the shell adapter does"]}
         environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:  # no room for a process; a NUL in the command
+            return {"exit_code": 126, "lines": [f"cannot run it: {error}"]}
         task.when_lost(lambda: _end(process))
         self._current = task
         lines: deque[str] = deque(maxlen=KEPT_LINES)

@@ -10,16 +10,22 @@ UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
 
 
+def branch_of(task: str) -> str:
+    """Git takes no `..` in a name, and neither `.` nor `.lock` at its end; a task's name has no `%`."""
+    bad = ".." in task or task.endswith((".", ".lock"))
+    return f"kortana/{task.replace('.', '%2E') if bad else task}"
+
+
 class Worktree:
-    """`.kortana/worktrees/TASK` on branch `kortana/TASK`. One that an earlier attempt has left is gone on with;
-    one that was not wholly made, or not wholly removed, is made anew: what it lacks would pass for deleted.
+    """`.kortana/worktrees/TASK` on branch `kortana/TASK` (`branch_of`). One that an earlier attempt has left is gone on
+    with; one that was not wholly made, or not wholly removed, is made anew: what it lacks would pass for deleted.
 
     Only the holder of the task's lease may make one. Raises GitError.
     """
 
     def __init__(self, folder: Path, task: str) -> None:
         self._checkout = Checkout(folder)
-        self.branch = f"kortana/{task}"
+        self.branch = branch_of(task)
         self.folder = self._checkout.root / ".kortana" / "worktrees" / task
         self.place = self.folder / self._checkout.prefix
         """Where the work is done: what stands for the given folder, which need not be the repository's root."""
@@ -87,6 +93,8 @@ class Worktree:
 
     def _make(self) -> None:
         root = self._checkout.root
+        if not succeeds(root, "rev-parse", "--verify", "--quiet", "HEAD"):
+            raise GitError("the repository has no commit yet that a worktree could begin from")
         self._exclude()
         exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
         has_more = exists and not succeeds(root, "merge-base", "--is-ancestor", self.branch, "HEAD")

@@ -255,3 +255,34 @@ def test_the_prompt_tells_paths_and_results() -> None:
     text = render(PROMPT, task, "me", {"dep": "it is blue"})
     assert "src/**" in text and "it is blue" in text and "Do $5." in text
     assert is_quota("Error: 429 Too Many Requests") and not is_quota("tests failed")
+
+
+@pytest.mark.parametrize(("prepare", "told"), [
+    ("git init -q", "no commit yet"),
+    ("git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m i; git branch kortana", "kortana"),
+    ("true", "not a git repository"),
+])  # fmt: skip
+def test_a_repository_that_takes_no_worktree_fails_the_task_and_not_the_worker(
+    project: Project, prepare: str, told: str
+) -> None:
+    subprocess.run(["sh", "-c", prepare], cwd=project.folder, check=True)
+    team = {"w": {"agent": "cli", "cli": {"command": ["true"], "worktree": True}}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x", "max_attempts": 1}]})
+    project.up()
+    assert told in settled(project, "t")["t"]["details"]
+    assert project.worker("w")["restarts"] == 0
+
+
+def test_a_nul_in_a_task_fails_the_task_and_not_the_worker(project: Project) -> None:
+    team = {
+        "s": {"agent": "shell", "capabilities": ["s"]},
+        "c": {"agent": "cli", "capabilities": ["c"], "cli": {"command": ["echo"], "prompt": "argument"}},
+    }
+    project.write({"workers": team})
+    project.up()
+    lines = [{"id": "run", "run": "echo a\0b", "requires": ["s"], "max_attempts": 1},
+             {"id": "prompt", "prompt": "a\0b", "requires": ["c"], "max_attempts": 1}]  # fmt: skip
+    project.call("tasks", "import", "-", input="".join(json.dumps(line) + "\n" for line in lines))
+    found = settled(project, "run", "prompt")
+    assert "null byte" in json.dumps(found["run"]["result"]) and "null byte" in found["prompt"]["details"]
+    assert [project.worker(name)["restarts"] for name in team] == [0, 0]
