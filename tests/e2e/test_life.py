@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 from typing import Any
@@ -115,6 +116,18 @@ def test_a_second_ctrl_c_kills(project: Project) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 1
     eventually(project.all_gone, "no process left")
+
+
+def test_a_new_data_folder_is_nothing_for_git_and_one_that_was_there_is_left_alone(project: Project) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=project.folder, check=True)
+    (project.folder / "kept").mkdir()
+    for folder, told in (("data", ""), ("kept", "kept/")):
+        project.write({"data_dir": folder, "workers": {"a": SLEEPER}})
+        project.up()
+        status = ["git", "status", "--porcelain", folder]
+        assert told in subprocess.run(status, cwd=project.folder, capture_output=True, text=True, check=True).stdout
+        assert (project.folder / folder / ".gitignore").exists() == (not told)
+        project.down()
 
 
 def test_exit_when_done_tells_whether_all_went_well(project: Project) -> None:

@@ -29,7 +29,11 @@ class DataLayout:
         return self.logs / f"{name}.log"
 
     def create(self) -> None:
-        """Makes the folders, for their owner alone. Raises OSError."""
+        """Makes the folders, for their owner alone; a new data folder is nothing for git. Raises OSError."""
+        if not self.root.exists():
+            self.root.mkdir(mode=PRIVATE_DIR, parents=True)
+            with open(self.root / ".gitignore", "w", opener=private_opener) as file:
+                file.write("# made by kortana\n*\n")
         for folder in (self.root, self.logs, self.run):
             folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
             if folder is not self.root:
