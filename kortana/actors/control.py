@@ -190,22 +190,27 @@ def _is_settled(view: Any, wanted: str) -> bool:
     return view.state in RESTING
 
 
+def _is_reached(actor: "SupervisorActor", pending: Pending) -> bool:
+    """Looks no further than to the first worker that is not where it should be: this is asked at each change of any."""
+    for name in pending.names:
+        worker = actor.workers.get(name)
+        if worker is not None and not (_is_settled(worker.view, pending.wanted) and worker.ref.is_alive()):
+            return False  # or its actor is dead: it is told what it was to do by the one that takes over
+    return pending.gone.isdisjoint(actor.workers)
+
+
 def settle(actor: "SupervisorActor") -> None:
     """Answers the commands whose workers are where they should be."""
     for pending in list(actor.pending_controls):
-        if pending.wanted == "down":
+        if pending.wanted == "down" or not _is_reached(actor, pending):
             continue
-        workers = [actor.workers[name] for name in pending.names if name in actor.workers]
-        views = [worker.view for worker in workers]
-        if not all(worker.ref.is_alive() for worker in workers):
-            continue  # it is told what it was to do by the actor that takes over
-        if pending.gone.isdisjoint(actor.workers) and all(_is_settled(view, pending.wanted) for view in views):
-            actor.pending_controls.remove(pending)
-            unwell = [v for v in views if pending.wanted == "ready" and v.state in ("failed", "parked", "stopped")]
-            result = {"workers": [{"name": v.name, "state": v.state, "last_exit": v.last_exit} for v in unwell]}
-            if pending.result is not None:
-                result = {**result, **pending.result}
-            _reply(actor, pending.control, not unwell, "" if not unwell else "not_ready", result)
+        actor.pending_controls.remove(pending)
+        views = [actor.workers[name].view for name in pending.names if name in actor.workers]
+        unwell = [v for v in views if pending.wanted == "ready" and v.state in ("failed", "parked", "stopped")]
+        result = {"workers": [{"name": v.name, "state": v.state, "last_exit": v.last_exit} for v in unwell]}
+        if pending.result is not None:
+            result = {**result, **pending.result}
+        _reply(actor, pending.control, not unwell, "" if not unwell else "not_ready", result)
 
 
 def settle_down(actor: "SupervisorActor") -> None:

@@ -214,7 +214,6 @@ class SupervisorActor(pykka.ThreadingActor):
             for other in self.workers.values():
                 if other.spec.start_after:
                     other.tell(PeerChanged(message.name, message.reached))
-        control.settle(self)
         self._see_off()
         self._regrouping.advance()
         if self.down is not None:

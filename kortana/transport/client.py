@@ -98,12 +98,17 @@ class Client:
                 self._cond.wait(RECONNECT_MAX_S)
 
     def begin(self, events: list[Event]) -> None:
-        """Sends events whose ACKs will be fetched with `finish`."""
+        """Sends events whose ACKs will be fetched with `finish`. Where it raises, they are not sent later on either."""
         frames = b"".join([_frame(event) for event in events])
         with self._lock:
             for event in events:
                 self._waiting[event.id] = event
-            self._send_locked(frames)
+            try:
+                self._send_locked(frames)
+            except BaseException:
+                for event in events:
+                    self._waiting.pop(event.id, None)
+                raise
 
     def finish(self, event: Event, timeout_s: float = 30.0) -> dict[str, Any]:
         """The ACK's payload for an event that was begun."""

@@ -134,6 +134,18 @@ def test_nobody_listens_is_said_with_what_to_do(tmp_path: Path) -> None:
         client_of(tmp_path / "nothing", patience_s=0.0).connect()
 
 
+def test_what_was_given_up_is_not_sent_later_on(tmp_path: Path) -> None:
+    """Whoever was told that nobody is there must not find out later that it was done all the same."""
+    client = client_of(tmp_path / "s", patience_s=0.05)
+    with pytest.raises(KortanaUnavailable):
+        client.request(make_event("a", "TASK_CLAIM", task_id="t"))
+    server = Server(tmp_path / "s")
+    client.request(make_event("a", "INFO"))
+    assert [event.event_type for event in server.seen] == ["HELLO", "INFO"]
+    client.close()
+    server.close()
+
+
 def test_a_refused_hello_is_told_with_its_reason(server: Server) -> None:
     server.answer = lambda event: ack(event, False, "forbidden")
     with pytest.raises(Refused, match="forbidden"):
