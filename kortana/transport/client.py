@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -104,7 +105,7 @@ class Client:
             for event in events:
                 self._waiting[event.id] = event
             try:
-                self._send_locked(frames)
+                self._send_locked(frames, waits=True)
             except BaseException:
                 for event in events:
                     self._waiting.pop(event.id, None)
@@ -124,7 +125,8 @@ class Client:
                 self._waiting.pop(event_id, None)
 
     def post(self, event: Event) -> None:
-        """Sends an event without waiting; it may be lost where the connection breaks just then."""
+        """Sends an event without waiting, anew where the connection has just broken; it may be lost where it breaks
+        unnoticed."""
         self._send(_frame(event))
 
     def receive(self, timeout_s: float | None) -> Event | None:
@@ -154,18 +156,22 @@ class Client:
 
     def _send(self, data: bytes) -> None:
         with self._lock:
-            self._send_locked(data)
+            self._send_locked(data, waits=False)
 
-    def _send_locked(self, data: bytes) -> None:
+    def _send_locked(self, data: bytes, waits: bool) -> None:
+        """waits: it is in what waits for answers, and so is sent with each new connection."""
         if self._sock is None:
             self._reconnect(time.monotonic() + self._patience_s)
-            if self._waiting:
+            if waits:
                 return
         try:
             if data and self._sock is not None:
                 self._sock.sendall(data)
         except OSError:
             self._reconnect(time.monotonic() + self._patience_s)
+            if data and not waits and self._sock is not None:
+                with suppress(OSError):
+                    self._sock.sendall(data)
 
     def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
         """Under the lock. Waits until `ready`, reading for all where nobody does. False when the deadline has passed;

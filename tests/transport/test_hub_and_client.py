@@ -146,6 +146,23 @@ def test_what_was_given_up_is_not_sent_later_on(tmp_path: Path) -> None:
     server.close()
 
 
+def test_what_needs_no_answer_is_sent_too_where_others_wait_for_theirs(tmp_path: Path) -> None:
+    """After a restart: what waits for answers is repeated, and what comes then is not forgotten over it."""
+    server = Server(tmp_path / "s")
+    server.answer = lambda event: None if event.event_type == "TASK_CLAIM" else ack(event)
+    client = client_of(tmp_path / "s")
+    client.begin([make_event("a", "TASK_CLAIM")])
+    server.close()
+    server = Server(tmp_path / "s")
+    server.answer = lambda event: None if event.event_type == "TASK_CLAIM" else ack(event)
+    client.close()
+    client.post(make_event("a", "INFO", requires_ack=False))
+    client.request(make_event("a", "HEARTBEAT"))
+    assert [event.event_type for event in server.seen] == ["HELLO", "TASK_CLAIM", "INFO", "HEARTBEAT"]
+    client.close()
+    server.close()
+
+
 def test_a_refused_hello_is_told_with_its_reason(server: Server) -> None:
     server.answer = lambda event: ack(event, False, "forbidden")
     with pytest.raises(Refused, match="forbidden"):
