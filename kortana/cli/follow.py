@@ -1,5 +1,6 @@
 """Files as people read them: the last lines, from the end, and what is appended from then on."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,17 @@ def last_lines(path: Path, count: int) -> tuple[list[bytes], int]:
     if position > 0:
         lines = lines[1:]
     return (lines[-count:] if count else []), end - len(rest)
+
+
+def last_lines_of_log(path: Path, count: int) -> tuple[list[bytes], int]:
+    """The same of a log that is put away as `name.1`, `name.2`, ...: where it has too few, those have the rest."""
+    lines, offset = last_lines(path, count)
+    for number in itertools.count(1):
+        older = path.with_name(f"{path.name}.{number}")
+        if len(lines) >= count or not older.exists():
+            return lines, offset
+        lines = last_lines(older, count - len(lines))[0] + lines
+    raise AssertionError  # never
 
 
 class Tail:

@@ -1,6 +1,7 @@
 """`kortana logs`: the workers' output, and Kortana's own log."""
 
 import itertools
+import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -10,9 +11,11 @@ import click
 from kortana.cli.app import colour_wanted
 from kortana.cli.common import Project, json_option, print_json
 from kortana.cli.errors import USAGE, CliError
-from kortana.cli.follow import Tail, last_lines
+from kortana.cli.follow import Tail, last_lines_of_log
 from kortana.processes.watch import FolderWatch
 
+_OWN = re.compile(r"kortana(\.\d{4}-.*)?")
+"""Kortana's own log, and what loguru has put away of it."""
 _STREAMS = {b"o": "stdout", b"e": "stderr"}
 
 
@@ -33,7 +36,7 @@ def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, fil
     tails = {}
     groups: list[list[tuple[bytes, str, bytes]]] = []
     for name in wanted:
-        lines, offset = last_lines(project.layout.log_of(name), count)
+        lines, offset = last_lines_of_log(project.layout.log_of(name), count)
         groups.append([(line.split(b" ", 1)[0], name, line) for line in lines])
         tails[name] = Tail(project.layout.log_of(name), offset)
     if not names:  # whoever else begins to write is shown too
@@ -52,7 +55,7 @@ def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, fil
 def _others(folder: Path, known: Collection[str]) -> list[tuple[str, Path]]:
     """Workers that are not among the known ones, and their logs."""
     found = [(path.name.removesuffix(".log"), path) for path in sorted(folder.glob("*.log"))]
-    return [(name, path) for name, path in found if name not in known and name != "kortana"]
+    return [(name, path) for name, path in found if name not in known and not _OWN.fullmatch(name)]
 
 
 def _when(item: tuple[bytes, str, bytes]) -> bytes:

@@ -125,7 +125,7 @@ TASK = Fields(
     },
     required=["id"],
 )
-WORKER_NAME = name_text(RESERVED_NAMES)
+WORKER_NAME = name_text(RESERVED_NAMES | {"kortana"})  # its log would be the supervisor's own
 WORKERS = MapOf(WORKER_NAME, WORKER)
 TOP = Fields(
     {

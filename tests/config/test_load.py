@@ -155,3 +155,10 @@ def test_a_variable_that_is_no_utf8_may_go_into_the_environment_and_nowhere_else
     path.write_text("version: 1\nworkers: {w: {command: [ls, '${ODD}']}}\n")
     with pytest.raises(ConfigError, match=r"command\[1\]"):
         load_config(path, {"ODD": "\udcff"})
+
+
+@pytest.mark.parametrize("name", ["all", "operator", "supervisor", "coordinator", "kortana"])
+def test_names_that_are_somebody_elses_are_reserved(tmp_path: Path, name: str) -> None:
+    """`kortana` in `logs` is the supervisor's own log."""
+    found = problems(tmp_path, f"version: 1\nworkers:\n  {name}: {{command: [ls]}}\n")
+    assert (found[0][0], f"{name} is reserved" in found[0][2]) == (3, True)

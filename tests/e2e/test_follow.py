@@ -73,6 +73,16 @@ def test_events_are_shown_once_each_while_they_come(project: Project) -> None:
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+def test_the_last_lines_go_back_into_what_was_rotated_away(project: Project) -> None:
+    script = "for i in $(seq 1000); do echo line $$i; done; sleep 0.1; echo over; exec sleep 1000"
+    a = {"command": ["sh", "-c", script], "logs": {"rotate_size": "2000B", "keep": 20}}
+    project.write({"workers": {"a": a}})
+    project.up()
+    eventually(lambda: "over" in project.log("a"), "all is written")
+    shown = project.call("logs", "a", "-n", "100").stdout.splitlines()
+    assert shown == [f"a | line {number}" for number in range(902, 1001)] + ["a | over"]
+
+
 def test_a_place_in_the_journal_may_be_a_time_in_any_zone(project: Project) -> None:
     project.write({"workers": {}})
     project.up()
