@@ -136,7 +136,7 @@ class Tree:
         return {
             "tasks": self._last_counts(), "workers": len(rows), "claims": stats.claims, "denials": stats.denials,
             "expired": stats.expired, "restarts": sum(view.restarts for view in rows),
-            "duration_s": round(time.monotonic() - self._began, 1),
+            "duration_s": round(time.monotonic() - self._began, 1), "unfinished": self._core.unfinished(),
         }  # fmt: skip
 
     def _tune(self) -> None:

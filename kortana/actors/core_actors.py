@@ -15,6 +15,7 @@ from kortana.config.spec import Config
 from kortana.core.commands import Configure, Submit
 from kortana.core.limits import Limits
 from kortana.core.state import State
+from kortana.core.views import unfinished
 from kortana.ports import Clock, Journal, Reserve, Snapshots
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event, Record
@@ -135,6 +136,10 @@ class CoreActors:
     def counts(self) -> dict[str, int]:
         """Status → number of tasks, as it is or as it last was."""
         return dict(self._counts)
+
+    def unfinished(self) -> list[dict[str, Any]]:
+        """After the end: tasks that were not completed, and why (`core.views`)."""
+        return [] if self._state is None else unfinished(self._state)
 
     def tell_coordinator(self, message: Any) -> None:
         """While it is being restarted a message is lost; the supervisor brings the new one up to date."""

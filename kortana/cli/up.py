@@ -15,6 +15,7 @@ from kortana.cli.common import Project, file_option, json_option, print_json, se
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
+MAX_SHOWN = 10
 HEARD_S = 0.2
 """So long is waited for who has stopped reading stderr."""
 
@@ -118,6 +119,12 @@ def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
         f"tasks: {tasks}\nworkers: {summary['workers']}, claims: {summary['claims']}, denials: {summary['denials']}, "
         f"expired leases: {summary['expired']}, restarts: {summary['restarts']}, {summary['duration_s']} s"
     )
+    if summary["unfinished"]:
+        print("not completed:")
+    for task in summary["unfinished"][:MAX_SHOWN]:
+        print(f"  {task['id']}: {task['why'].removeprefix(task['id'] + ' is ')}")
+    if len(summary["unfinished"]) > MAX_SHOWN:
+        print("  ... and more: `kortana tasks list`")
 
 
 def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json: bool) -> int:

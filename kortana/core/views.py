@@ -6,6 +6,7 @@ from kortana.core.claiming import unmet_dependencies
 from kortana.core.state import State, agent_status
 from kortana.core.task import BLOCKED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, TERMINAL, Task
 
+MAX_UNFINISHED = 20
 MAX_CAUSES, MAX_CAUSE, MAX_DEPTH = 100, 400, 8
 """What `why` names: so many causes of so many characters, that it fits into a frame; and so far down."""
 
@@ -54,6 +55,18 @@ def all_finished(state: State) -> bool:
         return True
     live = (task for task in state.tasks.values() if task.status not in FINISHED)
     return all(task.owner is None and _waits_for_another(state, task) for task in live)
+
+
+def unfinished(state: State) -> list[dict[str, Any]]:
+    """Tasks that were not completed, each with its first cause: `{"id", "status", "why"}`; at most 20."""
+    found: list[dict[str, Any]] = []
+    for task in state.tasks.values():
+        if task.status not in TERMINAL:
+            explained = why(state, task.id) or {}
+            found.append({"id": task.id, "status": task.status, "why": explained["causes"][0]["detail"]})
+            if len(found) == MAX_UNFINISHED:
+                break
+    return found
 
 
 def _waits_for_another(state: State, task: Task) -> bool:

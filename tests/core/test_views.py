@@ -8,7 +8,7 @@ import pytest
 from kortana.core.index import add_task
 from kortana.core.state import Limits, State
 from kortana.core.task import Task
-from kortana.core.views import MAX_CAUSES, all_finished, why
+from kortana.core.views import MAX_CAUSES, MAX_UNFINISHED, all_finished, unfinished, why
 
 
 def _state(*tasks: Task) -> State:
@@ -102,3 +102,15 @@ def test_when_nothing_more_will_happen() -> None:
 def test_a_long_chain_behind_a_dead_task_is_looked_at_once() -> None:
     links = [Task("t0", status="failed"), *(Task(f"t{n}", depends_on=(f"t{n - 1}",)) for n in range(1, 30_000))]
     assert all_finished(_state(*links))
+
+
+def test_what_was_not_completed_is_told_with_its_first_cause() -> None:
+    state = _state(
+        Task("a", status="completed"), Task("b", status="failed", details="twice"), Task("c", depends_on=("b",)),
+        Task("d", status="cancelled"),
+    )  # fmt: skip
+    assert unfinished(state) == [
+        {"id": "b", "status": "failed", "why": "b is quarantined: twice"},
+        {"id": "c", "status": "pending", "why": "depends on b, which is failed"},
+    ]
+    assert len(unfinished(_layers(50, 2))) == MAX_UNFINISHED

@@ -141,6 +141,7 @@ def test_exit_when_done_tells_whether_all_went_well(project: Project) -> None:
     project.write({"data_dir": "other", "workers": {"w": shell}, "tasks": tasks})
     done = project.call("up", "--exit-when-done", expect=1)
     assert "1 completed, 1 failed" in done.stdout
+    assert "not completed:\n  two: quarantined: 2 attempts, the last: failed: exit code 3\n" in done.stdout
     assert project.all_gone()
 
 
