@@ -22,6 +22,8 @@ from kortana.protocol.timestamps import iso_from_ms
 
 MAX_UNANSWERED = 2_000
 MAX_LOGS = 256
+WATCH_S = 5.0
+"""So long a watch of an actor that has died goes on at most."""
 TAIL_BYTES = 8 << 20
 """How far back in an agent's file answers are looked for after a restart."""
 
@@ -99,9 +101,10 @@ class RelayActor(pykka.ThreadingActor):
     def _watch(self, folder: Path) -> None:
         watch = FolderWatch(folder)
         while self.actor_ref.is_alive():
-            watch.wait(5.0)
-            if self.actor_ref.is_alive():
-                self.actor_ref.tell(FilesChanged())
+            if watch.wait(WATCH_S) is not None:
+                with suppress(pykka.ActorDeadError):
+                    self.actor_ref.tell(FilesChanged())
+        watch.close()
 
     def _file(self, path: Path) -> TailedFile:
         key = f"{path.parent.name}/{path.name}"

@@ -26,17 +26,23 @@ class FolderWatch:
         self._identity: tuple[int, int] | None = None
         self._watch()
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Returns when something may have been written since the last call, or a moment later. True where there may be
-        a new name."""
+    def wait(self, timeout_s: float | None = None) -> bool | None:
+        """Returns when something may have been written since the last call: True where there may be a new name. None
+        when the time is over."""
         if self._fd < 0:
             self._watch()
             if self._fd < 0:
                 self._wait_without(timeout_s)
             return True
-        if not select.select([self._fd], [], [], _at_most(CHECK_S, timeout_s))[0] and self._identity != self._found():
-            self.close()
-            return True
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not select.select([self._fd], [], [], _at_most(CHECK_S, timeout_s))[0]:
+            if self._identity != self._found():
+                self.close()
+                return True
+            if deadline is not None:
+                timeout_s = max(deadline - time.monotonic(), 0.0)
+                if not timeout_s:
+                    return None
         mask = self._read()
         if mask & (_IN_DELETE_SELF | _IN_MOVE_SELF):
             self.close()
