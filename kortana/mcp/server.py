@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from itertools import islice
 
 from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, wrong_arguments
 
@@ -23,8 +24,9 @@ MAX_LINE = 1 << 20
 MAX_RUNNING = 32
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
 RESOURCE_NOT_FOUND, BUSY = -32002, -32000
+MAX_RESOURCE_TASKS = 1000
 RESOURCES = {
-    "kortana://tasks": ("tasks", "Every task and where it stands."),
+    "kortana://tasks": ("tasks", f"The tasks and where they stand, at most {MAX_RESOURCE_TASKS}."),
     "kortana://agents": ("agents", "Every agent: its status, and what it holds."),
     "kortana://events": ("events", "The last events of the journal."),
 }
@@ -203,7 +205,7 @@ class Server:
         try:
             match RESOURCES[uri][0]:
                 case "tasks":
-                    found: Any = {"tasks": list(session.all_tasks(None))}
+                    found: Any = {"tasks": list(islice(session.all_tasks(None), MAX_RESOURCE_TASKS))}
                 case "agents":
                     found = {"agents": session.query("agents")}
                 case _:

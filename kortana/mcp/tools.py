@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
 
 MAX_WAIT_S = 25.0
 """Clients give up on a call after 60 s."""
+
+LISTED, MAX_LISTED = 100, 500
+"""What a model is shown of many tasks: clients take no answer of more than some ten thousand words."""
+STATUSES = ("in_progress", "blocked", "pending", "failed", "completed", "cancelled")
+"""In the order in which they matter."""
 
 INSTRUCTIONS = """\
 Kortana shares out the tasks of this repository among several agents. Before you change files, take a task with \
@@ -77,9 +84,11 @@ TOOLS: list[dict[str, Any]] = [
         _schema(["task_id"], task_id=_TASK), destructive=True,
     ),
     _tool(
-        "list_tasks", "List tasks", "The tasks and where they stand: who holds what, what is ready, what is blocked.",
-        _schema([], status={"type": "string", "enum": [
-            "pending", "in_progress", "blocked", "completed", "failed", "cancelled"]}),
+        "list_tasks", "List tasks", "The tasks and where they stand: who holds what, what is ready, what is blocked. "
+        "Those that are not over come first.",
+        _schema([], status={"type": "string", "enum": list(STATUSES)}, limit={
+            "type": "integer", "minimum": 1, "maximum": MAX_LISTED, "description": f"At most so many ({LISTED}).",
+        }),
         read_only=True, idempotent=True,
     ),
     _tool("get_task", "Show a task", "Everything about one task.", _schema(["task_id"], task_id=_TASK),
@@ -169,7 +178,17 @@ def _release(session: Session, args: dict[str, Any], key: str | None) -> Any:
 
 
 def _list(session: Session, args: dict[str, Any], key: str | None) -> Any:
-    return {"tasks": [_brief(task) for task in session.all_tasks(args.get("status"))]}
+    limit = max(1, min(args.get("limit", LISTED), MAX_LISTED))
+    counts: dict[str, int] = session.query("summary")["by_status"]
+    wanted = [args["status"]] if "status" in args else [status for status in STATUSES if counts.get(status)]
+    found: list[Any] = []
+    for status in wanted:
+        found += islice(session.all_tasks(status), limit - len(found))
+    answer: dict[str, Any] = {"tasks": [_brief(task) for task in found], "by_status": counts}
+    left = sum(counts.get(status, 0) for status in wanted) - len(found)
+    if left > 0:
+        answer["more"] = f"{left} more are not shown: ask for a status, or with a larger limit"
+    return answer
 
 
 def _brief(task: dict[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,26 @@ def test_every_tool_from_claim_to_completion(up: Project) -> None:
     up.call("replay", "--verify")
 
 
+def test_of_many_tasks_a_model_is_shown_those_that_matter(up: Project) -> None:
+    lines = "".join(json.dumps({"id": f"many{n}", "title": "x"}) + "\n" for n in range(130))
+    up.call("tasks", "import", "-", input=lines)
+
+    async def scenario() -> None:
+        async with client(up) as me:
+            await call(me, "claim_task", task_id="many129")
+            shown = await call(me, "list_tasks")
+            assert len(shown["tasks"]) == 100 and shown["tasks"][0]["id"] == "many129"
+            total = sum(shown["by_status"].values())
+            assert shown["by_status"]["in_progress"] == 1 and f"{total - 100} more" in shown["more"]
+            everything = await call(me, "list_tasks", limit=500)
+            assert len(everything["tasks"]) == total and "more" not in everything
+            some = await call(me, "list_tasks", status="pending", limit=7)
+            assert len(some["tasks"]) == 7 and f"{total - 8} more" in some["more"]
+            assert len((await call(me, "list_tasks", limit=-3))["tasks"]) == 1
+
+    run(scenario)
+
+
 def test_a_lease_is_renewed_while_the_client_lives_and_released_when_it_goes(up: Project) -> None:
     async def scenario() -> None:
         async with client(up) as me:
