@@ -9,6 +9,7 @@ import importlib
 import os
 import select
 import sys
+import time
 from multiprocessing.connection import Connection
 
 from kortana.ports import ProcessSpec
@@ -23,12 +24,17 @@ from kortana.processes.outputs import Outputs
 from kortana.processes.posix import become_subreaper, start_ticks
 from kortana.processes.sampling import Sampler
 
+ORDERS_S = 0.005
+"""So long orders are taken before everything else has its turn."""
+
 
 class Launcher:
     """The loop of the launcher process: one epoll over the supervisor's pipe, SIGCHLD, and all output."""
 
     def __init__(self, control: Connection, options: messages.LauncherOptions, runner: Runner) -> None:
         self._control = control
+        self._more = select.poll()
+        self._more.register(control, select.POLLIN)
         self._options = options
         self._groups = cgroup.CgroupTree.create(options.run_id)
         if self._groups is not None:
@@ -58,9 +64,13 @@ class Launcher:
         self._end_all()
 
     def _on_control(self) -> None:
-        """One order a turn: many of them hold up neither output nor exits."""
+        """Orders hold up output and exits, and are held up by them, for a moment only."""
+        until = time.monotonic() + ORDERS_S
         try:
-            self._obey(messages.decode_to_launcher(self._control.recv_bytes(messages.MAX_MESSAGE)))
+            while self._running:
+                self._obey(messages.decode_to_launcher(self._control.recv_bytes(messages.MAX_MESSAGE)))
+                if time.monotonic() > until or not self._more.poll(0):
+                    return
         except (EOFError, OSError):
             self._running = False
 
