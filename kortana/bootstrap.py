@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,7 @@ from kortana.config.spec import Config, WorkerSpec
 from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
 from kortana.processes import cgroup, leftovers, open_files
+from kortana.processes.huge_pages import use_huge_pages
 from kortana.processes.link import LauncherLink
 from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
@@ -115,6 +117,7 @@ class Tree:
             self._supervisor.proxy().begin().get(timeout=120)
             self._log.write("up", run_id=self._run_id, pid=os.getpid())
             ready(self._supervisor)
+            threading.Thread(target=use_huge_pages, name="huge-pages", daemon=True).start()
             self._notifier.tell("READY=1", f"STATUS={len(self._workers)} workers")
             code = self._main.serve(self._supervisor, self._reopen_launcher)
         finally:
