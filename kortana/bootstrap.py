@@ -117,7 +117,7 @@ class Tree:
             self._supervisor.proxy().begin().get(timeout=120)
             self._log.write("up", run_id=self._run_id, pid=os.getpid())
             ready(self._supervisor)
-            threading.Thread(target=use_huge_pages, name="huge-pages", daemon=True).start()
+            threading.Thread(target=self._move_state, name="huge-pages", daemon=True).start()
             self._notifier.tell("READY=1", f"STATUS={len(self._workers)} workers")
             code = self._main.serve(self._supervisor, self._reopen_launcher)
         finally:
@@ -211,6 +211,12 @@ class Tree:
         return lambda supervisor: RelayActor.start(
             root, positions, hub.attach, self._core.tell_coordinator, self._log.write, supervisor
         )
+
+    def _move_state(self) -> None:
+        began = time.monotonic()
+        moved = use_huge_pages()
+        if moved:
+            self._log.write("huge_pages", bytes=moved, seconds=round(time.monotonic() - began, 3))
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)

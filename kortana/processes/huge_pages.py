@@ -31,7 +31,7 @@ def use_huge_pages(least_bytes: int = LEAST_BYTES) -> int:
         for at in range(begin, end, HUGE_BYTES):
             failed = _advise(at, HUGE_BYTES, _MADV_COLLAPSE)
             if failed == errno.EINVAL:
-                return done
+                break  # a kernel before 6.1, or memory of another kind, such as a ring that is shared with it
             done += 0 if failed else HUGE_BYTES
     return done
 
