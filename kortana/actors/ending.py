@@ -17,10 +17,9 @@ def look_who_is_left(state: str, workers: Collection[Worker], gate: Gate, tell: 
     """For the supervisor, when a worker has changed to a state: where all have ended for good, the coordinator looks
     whether anybody else is there."""
     gone = state in GONE and all(worker.view.state in GONE for worker in workers)
-    if gone and not gate.nobody_is_left:
-        gate.nobody_is_left = True
+    was_gone, gate.nobody_is_left = gate.nobody_is_left, gone
+    if gone and not was_gone:
         tell(LookForEnd())
-    gate.nobody_is_left = gone
 
 
 def outcome(message: AllTasksDone, workers: Collection[Worker]) -> ShutDown:

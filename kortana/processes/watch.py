@@ -75,11 +75,11 @@ class FolderWatch:
         """For the folder to come, by way of the nearest one that is there; where there is no inotify, for a moment."""
         folder = self._folder
         if not folder.is_dir():
-            nearest = next(parent for parent in folder.absolute().parents if parent.is_dir())
+            nearest = _nearest(folder)
             above = FolderWatch(nearest)
             try:
                 if above._fd >= 0:
-                    if not folder.is_dir() and not _has_come_nearer(folder, nearest):
+                    if not folder.is_dir() and _nearest(folder) == nearest:  # it has come no nearer meanwhile
                         above.wait(timeout_s)
                     return
             finally:
@@ -105,6 +105,6 @@ def _at_most(bound_s: float, timeout_s: float | None) -> float:
     return bound_s if timeout_s is None else min(timeout_s, bound_s)
 
 
-def _has_come_nearer(folder: Path, nearest: Path) -> bool:
-    """Whether more of the way to it is there by now."""
-    return next(parent for parent in folder.absolute().parents if parent.is_dir()) != nearest
+def _nearest(folder: Path) -> Path:
+    """The nearest folder above it that is there."""
+    return next(parent for parent in folder.absolute().parents if parent.is_dir())

@@ -53,10 +53,10 @@ def test_a_worker_that_comes_later_is_followed_too(project: Project) -> None:
     project.write({"workers": {"a": {**CHATTY, "replicas": 1}}})
     project.up()
     with following(project, "logs", "-f") as logs:
-        eventually(lambda: "a   | here I am\n" in logs or "a | here I am\n" in logs, "the first")
+        assert eventually(lambda: "a   | here I am\n" in logs or "a | here I am\n" in logs, "the first")
         project.write({"workers": {"a": CHATTY, "late": CHATTY}})
         project.call("apply")
-        eventually(lambda: "late | here I am\n" in logs, "the new one")
+        assert eventually(lambda: "late | here I am\n" in logs, "the new one")
 
 
 @pytest.mark.timeout(180)

@@ -5,6 +5,7 @@ All that stands beside the entry stays as it is, byte by byte: order, spacing, c
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 _PIECES = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
@@ -78,6 +79,17 @@ class _Text:
             at = next(child.value for child in reversed(self.children(at)[0]) if child.key == key)
         return at
 
+    def value(self, keys: tuple[str, ...]) -> Any:
+        """What stands below these keys; they are there."""
+        found = self.data
+        for key in keys:
+            found = found[key]
+        return found
+
+    def place(self, keys: tuple[str, ...], name: str) -> int:
+        """Which child of the object below these keys has a name: the last one, which is the one that counts."""
+        return _last(child.key == name for child in self.children(self.container(keys))[0])
+
     def indent_at(self, at: int) -> str:
         """The spaces before what stands first in that line."""
         line = self.text[self.text.rfind("\n", 0, at) + 1 : at]
@@ -121,6 +133,11 @@ class _Text:
             return head + rest
         comma = self.bare.rindex(",", children[at - 1].end, start)
         return head[:comma] + head[comma + 1 :] + rest
+
+
+def _last(is_it: Iterable[bool]) -> int:
+    """The place of the last True, of which there is one."""
+    return max(at for at, found in enumerate(is_it) if found)
 
 
 def _blank(comment: str) -> str:
@@ -176,21 +193,16 @@ class Entry:
         that can be told. None for no text. Raises ValueError."""
         assert self.found(text) is not MISSING
         parsed = _Text(text)
-        children, _ = parsed.children(parsed.container(self._keys))
-        values = [_DECODER.raw_decode(parsed.plain, child.value)[0] for child in children]
-        is_ours = [value == self._value if self._name is None else child.key == self._name
-                   for child, value in zip(children, values, strict=True)]  # fmt: skip
-        candidates: list[str | None] = [parsed.cut(self._keys, len(is_ours) - 1 - is_ours[::-1].index(True))]
+        if self._name is None:
+            ours = _last(value == self._value for value in parsed.value(self._keys))
+        else:
+            ours = parsed.place(self._keys, self._name)
+        candidates: list[str | None] = [parsed.cut(self._keys, ours)]
         for depth in range(len(self._keys) - 1, -1, -1):
             parsed = _Text(candidates[-1] or "")
-            inner = parsed.data
-            for key in self._keys[: depth + 1]:
-                inner = inner[key]
-            if inner:
+            if parsed.value(self._keys[: depth + 1]):
                 break
-            children, _ = parsed.children(parsed.container(self._keys[:depth]))
-            names = [child.key for child in children]
-            candidates.append(parsed.cut(self._keys[:depth], len(names) - 1 - names[::-1].index(self._keys[depth])))
+            candidates.append(parsed.cut(self._keys[:depth], parsed.place(self._keys[:depth], self._keys[depth])))
         if not _Text(candidates[-1] or "").data:
             candidates.append(None)
         candidates.reverse()
