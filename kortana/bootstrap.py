@@ -220,8 +220,7 @@ class Tree:
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)
-        line = None if self._console is None else describe_event(event, fields)
-        if self._console is not None and line is not None:
+        if self._console is not None and (line := describe_event(event, fields)) is not None:
             self._console.say(line)
 
     def _process_spec(self, spec: WorkerSpec, name: str, incarnation: int, token: str) -> ProcessSpec:

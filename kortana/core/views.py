@@ -62,8 +62,7 @@ def unfinished(state: State) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for task in state.tasks.values():
         if task.status not in TERMINAL:
-            explained = why(state, task.id) or {}
-            found.append({"id": task.id, "status": task.status, "why": explained["causes"][0]["detail"]})
+            found.append({"id": task.id, "status": task.status, "why": _causes_of(state, task)[0]["detail"]})
             if len(found) == MAX_UNFINISHED:
                 break
     return found
@@ -79,9 +78,14 @@ def why(state: State, name: str) -> dict[str, Any] | None:
     task = state.tasks.get(name)
     if task is None:
         return None
+    return {"task": name, "status": task.status, "causes": _causes_of(state, task)}
+
+
+def _causes_of(state: State, task: Task) -> list[dict[str, Any]]:
+    """At least one."""
     causes = _Causes(state)
     causes.add_those_of(task, depth=0)
-    return {"task": name, "status": task.status, "causes": causes.found}
+    return causes.found
 
 
 def _cause(kind: str, detail: str, **more: Any) -> dict[str, Any]:
