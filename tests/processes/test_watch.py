@@ -19,13 +19,17 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(watch, "_libc", none)
 
 
-def _is_told_until(folder_watch: FolderWatch, condition: Callable[[], bool]) -> bool:
-    """Whether the condition is met before it was woken, or its time was over, fifty times in a row."""
-    for _ in range(50):
-        if condition():
-            return True
-        folder_watch.wait(1.0)
-    return condition()
+def _is_told_until(folder_watch: FolderWatch, act: Callable[[], object], condition: Callable[[], bool]) -> bool:
+    """Whether it is woken, and not by its time, until the condition is met that another thread's act brings about."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        while not condition():
+            if folder_watch.wait(30.0) is None:
+                return False
+        return True
+    finally:
+        thread.join()
 
 
 def _is_told_of_a_new_name(folder_watch: FolderWatch) -> bool:
@@ -38,12 +42,9 @@ def test_a_write_a_new_name_and_a_folder_that_goes_and_comes_are_noticed(tmp_pat
     folder = tmp_path / "a" / "b"
     seen = FolderWatch(folder)
     for _ in range(2):
-        threading.Thread(target=lambda: folder.mkdir(parents=True)).start()
-        assert _is_told_until(seen, folder.is_dir)
-        threading.Thread(target=lambda: (folder / "file").write_text("x")).start()
-        assert _is_told_until(seen, (folder / "file").exists)
-        threading.Thread(target=lambda: (folder / "file").write_text("more")).start()
-        assert _is_told_until(seen, lambda: (folder / "file").read_text() == "more")
+        assert _is_told_until(seen, lambda: folder.mkdir(parents=True), folder.is_dir)
+        assert _is_told_until(seen, lambda: (folder / "file").write_text("x"), (folder / "file").exists)
+        assert _is_told_until(seen, lambda: (folder / "file").write_text("more"), lambda: (folder / "file").read_text() == "more")
         (folder / "file").unlink()
         folder.rmdir()
         folder.parent.rmdir()
