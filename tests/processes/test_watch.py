@@ -43,9 +43,10 @@ def test_a_write_a_new_name_and_a_folder_that_goes_and_comes_are_noticed(tmp_pat
     seen = FolderWatch(folder)
     for _ in range(2):
         assert _is_told_until(seen, lambda: folder.mkdir(parents=True), folder.is_dir)
-        assert _is_told_until(seen, lambda: (folder / "file").write_text("x"), (folder / "file").exists)
-        assert _is_told_until(seen, lambda: (folder / "file").write_text("more"), lambda: (folder / "file").read_text() == "more")
-        (folder / "file").unlink()
+        file = folder / "file"
+        assert _is_told_until(seen, lambda file=file: file.write_text("x"), file.exists)
+        assert _is_told_until(seen, lambda file=file: file.write_text("more"), lambda file=file: file.read_text() == "more")
+        file.unlink()
         folder.rmdir()
         folder.parent.rmdir()
         seen.wait(0.0)
