@@ -41,11 +41,11 @@ def _is_told_of_a_new_name(folder_watch: FolderWatch) -> bool:
 def test_a_write_a_new_name_and_a_folder_that_goes_and_comes_are_noticed(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     seen = FolderWatch(folder)
+    file = folder / "file"
     for _ in range(2):
         assert _is_told_until(seen, lambda: folder.mkdir(parents=True), folder.is_dir)
-        file = folder / "file"
-        assert _is_told_until(seen, lambda file=file: file.write_text("x"), file.exists)
-        assert _is_told_until(seen, lambda file=file: file.write_text("more"), lambda file=file: file.read_text() == "more")
+        assert _is_told_until(seen, lambda: file.write_text("x"), file.exists)
+        assert _is_told_until(seen, lambda: file.write_text("more"), lambda: file.read_text() == "more")
         file.unlink()
         folder.rmdir()
         folder.parent.rmdir()
