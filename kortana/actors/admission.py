@@ -20,18 +20,25 @@ class Gate:
     is_inside: whether a pid belongs to the tree of a worker.
     """
 
-    def __init__(self, project: str, is_inside: Callable[[int], bool], data_dir: str = "", guard: str = "warn") -> None:
+    def __init__(
+        self,
+        project: str,
+        is_inside: Callable[[int], bool],
+        data_dir: str = "",
+        guard: str = "warn",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.project = project
         self.guard = guard
         self.data_dir = data_dir
         self._is_inside = is_inside
+        self._monotonic = monotonic
         self._tokens: dict[str, tuple[str, int]] = {}
         self._declared: dict[str, None] = {}
         self._seen: dict[str, float] = {}
         self._progressed: dict[str, float] = {}
-        self.is_waiting: Callable[[str], bool] = lambda agent: False
-        self.is_busy: Callable[[str], bool] = lambda agent: False
-        """Whether an agent holds a task."""
+        self._is_waiting: Callable[[str], bool] = lambda agent: False
+        self._is_busy: Callable[[str], bool] = lambda agent: False
         self.nobody_is_left = False
         """There were workers, and none of them will start again by itself. Only where the end is waited for."""
 
@@ -65,16 +72,31 @@ class Gate:
         if progressed:
             self._progressed[agent] = now
 
+    def attend(self, is_waiting: Callable[[str], bool], is_busy: Callable[[str], bool]) -> None:
+        """A coordinator begins. is_waiting, is_busy: whether an agent waits for a claim, and whether it holds a task.
+
+        Who waited for the one before will say so again, once it has connected anew.
+        """
+        for agent in list(self._seen):
+            if self._is_waiting(agent):
+                self.waited(agent)
+        self._is_waiting, self._is_busy = is_waiting, is_busy
+
+    def waited(self, agent: str) -> None:
+        """Its claim ends to wait, just now: it has had nothing to say meanwhile, and nothing to get anywhere with."""
+        if agent in self._seen:
+            self._seen[agent] = self._progressed[agent] = self._monotonic()
+
     def last_progress(self, agent: str) -> float | None:
         """When an agent that holds a task last showed progress (monotonic); now, where it has nothing to do."""
         if agent not in self._seen:
             return None
-        return self._progressed.get(agent, self._seen[agent]) if self.is_busy(agent) else time.monotonic()
+        return self._progressed.get(agent, self._seen[agent]) if self._is_busy(agent) else self._monotonic()
 
     def last_seen(self, agent: str) -> float | None:
         """When the agent last spoke (monotonic); now, while it waits for a claim; None before its HELLO."""
         seen = self._seen.get(agent)
-        return time.monotonic() if seen is not None and self.is_waiting(agent) else seen
+        return self._monotonic() if seen is not None and self._is_waiting(agent) else seen
 
     def admit(self, event: Event, peer: Peer) -> Admission | str:
         """The admission, or `reason: detail` of its refusal."""

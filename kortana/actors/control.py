@@ -83,7 +83,8 @@ def _ps(actor: "SupervisorActor", message: Control) -> None:
         rows.append(row)
     following = start + PS_PAGE if start + PS_PAGE < len(names) else None
     state = "stopping" if actor.down else "running"
-    _reply(actor, message, True, result={"state": state, "workers": rows, "next": following})
+    uptime = round(now - actor.began_at, 3)
+    _reply(actor, message, True, result={"state": state, "uptime_s": uptime, "workers": rows, "next": following})
 
 
 def _names(actor: "SupervisorActor", message: Control) -> tuple[str, ...] | None:

@@ -87,8 +87,8 @@ class CoordinatorActor(pykka.ThreadingActor):
         self._snapshotter = Snapshotter(state, clock)
         self._draining = False
         self._ending = Ending(gate, supervisor)
-        gate.is_waiting = state.waiters.is_waiting
-        gate.is_busy = self._is_busy
+        gate.attend(state.waiters.is_waiting, self._is_busy)
+        state.waiters.when_over = gate.waited
 
     def _is_busy(self, agent: str) -> bool:
         found = self._state.agents.get(agent)
@@ -155,12 +155,12 @@ class CoordinatorActor(pykka.ThreadingActor):
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN)
         if connection.incarnation is not None and not self._gate.is_current(connection.agent, connection.incarnation):
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN, "this incarnation has ended")
+        progressed = event.event_type not in _SIGNS_OF_LIFE or bool(event.payload.get("details"))
+        self._gate.saw(connection.agent, turn.now, progressed)
         if self._unavailable:
             return turn.reply_only(connection.id, event, reasons.UNAVAILABLE, self._unavailable)
         if self._draining and event.event_type == ev.TASK_CLAIM:
             return turn.reply_only(connection.id, event, reasons.SHUTTING_DOWN)
-        progressed = event.event_type not in _SIGNS_OF_LIFE or bool(event.payload.get("details"))
-        self._gate.saw(connection.agent, turn.now, progressed)
         decide_event(turn, connection.id, event, body, connection.tied)
         return None
 

@@ -93,6 +93,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False
+        self.began_at = services.clock.monotonic()
         services.supervisor = core.supervisor = reports.supervisor = self.actor_ref
 
     def begin(self) -> None:

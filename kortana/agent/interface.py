@@ -62,11 +62,9 @@ class AgentInterface:
         self.name = name or os.environ.get("KORTANA_AGENT", "")
         if not is_agent_name(self.name):
             raise ValueError(f"{self.name!r} is no agent name; give one, or set KORTANA_AGENT")
-        inside = name in (None, os.environ.get("KORTANA_AGENT"))
-        token = os.environ.get("KORTANA_TOKEN") if inside else None
         self._fixed_socket = os.environ.get("KORTANA_SOCKET") if project_root is None else None
         self._run_folder = None if self._fixed_socket else _find_data_dir(Path(project_root or ".").resolve())
-        hello = Hello(self.name, token=token, receive=receive, tie_leases=tie_leases)
+        hello = Hello(self.name, receive=receive, tie_leases=tie_leases)
         self._client = Client(self._find_socket, hello, patience_s)
         self._tokens: dict[str, int] = {}
         self._ttls: dict[str, float] = {}

@@ -20,6 +20,7 @@ from kortana.protocol import event as ev
 from kortana.transport.client import Client
 from kortana.transport.dialing import KortanaUnavailable, Refused
 from kortana.transport.endpoint import read_endpoint
+from kortana.transport.inside import is_own
 from kortana.transport.outgoing import Hello, make_event
 
 FILE_NAME = "kortana.yaml"
@@ -135,15 +136,20 @@ class Project:
         return {name: worker.name for worker in self._config.workers for name in worker.replica_names()}
 
     def _source(self) -> str:
-        """A person is the operator; inside a worker's tree a command asks as that worker."""
-        inside = os.environ.get("KORTANA_AGENT") if os.environ.get("KORTANA_TOKEN") else None
+        """A person is the operator; a process of one of this tree's workers asks as that worker."""
+        socket = self._find_socket()
+        inside = os.environ.get("KORTANA_AGENT") if socket is not None and is_own(socket) else None
         return inside or ev.OPERATOR
 
     def _hello(self) -> Hello:
         source = self._source()
         if source == ev.OPERATOR:
             return Hello(source, role="operator", receive=False)
-        return Hello(source, token=os.environ["KORTANA_TOKEN"], receive=False)
+        return Hello(source, receive=False)
+
+    def _find_socket(self) -> str | None:
+        endpoint = read_endpoint(self.layout.run)
+        return None if endpoint is None else str(endpoint.get("socket"))
 
     def holder(self) -> int | None:
         """The pid of the running supervisor, or None."""
@@ -153,12 +159,7 @@ class Project:
         """A connected operator. Raises CliError where nothing runs."""
         if self.holder() is None:
             raise not_running()
-
-        def find_socket() -> str | None:
-            endpoint = read_endpoint(self.layout.run)
-            return None if endpoint is None else str(endpoint["socket"])
-
-        client = Client(find_socket, self._hello(), patience_s)
+        client = Client(self._find_socket, self._hello(), patience_s)
         try:
             client.connect()
         except KortanaUnavailable:

@@ -8,6 +8,7 @@ import os
 import time
 
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
+from kortana.transport.inside import token_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ class Conversation:
             self._sock.connect(path)
         except OSError:
             raise not_running() from None
-        token = os.environ.get("KORTANA_TOKEN") if name == os.environ.get("KORTANA_AGENT") else None
-        hello = {"protocol": 1, "role": "agent", "token": token, "pid": os.getpid(), "receive": receive}
+        hello = {"protocol": 1, "role": "agent", "token": token_for(name, path), "pid": os.getpid(), "receive": receive}
         answer = self.ask("HELLO", "coordinator", None, hello, 10.0)
         if not answer["accepted"]:
             detail = (answer.get("result") or {}).get("detail", "")

@@ -1,13 +1,11 @@
 """`kortana ps`: the supervisor and one row a worker."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, last_end, print_json, table
-from kortana.protocol.timestamps import ms_from_iso
 from kortana.transport.endpoint import read_endpoint
 
 
@@ -23,19 +21,17 @@ def ps(file: Path | None, as_json: bool) -> int:
     if first.get("next") is not None:
         rows = list(project.pages("ps", "workers", client))
     endpoint = read_endpoint(project.layout.run) or {}
-    began = endpoint.get("started_at")
-    uptime = round(time.time() - ms_from_iso(began) / 1000, 3) if began else None
     shown = {
         "project": endpoint.get("project"),
         "pid": endpoint.get("pid"),
-        "uptime_s": uptime,
+        "uptime_s": first["uptime_s"],
         "state": first["state"],
         "workers": rows,
     }
     if as_json:
         print_json(shown)
         return 0
-    print(f"{shown['project']}: {shown['state']}, pid {shown['pid']}, up {human_s(uptime)}")
+    print(f"{shown['project']}: {shown['state']}, pid {shown['pid']}, up {human_s(shown['uptime_s'])}")
     head = ["NAME", "STATE", "PID", "RESTARTS", "UPTIME", "AGENT", "TASK", "MEMORY", "LAST EXIT"]
     print(table([_row(row) for row in rows], head))
     return 0

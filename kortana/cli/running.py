@@ -10,6 +10,7 @@ from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.agent.mailbox import give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
+from kortana.transport.inside import token_for
 
 QUOTA_EXIT_CODE = 75
 CANNOT_RUN = 127
@@ -57,10 +58,11 @@ def _say(text: str) -> None:
 def _environment(agent: AgentInterface, task: Task) -> dict[str, str]:
     """What the command finds: `kortana agent` in it speaks as the same agent, to the same Kortana."""
     found = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token), "KORTANA_AGENT": agent.name}
-    if agent.name != os.environ.get("KORTANA_AGENT"):
-        found.pop("KORTANA_TOKEN", None)  # another agent's
-    if agent.socket is not None:
-        found["KORTANA_SOCKET"] = agent.socket
+    socket = agent.socket
+    if socket is not None:
+        if token_for(agent.name, socket) is None:
+            found.pop("KORTANA_TOKEN", None)  # another agent's, or another Kortana's
+        found["KORTANA_SOCKET"] = socket
     return found
 
 

@@ -1,5 +1,6 @@
 """Claims that wait until they can be granted, in the order in which they came."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -39,6 +40,8 @@ class Waiters:
         self._by_conn: dict[int, dict[str, None]] = {}
         self.deadlines: Deadlines[str] = Deadlines()
         """By event id, monotonic seconds."""
+        self.when_over: Callable[[str], None] = lambda agent: None
+        """Is told the agent, just before one of its claims waits no longer."""
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -55,9 +58,11 @@ class Waiters:
         self.deadlines.set(event.id, due)
 
     def pop(self, event_id: str) -> Waiter | None:
-        waiter = self.by_id.pop(event_id, None)
+        waiter = self.by_id.get(event_id)
         if waiter is None:
             return None
+        self.when_over(waiter.event.source)
+        del self.by_id[event_id]
         _take(self._by_task, waiter.event.task_id, event_id)
         _take(self._by_agent, waiter.event.source, event_id)
         _take(self._by_conn, waiter.conn, event_id)

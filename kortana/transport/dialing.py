@@ -37,7 +37,7 @@ def dial(path: str, who: Hello) -> tuple[socket.socket, dict[str, Any], bytes]:
     try:
         sock.settimeout(HELLO_TIMEOUT_S)
         sock.connect(path)
-        hello = who.event()
+        hello = who.event(path)
         sock.sendall(encode_json(hello) + b"\n")
         answer, rest = _welcome_of(sock, hello.id)
         result = answer.get("result") or {}

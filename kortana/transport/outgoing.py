@@ -10,6 +10,7 @@ import msgspec
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
+from kortana.transport.inside import token_for
 
 _prefix = os.urandom(10).hex()
 _numbers = itertools.count(1)
@@ -50,13 +51,14 @@ class Hello(msgspec.Struct, frozen=True):
 
     source: str
     role: str = "agent"
-    token: str | None = None
     receive: bool | None = None
     tie_leases: bool = False
 
-    def event(self) -> Event:
+    def event(self, socket: str) -> Event:
+        """The HELLO to whoever listens there; with the token that this process was given for it, where it was."""
+        token = token_for(self.source, socket)
         payload: dict[str, Any] = {
-            "protocol": 1, "role": self.role, "token": self.token, "pid": os.getpid(), "tie_leases": self.tie_leases
+            "protocol": 1, "role": self.role, "token": token, "pid": os.getpid(), "tie_leases": self.tie_leases
         }  # fmt: skip
         if self.receive is not None:
             payload["receive"] = self.receive

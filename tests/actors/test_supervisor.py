@@ -143,8 +143,9 @@ class House:
         self.reports = Reports()
         self.processes = Processes(self.reports.pass_on, random.Random(seed + 1) if seed else _Never())
         self.core, self.events, self.codes = FakeCore(), [], []  # type: FakeCore, list[dict[str, Any]], list[int]
+        self.clock = FakeClock()
         services = Services(
-            self.processes, _Gate(), FakeClock(), FakeTimer(), None, self.core.tell_coordinator, self._log,
+            self.processes, _Gate(), self.clock, FakeTimer(), None, self.core.tell_coordinator, self._log,
             lambda: 0.0, self._process, TreeBudget(1 << 30, 60.0), strategy,
             CrashRecorder(FakeCrashes(), lambda agent, most: [], lambda agent: [], self._log),
         )  # fmt: skip
@@ -258,6 +259,14 @@ def test_workers_actors_that_die_at_any_message_cost_nobody_else_anything(
     house.ref.tell(ShutDown("the test is over", 0))
     house.settle()
     assert house.processes.live == set() and house.codes == [0]
+
+
+def test_ps_tells_how_long_the_tree_is_up_by_the_clock_that_nobody_sets() -> None:
+    house = House()
+    house.clock.now += 100.0
+    asked = house.command("ps", {})
+    house.settle()
+    assert house.core.answers[asked]["result"]["uptime_s"] == 100.0
 
 
 def test_what_a_dead_actor_had_not_read_is_read_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,12 +81,15 @@ class Gate:
     data_dir = ""
     guard = "off"
     nobody_is_left = False
-    is_waiting = staticmethod(lambda agent: False)
 
     def __init__(self, agents: "dict[str, Agent]") -> None:
         self._agents = agents
 
     def saw(self, agent: str, now: float, progressed: bool = False) -> None: ...
+
+    def attend(self, is_waiting: Any, is_busy: Any) -> None: ...
+
+    def waited(self, agent: str) -> None: ...
 
     def is_current(self, agent: str, incarnation: int | None) -> bool:
         return self._agents[agent].incarnation == incarnation
