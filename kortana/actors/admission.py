@@ -41,6 +41,8 @@ class Gate:
         self._is_busy: Callable[[str], bool] = lambda agent: False
         self.nobody_is_left = False
         """There were workers, and none of them will start again by itself. Only where the end is waited for."""
+        self.only_adapters = False
+        """The workers that are not gone are agent adapters, and run: they only do what they claim. As above."""
 
     def declare(self, worker: str) -> None:
         """No guest may carry this name."""

@@ -65,6 +65,8 @@ class CoreActors:
         self._journal: Journal | None = None
         self._counts: dict[str, int] = {}
         self._state: State | None = None
+        self.left_over: list[dict[str, Any]] = []
+        """Tasks that were not completed, and why, where the tree ends because of that."""
         self._writer = SnapshotActor.start(snapshots, lambda error: log("snapshot_failed", error=str(error)))
 
     def start(self, fresh: bool, unavailable: str = "") -> dict[str, tuple[bool, int]]:
@@ -139,6 +141,8 @@ class CoreActors:
 
     def unfinished(self) -> list[dict[str, Any]]:
         """After the end: tasks that were not completed, and why (`core.views`)."""
+        if self.left_over:
+            return self.left_over
         return [] if self._state is None else unfinished(self._state)
 
     def tell_coordinator(self, message: Any) -> None:

@@ -7,7 +7,7 @@ from kortana.actors.admission import Gate
 from kortana.actors.messages import AllTasksDone, LookForEnd, ShutDown
 from kortana.actors.worker_view import Worker
 from kortana.core.state import State
-from kortana.core.views import all_finished
+from kortana.core.views import all_finished, nobody_takes_any, unfinished
 
 GONE = frozenset({"exited", "failed"})
 """At rest, and neither by a person's wish nor until a quota is back."""
@@ -15,10 +15,14 @@ GONE = frozenset({"exited", "failed"})
 
 def look_who_is_left(state: str, workers: Collection[Worker], gate: Gate, tell: Callable[[Any], None]) -> None:
     """For the supervisor, when a worker has changed to a state: where all have ended for good, the coordinator looks
-    whether anybody else is there."""
-    gone = state in GONE and all(worker.view.state in GONE for worker in workers)
-    was_gone, gate.nobody_is_left = gate.nobody_is_left, gone
-    if gone and not was_gone:
+    whether anybody else is there; and where only adapters run, whether there is anything that they can do."""
+    before = gate.nobody_is_left, gate.only_adapters
+    gate.nobody_is_left = state in GONE and all(worker.view.state in GONE for worker in workers)
+    gate.only_adapters = all(
+        worker.view.state in GONE or (worker.view.state == "running" and worker.spec.agent is not None)
+        for worker in workers
+    )
+    if (gate.nobody_is_left and not before[0]) or (gate.only_adapters and not before[1]):
         tell(LookForEnd())
 
 
@@ -48,6 +52,9 @@ class Ending:
                 self._tell(state, alone=True)
             return
         self._told_alone = False
+        if self._gate.only_adapters and self._told_of != len(state.tasks) and nobody_takes_any(state):
+            self._told_of = len(state.tasks)
+            return self._tell(state, alone=False)
         if state.ready or state.counts.get("in_progress") or not state.tasks or state.changes == self._looked_at:
             return
         self._looked_at = state.changes
@@ -56,4 +63,5 @@ class Ending:
             self._tell(state, alone=False)
 
     def _tell(self, state: State, alone: bool) -> None:
-        self._supervisor.tell(AllTasksDone(state.counts.get("completed", 0) == len(state.tasks), alone))
+        completed = state.counts.get("completed", 0) == len(state.tasks)
+        self._supervisor.tell(AllTasksDone(completed, alone, [] if completed else unfinished(state)))

@@ -259,6 +259,8 @@ class AllTasksDone(Message, frozen=True):
     """All of them were."""
     alone: bool
     """Or some could go on, but no worker and no guest is left."""
+    unfinished: list[dict[str, Any]] = []
+    """Which were not, and why (`views.unfinished`), while the agents were still there."""
 
 
 class LauncherReported(Message, frozen=True):

@@ -189,6 +189,7 @@ class SupervisorActor(pykka.ThreadingActor):
                     self._relay.start()
             case AllTasksDone():
                 if self._exit_when_done:
+                    self.core.left_over = message.unfinished
                     self._shut_down(outcome(message, self.workers.values()))
             case ShutDown():
                 self._shut_down(message)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -112,16 +112,24 @@ class AgentInterface:
         return self._client.request(event, timeout_s)
 
     def claim_task(
-        self, task_id: str | None = None, details: str = "", *, ttl: float | None = None, wait: float = 0
+        self,
+        task_id: str | None = None,
+        details: str = "",
+        *,
+        ttl: float | None = None,
+        wait: float = 0,
+        having: Iterable[str] = (),
     ) -> Answer:
         """Claims a task, or the next one that this agent can do. Truthy where granted, with `task` and `token`.
 
-        ttl: seconds. wait: up to how many seconds to wait until it can be granted. Raises ValueError for what is no
-        number of seconds.
+        ttl: seconds. wait: up to how many seconds to wait until it can be granted. having: the next one in which one of
+        these fields says what is to be done: run, prompt, title. Raises ValueError for what is no number of seconds.
         """
         payload: dict[str, Any] = {"details": details, "wait_s": _finite(wait)}
         if ttl is not None:
             payload["ttl_s"] = _finite(ttl)
+        if having:
+            payload["having"] = list(having)
         answer = self._ask(ev.TASK_CLAIM, task_id, payload, timeout_s=wait + self.timeout_s)
         if answer:
             self._tokens[answer.task_id] = answer.token
@@ -253,11 +261,13 @@ class AgentInterface:
         return {"agent": self.name, "pending": self._inbox.waiting(), "connected": True}
 
     @contextmanager
-    def claim(self, task_id: str | None = None, *, ttl: float | None = None, wait: float = 0) -> Iterator[Task]:
+    def claim(
+        self, task_id: str | None = None, *, ttl: float | None = None, wait: float = 0, having: Iterable[str] = ()
+    ) -> Iterator[Task]:
         """Claims a task for a block of code: renews it in the background, completes it at the end, reports failure on
         an exception; gives it back on KeyboardInterrupt, and leaves it blocked after `task.block`. Raises ClaimDenied,
         and TypeError or ValueError for a `task.result` that cannot be sent."""
-        answer = self.claim_task(task_id, ttl=ttl, wait=wait)
+        answer = self.claim_task(task_id, ttl=ttl, wait=wait, having=having)
         if not answer:
             raise ClaimDenied(answer)
         with working_on(self, Task(answer, self)) as task:

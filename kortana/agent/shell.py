@@ -14,6 +14,7 @@ from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, i
 from kortana.agent.plain import last_of
 from kortana.processes.following import follow
 from kortana.protocol.event import Event
+from kortana.protocol.payloads import asked_by
 
 CLAIM_WAIT_S = 600.0
 KEPT_LINES = 20
@@ -41,7 +42,7 @@ class _Shell:
         signal.signal(signal.SIGTERM, self._on_stop)
         heed_mailbox(self._agent, self._heed)
         while True:
-            answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
+            answer = self._agent.claim_task(wait=CLAIM_WAIT_S, having=asked_by("shell"))
             if not answer:
                 continue
             task = Task(answer, self._agent)
@@ -55,13 +56,10 @@ class _Shell:
 
     def _run(self, task: Task) -> dict[str, Any]:
         """Runs the task's command; gives `{"exit_code", "lines"}`."""
-        command = task.fields.get("run")
-        if not command:
-            return {"exit_code": 2, "lines": ["the task has no run:, which is what the shell adapter does"]}
         environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         try:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", command],
+                ["/bin/sh", "-c", task.fields["run"]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

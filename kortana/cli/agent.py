@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 USAGE_TEXT = """\
 usage: kortana agent COMMAND [--as NAME] [-f FILE] [--json]
 
-  claim [TASK] [--wait S] [--ttl S]       claim a task, or the next one; prints TASK TOKEN
+  claim [TASK] [--wait S] [--ttl S] [--having FIELD ...]
+                                          claim a task, or the next one (in which FIELD says what is to be done:
+                                          run, prompt or title); prints TASK TOKEN
   heartbeat [TASK]                        renew the lease on a task, or all of them
   update TASK STATUS [--progress N] [--details TEXT] [--result JSON] [--token N]
                                           in_progress, blocked, completed, failed or pending
@@ -40,10 +42,10 @@ Exit codes: 0 done, 2 usage, 3 not running, 4 refused, 5 timed out."""
 _OPTIONS = {
     "--as": "as", "-f": "file", "--file": "file", "--wait": "wait", "--ttl": "ttl", "--progress": "progress",
     "--details": "details", "--result": "result", "--token": "token", "--reason": "reason", "--needs": "needs",
-    "--type": "type", "--task": "task",
+    "--type": "type", "--task": "task", "--having": "having",
 }  # fmt: skip
 _COMMANDS: dict[str, tuple[int, int, set[str]]] = {
-    "claim": (0, 1, {"wait", "ttl", "details"}),
+    "claim": (0, 1, {"wait", "ttl", "details", "having"}),
     "heartbeat": (0, 1, {"token", "details"}),
     "update": (2, 2, {"progress", "details", "result", "token"}),
     "block": (1, 1, {"reason", "needs", "token"}),
@@ -52,7 +54,7 @@ _COMMANDS: dict[str, tuple[int, int, set[str]]] = {
     "inbox": (0, 0, {"wait"}),
 }
 """Command → least and most words after it, and its own options."""
-_REPEATABLE = {"needs"}
+_REPEATABLE = {"needs", "having"}
 REPLY_TIMEOUT_S = 30.0
 
 
@@ -138,7 +140,7 @@ def _number(options: dict[str, Any], key: str) -> float | None:
 def _request(command: str, names: list[str], options: dict[str, Any]) -> tuple[str, str, str | None, dict[str, Any]]:
     """Event type, target, task and payload of a command."""
     task = names[0] if names else None
-    payload: dict[str, Any] = {key: options[key] for key in ("details", "reason", "needs") if key in options}
+    payload: dict[str, Any] = {key: options[key] for key in ("details", "reason", "needs", "having") if key in options}
     token = _number(options, "token")
     if token is not None:
         payload["token"] = int(token)

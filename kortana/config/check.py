@@ -9,7 +9,7 @@ from kortana.config.nodes import Reader
 from kortana.config.spec import BackoffSpec, Config, TaskSpec, WorkerSpec
 from kortana.core.adding import wrong_with
 from kortana.core.backoff import delay_s
-from kortana.protocol.payloads import TaskAdd
+from kortana.protocol.payloads import TaskAdd, asked_by
 
 Pairs = Mapping[str, tuple[yaml.Node, yaml.Node]]
 
@@ -137,12 +137,20 @@ def _check_task(reader: Reader, task: TaskSpec, node: yaml.MappingNode, max_leas
 
 def unmatched(config: Config) -> list[str]:
     """Tasks that no declared worker can do, each with what it asks for: an agent that comes by itself may."""
-    able = [frozenset(worker.capabilities) for worker in config.workers]
-    return [
-        f"task {task.id} requires {', '.join(task.requires)}, which no worker has"
-        for task in config.tasks
-        if task.requires and not any(capabilities.issuperset(task.requires) for capabilities in able)
-    ]
+    found = []
+    for task in config.tasks:
+        able = [worker for worker in config.workers if set(worker.capabilities).issuperset(task.requires)]
+        if task.requires and not able:
+            found.append(f"task {task.id} requires {', '.join(task.requires)}, which no worker has")
+        elif able and not any(_is_told(worker, task) for worker in able):
+            asked = dict.fromkeys(field for worker in able for field in asked_by(worker.agent or ""))
+            found.append(f"task {task.id} has no {', '.join(asked)}, which the adapters of all workers for it ask for")
+    return found
+
+
+def _is_told(worker: WorkerSpec, task: TaskSpec) -> bool:
+    """Whether the task says what this worker can do: a worker of one's own may know it by its id."""
+    return worker.agent is None or any(getattr(task, field) for field in asked_by(worker.agent))
 
 
 def task_payload(task: TaskSpec) -> TaskAdd:

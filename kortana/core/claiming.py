@@ -20,11 +20,12 @@ def decide_claim(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     if (asked.ttl_s is not None and not 0 < asked.ttl_s <= turn.state.limits.max_lease_ttl_s) or asked.wait_s < 0:
         detail = f"ttl_s: more than 0, at most {turn.state.limits.max_lease_ttl_s:g}; wait_s: 0 or more"
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, detail)
-    name, refusal = _choose(turn.state, event.source, event.task_id)
+    having = frozenset(asked.having)
+    name, refusal = _choose(turn.state, event.source, event.task_id, having)
     if name is not None:
         return grant(turn, conn, event, name, asked.ttl_s, tied)
     if asked.wait_s > 0 and _may_wait(turn.state, event, refusal):
-        waiter = Waiter(event, conn, asked.ttl_s, turn.state.seq, refusal, tied)
+        waiter = Waiter(event, conn, asked.ttl_s, turn.state.seq, refusal, tied, having)
         return turn.state.waiters.add(waiter, turn.now + min(asked.wait_s, MAX_WAIT_S))
     deny(turn, conn, event, refusal)
 
@@ -39,7 +40,7 @@ def _may_wait(state: State, event: Event, refusal: str) -> bool:
     return state.waiters.count(event.source) < MAX_WAITING_PER_AGENT
 
 
-def _choose(state: State, source: str, wanted: str | None) -> tuple[str | None, str]:
+def _choose(state: State, source: str, wanted: str | None, having: frozenset[str]) -> tuple[str | None, str]:
     """The task to grant, or None and the reason against it."""
     agent = state.agent(source)
     if wanted is not None:
@@ -48,7 +49,7 @@ def _choose(state: State, source: str, wanted: str | None) -> tuple[str | None, 
     if len(agent.tasks) >= state.limits.max_leases_per_agent:
         return None, reasons.TOO_MANY_LEASES
     capabilities = frozenset(agent.capabilities)
-    while (name := state.ready.best(capabilities)) is not None:
+    while (name := state.ready.best(capabilities, having)) is not None:
         holder = state.reserved.holder_of(state.tasks[name].paths) if state.tasks[name].paths else None
         if holder is None:
             return name, ""
@@ -165,13 +166,16 @@ def serve_waiting(turn: Turn) -> None:
 
 def _serve(turn: Turn, name: str) -> None:
     state = turn.state
+    task = state.tasks[name]
     for waiter in state.waiters.for_task(name):
+        if not waiter.takes(task):
+            continue
         refusal = refusal_of(state, state.agent(waiter.event.source), name)
         if not refusal:
             state.waiters.pop(waiter.event.id)
             return grant(turn, waiter.conn, waiter.event, name, waiter.ttl_s, waiter.tied)
         if refusal == reasons.PATH_CONFLICT:
-            holder = state.reserved.holder_of(state.tasks[name].paths, but=name)
+            holder = state.reserved.holder_of(task.paths, but=name)
             if holder is not None:
                 return state.ready.park(name, holder)
 
@@ -179,7 +183,7 @@ def _serve(turn: Turn, name: str) -> None:
 def serve_agent(turn: Turn, name: str) -> None:
     """Looks again at the waiting claims of an agent that has one lease less, or new capabilities."""
     for waiter in turn.state.waiters.of_agent(name):
-        chosen, _ = _choose(turn.state, name, waiter.event.task_id)
+        chosen, _ = _choose(turn.state, name, waiter.event.task_id, waiter.having)
         if chosen is not None:
             turn.state.waiters.pop(waiter.event.id)
             grant(turn, waiter.conn, waiter.event, chosen, waiter.ttl_s, waiter.tied)
@@ -189,5 +193,5 @@ def end_wait(turn: Turn, event_id: str) -> None:
     """Refuses a waiting claim whose time is over, with what stands against it now."""
     waiter = turn.state.waiters.pop(event_id)
     if waiter is not None:
-        _, refusal = _choose(turn.state, waiter.event.source, waiter.event.task_id)
+        _, refusal = _choose(turn.state, waiter.event.source, waiter.event.task_id, waiter.having)
         deny(turn, waiter.conn, waiter.event, refusal or waiter.refusal)

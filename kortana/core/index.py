@@ -13,7 +13,7 @@ def set_status(state: State, task: Task, status: str) -> None:
         state.ready.discard(task.id)
     task.status = status
     if status == PENDING and not state.unmet.get(task.id):
-        state.ready.add(task.id, task.requires, task.priority, task.created_seq)
+        state.ready.add(task)
     if (status == COMPLETED) != (was == COMPLETED):
         _dependency_changed(state, task.id, -1 if status == COMPLETED else 1)
 
@@ -33,7 +33,7 @@ def _dependency_changed(state: State, name: str, step: int) -> None:
         if task.status != PENDING:
             continue
         if unmet == 0:
-            state.ready.add(dependant, task.requires, task.priority, task.created_seq)
+            state.ready.add(task)
         else:
             state.ready.discard(dependant)
 
@@ -51,7 +51,7 @@ def add_task(state: State, task: Task) -> None:
         state.unmet[task.id] = unmet
     state.counts[task.status] = state.counts.get(task.status, 0) + 1
     if task.status == PENDING and not unmet:
-        state.ready.add(task.id, task.requires, task.priority, task.created_seq)
+        state.ready.add(task)
 
 
 def redirect(state: State, task: Task, depends_on: tuple[str, ...]) -> None:

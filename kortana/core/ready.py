@@ -2,20 +2,24 @@
 
 from heapq import heapify, heappop, heappush
 
+from kortana.core.task import Task
+
 Entry = tuple[int, int, str]
 """(minus priority, created_seq, task id)"""
+Kind = tuple[tuple[str, ...], frozenset[str]]
+"""(capabilities that it requires, what says what is to be done)"""
 
 
 class ReadyQueue:
-    """One heap for each distinct set of required capabilities; removal is lazy.
+    """One heap for each kind of task; removal is lazy.
 
     A task that a live path reservation keeps back is parked under the task that holds the reservation, and
     comes back when that one lets go: so a claim never walks past the same obstacle twice.
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, tuple[tuple[str, ...], Entry]] = {}
-        self._heaps: dict[tuple[str, ...], list[Entry]] = {}
+        self._entries: dict[str, tuple[Kind, Entry]] = {}
+        self._heaps: dict[Kind, list[Entry]] = {}
         self._parked: dict[str, dict[str, None]] = {}
         self._parked_under: dict[str, str] = {}
         self.fresh: dict[str, None] = {}
@@ -27,13 +31,13 @@ class ReadyQueue:
     def __contains__(self, task: str) -> bool:
         return task in self._entries
 
-    def add(self, task: str, requires: tuple[str, ...], priority: int, created_seq: int) -> None:
-        if task in self._entries:
+    def add(self, task: Task) -> None:
+        if task.id in self._entries:
             return
-        entry = (-priority, created_seq, task)
-        self._entries[task] = (requires, entry)
-        heappush(self._heaps.setdefault(requires, []), entry)
-        self.fresh[task] = None
+        kind, entry = (task.requires, task.having()), (-task.priority, task.created_seq, task.id)
+        self._entries[task.id] = (kind, entry)
+        heappush(self._heaps.setdefault(kind, []), entry)
+        self.fresh[task.id] = None
 
     def discard(self, task: str) -> None:
         found = self._entries.pop(task, None)
@@ -52,13 +56,18 @@ class ReadyQueue:
             self._heaps[found[0]] = [e for e in heap if self._is_live(e)]
             heapify(self._heaps[found[0]])
 
-    def best(self, capabilities: frozenset[str]) -> str | None:
-        """The task that an agent with these capabilities should take next, or None."""
+    def best(self, capabilities: frozenset[str], having: frozenset[str] = frozenset()) -> str | None:
+        """The task that an agent with these capabilities should take next, or None.
+
+        having: only one that has one of these.
+        """
         best: Entry | None = None
-        for requires, heap in self._heaps.items():
+        for (requires, found), heap in self._heaps.items():
             while heap and not self._is_live(heap[0]):
                 heappop(heap)
             if heap and (best is None or heap[0] < best) and capabilities.issuperset(requires):
+                if having and having.isdisjoint(found):
+                    continue
                 best = heap[0]
         return None if best is None else best[2]
 
@@ -71,9 +80,8 @@ class ReadyQueue:
         """Brings back what was parked under `holder`."""
         for task in self._parked.pop(holder, ()):
             if self._parked_under.pop(task, None) is not None:
-                requires, entry = self._entries[task]
-                heap = self._heaps[requires]
-                heappush(heap, entry)
+                kind, entry = self._entries[task]
+                heappush(self._heaps[kind], entry)
                 self.fresh[task] = None
 
     def order(self, task: str) -> Entry:

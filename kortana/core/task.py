@@ -13,6 +13,12 @@ CANCELLED = "cancelled"
 TERMINAL = frozenset({COMPLETED, CANCELLED})
 FINISHED = frozenset({COMPLETED, CANCELLED, FAILED})
 """Statuses in which nothing more will happen by itself."""
+_HAVING = {
+    (run, prompt, title): frozenset(
+        name for name, there in (("run", run), ("prompt", prompt), ("title", title)) if there
+    )
+    for run in (False, True) for prompt in (False, True) for title in (False, True)
+}  # fmt: skip
 
 
 class Task(msgspec.Struct, gc=False):
@@ -50,3 +56,7 @@ class Task(msgspec.Struct, gc=False):
     """The lease ends with the connection that claimed it."""
     crashes: tuple[str, ...] = ()
     """The crash records of the workers that it was lost with, the latest ones."""
+
+    def having(self) -> frozenset[str]:
+        """Which of `run`, `prompt` and `title` say what is to be done."""
+        return _HAVING[bool(self.run), bool(self.prompt), bool(self.title)]

@@ -1,5 +1,6 @@
 """What people and programs are shown of the state: agent_state.json, `tasks show`, `why`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from kortana.core.claiming import unmet_dependencies
@@ -51,10 +52,19 @@ def all_finished(state: State) -> bool:
     for one that will never complete. So it is where each that is not over waits for another one that is there: whoever
     could go on would wait for none. (One that waits for a task that is not there yet, or for a person, may go on.)"""
     over = sum(state.counts.get(status, 0) for status in FINISHED)
-    if over == len(state.tasks):
-        return True
-    live = (task for task in state.tasks.values() if task.status not in FINISHED)
-    return all(task.owner is None and _waits_for_another(state, task) for task in live)
+    return over == len(state.tasks) or all(_waits_for_another(state, task) for task in _live(state))
+
+
+def nobody_takes_any(state: State) -> bool:
+    """Whether everybody waits for a task, and no task that is there is what they wait for, or will be."""
+    up = [agent.name for agent in state.agents.values() if agent.up]
+    if not up or not state.ready or len(state.deadlines) or not all(map(state.waiters.is_waiting, up)):
+        return False
+    return all(task.id in state.ready or _waits_for_another(state, task) for task in _live(state))
+
+
+def _live(state: State) -> Iterator[Task]:
+    return (task for task in state.tasks.values() if task.status not in FINISHED)
 
 
 def unfinished(state: State) -> list[dict[str, Any]]:
@@ -69,6 +79,8 @@ def unfinished(state: State) -> list[dict[str, Any]]:
 
 
 def _waits_for_another(state: State, task: Task) -> bool:
+    if task.owner is not None:
+        return False
     needs = task.blocker["needs"] if task.status == BLOCKED and task.blocker is not None else task.depends_on
     return any(name in state.tasks and state.tasks[name].status != COMPLETED for name in needs)
 
@@ -155,4 +167,8 @@ def _obstacles(state: State, task: Task) -> list[dict[str, Any]]:
     full = [a for a in able if len(a.tasks) >= state.limits.max_leases_per_agent]
     if able and len(full) == len(able):
         found.append(_cause("too_many_leases", "every agent that can do it holds all the leases it may"))
+    waiting = state.waiters.for_task(task.id)
+    if able and waiting and not found and not any(waiter.takes(task) for waiter in waiting):
+        asked = ", ".join(sorted(frozenset[str]().union(*(waiter.having for waiter in waiting))))
+        found.append(_cause("not_asked_for", f"those that wait for a task ask for one with {asked}, which it has not"))
     return found or [_cause("ready", "ready: the next agent that asks can have it")]

@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from kortana.core.deadlines import Deadlines
+from kortana.core.task import Task
 from kortana.protocol.event import Event
 
 K = TypeVar("K")
@@ -22,6 +23,13 @@ class Waiter(msgspec.Struct, frozen=True):
     refusal: str
     """The reason to give when the wait is over."""
     tied: bool
+    having: frozenset[str] = frozenset()
+    """Of a claim without an id: only a task that has one of these."""
+
+    def takes(self, task: Task) -> bool:
+        """Whether this is what it waits for."""
+        wanted = self.event.task_id
+        return wanted == task.id or (wanted is None and (not self.having or not self.having.isdisjoint(task.having())))
 
 
 def _take(index: dict[K, dict[str, None]], key: K, event_id: str) -> None:

@@ -1,6 +1,6 @@
 """Typed payloads of the events that the coordinator decides upon. A wrong one is `bad_payload`."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -28,10 +28,18 @@ class TaskAdd(Payload, frozen=True):
     max_attempts: int | None = None
 
 
+def asked_by(adapter: str) -> tuple[str, ...]:
+    """What a task must have (`TaskClaim.having`) so that an agent adapter can do it: something to run, or, for the
+    command-line agents, anything that says what is to be done."""
+    return ("run",) if adapter == "shell" else ("prompt", "run", "title")
+
+
 class TaskClaim(Payload, frozen=True):
     ttl_s: float | None = None
     wait_s: float = 0.0
     details: str = ""
+    having: tuple[Literal["run", "prompt", "title"], ...] = ()
+    """Without a task id: only a task in which one of these says what is to be done."""
 
 
 class TaskUpdate(Payload, frozen=True):

@@ -3,19 +3,24 @@
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from kortana.actors.ending import Ending, look_who_is_left, outcome
 from kortana.actors.messages import AllTasksDone, LookForEnd, ShutDown
 from kortana.core.index import add_task
 from kortana.core.state import Limits, State
 from kortana.core.task import Task
+from kortana.core.views import unfinished
+from kortana.core.waiting import Waiter
+from kortana.protocol.event import Event
 
 
-def _worker(state: str) -> Any:
-    return SimpleNamespace(view=SimpleNamespace(state=state))
+def _worker(state: str, agent: str | None = None) -> Any:
+    return SimpleNamespace(view=SimpleNamespace(state=state), spec=SimpleNamespace(agent=agent))
 
 
 def _look(*states: str, gone: bool = False) -> tuple[bool, list[Any]]:
-    gate: Any = SimpleNamespace(nobody_is_left=gone)
+    gate: Any = SimpleNamespace(nobody_is_left=gone, only_adapters=gone)
     told: list[Any] = []
     look_who_is_left(states[0], [_worker(state) for state in states], gate, told.append)
     return gate.nobody_is_left, told
@@ -29,18 +34,32 @@ def test_workers_that_ended_for_good_are_gone_and_those_that_a_person_stopped_ar
     assert _look("starting", "exited", gone=True) == (False, []), "one has come back"
 
 
+def _adapters(*workers: Any) -> tuple[bool, list[Any]]:
+    gate: Any = SimpleNamespace(nobody_is_left=False, only_adapters=False)
+    told: list[Any] = []
+    look_who_is_left(workers[0].view.state, workers, gate, told.append)
+    return gate.only_adapters, told
+
+
+def test_adapters_that_run_only_do_what_they_claim_and_whatever_else_may_do_anything() -> None:
+    shell = _worker("running", "shell")
+    assert _adapters(shell, _worker("exited")) == (True, [LookForEnd()])
+    for other in (_worker("running"), _worker("parked", "claude"), _worker("backoff", "shell")):
+        assert _adapters(shell, other) == (False, [])
+
+
 class World:
     def __init__(self, *tasks: Task) -> None:
         self.state = State(Limits())
         for task in tasks:
             add_task(self.state, task)
-        self.gate: Any = SimpleNamespace(nobody_is_left=False)
+        self.gate: Any = SimpleNamespace(nobody_is_left=False, only_adapters=False)
         self.told: list[Any] = []
         self.ending = Ending(self.gate, SimpleNamespace(tell=self.told.append))
 
     def look(self) -> list[Any]:
         self.ending.look(self.state)
-        told, self.told[:] = list(self.told), []
+        told, self.told[:] = [msgspec.structs.replace(message, unfinished=[]) for message in self.told], []
         return told
 
 
@@ -53,6 +72,20 @@ def test_the_end_of_all_tasks_is_told_once() -> None:
     assert World(Task("a", status="completed")).look() == [AllTasksDone(True, False)]
     assert World().look() == [], "there may come some"
     assert World(Task("a")).look() == []
+
+
+def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_once() -> None:
+    world = World(Task("a", prompt="Write it"))
+    agent = world.state.agent("shell")
+    agent.up = True
+    claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
+    world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+    assert world.look() == [], "other workers may do anything"
+    world.gate.only_adapters = True
+    world.ending.look(world.state)
+    assert world.told.pop() == AllTasksDone(False, False, unfinished(world.state))
+    assert unfinished(world.state)[0]["why"].startswith("those that wait for a task ask for one with run")
+    assert world.look() == []
 
 
 def test_where_nobody_is_left_guests_and_leases_are_waited_for() -> None:

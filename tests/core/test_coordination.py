@@ -5,6 +5,7 @@ import pytest
 
 from kortana.core.checkpoint import Checkpoint, canonical, rest_of, restore
 from kortana.core.commands import AgentUp, Boot, Disconnect
+from kortana.core.views import why
 from tests.core.harness import Core
 
 
@@ -191,6 +192,34 @@ def test_waiting_claims_are_served_by_priority_of_the_task_then_first_come(core)
     core.say("c", "TASK_UPDATE", "gate", status="completed")
     assert core.answers[first.id]["task"]["id"] == "high"
     assert core.answers[second.id]["task"]["id"] == "low"
+
+
+def test_a_claim_may_ask_for_a_task_that_says_what_it_can_do(core):
+    core.add("talk", prompt="Write it", priority=90)
+    core.add("bare", priority=80)
+    core.add("named", title="Write it", priority=70)
+    core.add("job", run="make")
+    assert core.claim("shell", having=["run"])["task"]["id"] == "job"
+    assert core.claim("shell", having=["run"])["reason"] == "nothing_ready"
+    assert core.claim("shell", "talk", having=["run"])["accepted"], "by its id, whatever it has"
+    assert core.claim("writer", having=["prompt", "title", "run"])["task"]["id"] == "named"
+    assert core.claim("anybody")["task"]["id"] == "bare"
+    assert core.claim("shell", having=["tests"])["reason"] == "bad_payload"
+
+
+def test_who_waits_for_a_task_to_run_is_not_given_one_to_read(core):
+    shell = core.event("shell", "TASK_CLAIM", wait_s=60, having=["run"])
+    core.send(shell)
+    core.add("talk", prompt="Write it")
+    assert shell.id not in core.answers
+    assert why(core.state, "talk")["causes"] == [
+        {"kind": "not_asked_for", "detail": "those that wait for a task ask for one with run, which it has not"}
+    ]
+    assert core.claim("writer", wait_s=60)["task"]["id"] == "talk"
+    core.add("job", run="make")
+    assert core.answers[shell.id]["task"]["id"] == "job"
+    core.say("shell", "TASK_RELEASE", "job")
+    assert core.claim("shell", having=["run"])["task"]["id"] == "job"
 
 
 def test_a_wait_that_is_over_is_refused_with_what_stands_against_it(core):

@@ -8,7 +8,8 @@ import pytest
 from kortana.core.index import add_task
 from kortana.core.state import Limits, State
 from kortana.core.task import Task
-from kortana.core.views import MAX_CAUSES, MAX_UNFINISHED, all_finished, unfinished, why
+from kortana.core.views import MAX_CAUSES, MAX_UNFINISHED, all_finished, nobody_takes_any, unfinished, why
+from tests.core.harness import Core
 
 
 def _state(*tasks: Task) -> State:
@@ -102,6 +103,24 @@ def test_when_nothing_more_will_happen() -> None:
 def test_a_long_chain_behind_a_dead_task_is_looked_at_once() -> None:
     links = [Task("t0", status="failed"), *(Task(f"t{n}", depends_on=(f"t{n - 1}",)) for n in range(1, 30_000))]
     assert all_finished(_state(*links))
+
+
+def test_nobody_takes_any_where_all_wait_for_something_else() -> None:
+    core = Core()
+    core.up("a", "b")
+    assert not nobody_takes_any(core.state), "no task"
+    core.add("t", prompt="Write it")
+    core.add("after", run="make", depends_on=["t"])
+    core.claim("a", wait_s=60, having=["run"])
+    assert not nobody_takes_any(core.state), "b may yet ask"
+    core.claim("b", wait_s=60, having=["run"])
+    assert nobody_takes_any(core.state)
+    core.add("blocked")
+    core.claim("c", "blocked")
+    core.say("c", "BLOCKER", "blocked", reason="a person is needed")
+    assert not nobody_takes_any(core.state), "one is held"
+    core.say("c", "TASK_RELEASE", "blocked")
+    assert not nobody_takes_any(core.state), "one waits for a person"
 
 
 def test_what_was_not_completed_is_told_with_its_first_cause() -> None:

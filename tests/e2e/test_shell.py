@@ -17,6 +17,26 @@ def test_a_task_is_done_when_its_command_is_whatever_that_has_left_running(proje
     assert eventually(project.all_gone)
 
 
+def test_a_task_without_a_command_is_left_to_others(project: Project) -> None:
+    """It had been claimed, and failed, until it was quarantined."""
+    team(project, {"id": "talk", "prompt": "Write it"}, {"id": "job", "run": "true"}, {"id": "after", "run": "true",
+         "depends_on": ["talk"]})  # fmt: skip
+    project.up()
+    eventually(lambda: project.task_counts() == {"pending": 2, "completed": 1})
+    assert project.json("why", "talk")["causes"][0]["kind"] == "not_asked_for"
+    assert project.call("agent", "claim", "--as", "guest", "--having", "prompt").stdout.startswith("talk ")
+    project.call("agent", "update", "talk", "completed", "--as", "guest")
+    eventually(lambda: project.task_counts() == {"completed": 3})
+
+
+def test_until_done_ends_where_no_adapter_takes_what_is_left(project: Project) -> None:
+    team(project, {"id": "talk", "prompt": "Write it"}, {"id": "job", "run": "true"}, replicas=2)
+    done = project.call("up", "--exit-when-done", expect=1)
+    assert "warning: task talk has no run, which the adapters of all workers for it ask for" in done.stderr
+    assert "no task can go on" in done.stdout
+    assert "talk: those that wait for a task ask for one with run" in done.stdout
+
+
 def test_output_without_line_feeds_is_taken_in_pieces(project: Project) -> None:
     team(project, {"id": "t", "run": "head -c 3000000 /dev/zero; exit 3", "max_attempts": 1})
     project.up()
