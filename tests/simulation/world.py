@@ -80,7 +80,7 @@ class Gate:
     project = "sim"
     data_dir = ""
     guard = "off"
-    nobody_is_left = False
+    nobody_is_left = only_adapters = False
 
     def __init__(self, agents: "dict[str, Agent]") -> None:
         self._agents = agents
