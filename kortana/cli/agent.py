@@ -54,6 +54,8 @@ _COMMANDS: dict[str, tuple[int, int, set[str]]] = {
     "inbox": (0, 0, {"wait"}),
 }
 """Command → least and most words after it, and its own options."""
+WITH_A_TASK = ("claim", "heartbeat", "update", "block", "release", "run")
+WITHOUT = ("send", "inbox")
 _REPEATABLE = {"needs", "having"}
 REPLY_TIMEOUT_S = 30.0
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from kortana.cli.errors import FAILED, USAGE, CliError
 
@@ -35,8 +36,29 @@ class LazyGroup(click.Group):
         return command
 
 
+def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from kortana.cli.agent import WITH_A_TASK, WITHOUT
+    from kortana.cli.candidates import tasks, words_of
+
+    return words_of((*WITH_A_TASK, *WITHOUT), tasks, WITH_A_TASK)(ctx, param, incomplete)
+
+
+def _complete_mcp(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from kortana.cli.candidates import fixed, words_of
+    from kortana.mcp.install import CLIENTS
+
+    return words_of(("install",), fixed((*CLIENTS, "codex")))(ctx, param, incomplete)
+
+
+def _complete_guard(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from kortana.cli.candidates import fixed, words_of
+    from kortana.cli.guard_install import KINDS
+
+    return words_of(("check", "commit", "hook", "install"), fixed(KINDS), ("install",))(ctx, param, incomplete)
+
+
 @click.command("agent", context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, shell_complete=_complete_agent)
 def _agent_placeholder(words: tuple[str, ...]) -> None:
     """Speak as an agent: claim, heartbeat, update, block, release, send, inbox."""
     from kortana.cli.agent import agent_main
@@ -45,7 +67,7 @@ def _agent_placeholder(words: tuple[str, ...]) -> None:
 
 
 @click.command("mcp", context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, shell_complete=_complete_mcp)
 def _mcp_placeholder(words: tuple[str, ...]) -> None:
     """An MCP server on stdio; `mcp install CLIENT` registers it."""
     from kortana.mcp.server import main
@@ -54,7 +76,7 @@ def _mcp_placeholder(words: tuple[str, ...]) -> None:
 
 
 @click.command("guard", context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, shell_complete=_complete_guard)
 def _guard_placeholder(words: tuple[str, ...]) -> None:
     """Refuse edits that no lease covers: hooks for Claude Code and git."""
     from kortana.cli.guard import guard_main

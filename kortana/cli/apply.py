@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json, timeout_option, told_of
 from kortana.cli.errors import FAILED, USAGE, CliError
 
@@ -33,7 +34,7 @@ def apply(dry_run: bool, timeout: float, file: Path | None, as_json: bool) -> in
 
 
 @click.command()
-@click.argument("sizes", nargs=-1, required=True, metavar="NAME=N...")
+@click.argument("sizes", nargs=-1, required=True, metavar="NAME=N...", shell_complete=candidates.sizes)
 @timeout_option
 @file_option
 @json_option

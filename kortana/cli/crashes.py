@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kortana.adapters.files.crashes import CrashStore
+from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, last_end, print_json, table
 from kortana.cli.errors import FAILED, NOT_RUNNING, USAGE, CliError
 
@@ -48,7 +49,7 @@ def _list(file: Path | None, as_json: bool) -> int:
 
 
 @crashes.command()
-@click.argument("crash_id")
+@click.argument("crash_id", shell_complete=candidates.crashes)
 @file_option
 @json_option
 def show(crash_id: str, file: Path | None, as_json: bool) -> int:
@@ -143,7 +144,7 @@ def _restart(restart: dict[str, Any] | None) -> str:
 
 
 @crashes.command()
-@click.argument("name")
+@click.argument("name", shell_complete=candidates.workers)
 @file_option
 @json_option
 def explain(name: str, file: Path | None, as_json: bool) -> int:

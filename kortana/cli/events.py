@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kortana.adapters.files.segments import segment_paths
+from kortana.cli import candidates
 from kortana.cli.common import Project, json_option
 from kortana.cli.follow import Tail, last_lines
 from kortana.cli.moments import moment
@@ -23,8 +24,8 @@ from kortana.protocol.event import EVENT_TYPES
 @click.option("-n", "count", type=click.IntRange(0), help="The last N (default: 20 with no other choice).")
 @click.option("--type", "event_type", type=click.Choice(sorted(EVENT_TYPES), case_sensitive=False),
               metavar="TYPE", help="Only events of this type.")
-@click.option("--task", help="Only events about this task.")
-@click.option("--agent", help="Only events from or to this agent.")
+@click.option("--task", shell_complete=candidates.tasks, help="Only events about this task.")
+@click.option("--agent", shell_complete=candidates.workers, help="Only events from or to this agent.")
 @click.option("--since", help="From a time, from so long ago (10m), or after a seq.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="The configuration file.")
 @json_option

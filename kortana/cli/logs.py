@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kortana.cli import candidates
 from kortana.cli.app import colour_wanted
 from kortana.cli.common import Project, json_option, print_json
 from kortana.cli.errors import USAGE, CliError
@@ -20,7 +21,7 @@ _STREAMS = {b"o": "stdout", b"e": "stderr"}
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=candidates.logs)
 @click.option("--follow", "-f", "follow", is_flag=True, help="Go on with what is appended.")
 @click.option("-n", "count", type=click.IntRange(0), default=100, show_default=True, help="The last N lines of each.")
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line came.")

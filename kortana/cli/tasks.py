@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import click
 
+from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json, table
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
 from kortana.cli.offline import offline_state
@@ -74,7 +75,7 @@ def _row(task: dict[str, Any]) -> list[str]:
 
 
 @tasks.command()
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=candidates.tasks)
 @file_option
 @json_option
 def show(task_id: str, file: Path | None, as_json: bool) -> int:
@@ -132,7 +133,7 @@ def _seconds(option: str, text: str) -> float:
 
 def _change(name: str, summary: str, event_type: str, payload: dict[str, Any], done: str) -> None:
     @tasks.command(name, help=summary)
-    @click.argument("task_ids", nargs=-1, required=True)
+    @click.argument("task_ids", nargs=-1, required=True, shell_complete=candidates.tasks)
     @file_option
     @json_option
     def command(task_ids: tuple[str, ...], file: Path | None, as_json: bool) -> int:

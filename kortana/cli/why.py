@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
 from kortana.cli.offline import offline_state
 
 
 @click.command()
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=candidates.tasks)
 @file_option
 @json_option
 def why(task_id: str, file: Path | None, as_json: bool) -> int:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json, timeout_option, told_of
 from kortana.cli.errors import FAILED, USAGE, CliError
 
 
 def _make(name: str, summary: str, done: str) -> click.Command:
     @click.command(name, help=summary)
-    @click.argument("names", nargs=-1, required=True)
+    @click.argument("names", nargs=-1, required=True, shell_complete=candidates.workers)
     @file_option
     @json_option
     @timeout_option

@@ -30,8 +30,22 @@ class ConfigError(Exception):
     """All that is wrong with a configuration."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = sorted(set(problems))
+        self.problems = _once_a_place(sorted(set(problems)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _once_a_place(problems: list[Problem]) -> list[Problem]:
+    """What several workers share (`defaults`, a profile, an anchor) is wrong once, and named as the first of them has
+    it."""
+    found: dict[tuple[str, int, int, str, str], list[Problem]] = {}
+    for problem in problems:
+        place = problem.file, problem.line, problem.column, problem.path.rpartition(".")[2], problem.what
+        found.setdefault(place, []).append(problem)
+    return [
+        first if not others or first.path.startswith("defaults")
+        else msgspec.structs.replace(first, what=f"{first.what} (and for {len(others)} more)")
+        for first, *others in found.values()
+    ]  # fmt: skip
 
 
 class Reader:

@@ -162,3 +162,19 @@ def test_names_that_are_somebody_elses_are_reserved(tmp_path: Path, name: str) -
     """`kortana` in `logs` is the supervisor's own log."""
     found = problems(tmp_path, f"version: 1\nworkers:\n  {name}: {{command: [ls]}}\n")
     assert (found[0][0], f"{name} is reserved" in found[0][2]) == (3, True)
+
+
+def test_what_workers_share_is_wrong_once(tmp_path: Path) -> None:
+    text = """\
+version: 1
+defaults: {intensity: many}
+workers:
+  a: {command: [x], profile: shared.yaml}
+  b: {command: [x], profile: shared.yaml}
+  c: {command: [x], profile: shared.yaml, quota_delay: never}
+"""
+    (tmp_path / "shared.yaml").write_text("cwd: 3\n")
+    found = problems(tmp_path, text)
+    assert [line for line, _, _ in found] == [2, 6, 1], "the defaults, c, and the profile"
+    assert ": defaults.intensity: " in found[0][2] and "more" not in found[0][2]
+    assert "shared.yaml:1:6: workers.a.cwd: " in found[2][2] and found[2][2].endswith(" (and for 2 more)")
