@@ -7,6 +7,7 @@ from kortana.core.waiting import Waiter
 from kortana.protocol import payloads, reasons
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_name
+from kortana.protocol.timestamps import ms_from_iso
 
 MAX_WAIT_S = 24 * 3600.0
 MAX_WAITING_PER_AGENT = 64
@@ -26,8 +27,15 @@ def decide_claim(turn: Turn, conn: int, event: Event, tied: bool) -> None:
         return grant(turn, conn, event, name, asked.ttl_s, tied)
     if asked.wait_s > 0 and _may_wait(turn.state, event, refusal):
         waiter = Waiter(event, conn, asked.ttl_s, turn.state.seq, refusal, tied, having)
-        return turn.state.waiters.add(waiter, turn.now + min(asked.wait_s, MAX_WAIT_S))
+        left_s = min(asked.wait_s, MAX_WAIT_S) - _waited_s(turn, event)
+        return turn.state.waiters.add(waiter, turn.now + max(left_s, 0.0))
     deny(turn, conn, event, refusal)
+
+
+def _waited_s(turn: Turn, event: Event) -> float:
+    """How long a claim has waited that is asked again, on another connection; its claimant counts from the beginning.
+    By the wall clock: the monotonic one may be another machine's."""
+    return max(turn.wall_ms - ms_from_iso(turn.state.pending[event.id].recorded_at), 0) / 1000
 
 
 _HOPELESS = frozenset({reasons.TASK_TERMINAL, reasons.UNKNOWN_TASK, reasons.TASK_QUARANTINED, reasons.BAD_PAYLOAD})

@@ -250,6 +250,26 @@ def test_a_waiting_claim_that_is_sent_again_goes_on_waiting(core):
     assert [r.event.id for r in core.records].count(waiting.id) == 1
 
 
+def test_a_waiting_claim_that_is_sent_again_waits_no_longer_than_it_had_asked_for(core):
+    core.claim("a", "t", ttl_s=1000)
+    waiting = core.event("b", "TASK_CLAIM", "t", wait_s=60)
+    core.send(waiting, conn=7)
+    core.pass_time(50)
+    core.run(Disconnect(7, "b", tied=False, last=False))
+    core.send(waiting, conn=8)
+    core.pass_time(9)
+    assert waiting.id not in core.answers
+    core.pass_time(1)
+    assert core.answers[waiting.id]["reason"] == "task_already_leased"
+    late = core.event("b", "TASK_CLAIM", "t", wait_s=60)
+    core.send(late, conn=8)
+    core.run(Disconnect(8, "b", tied=False, last=False))
+    core.pass_time(100)
+    core.send(late, conn=9)
+    core.pass_time(0)
+    assert core.answers[late.id]["reason"] == "task_already_leased"
+
+
 def test_tied_leases_end_with_their_connection_only(core):
     core.send(core.event("a", "TASK_CLAIM", "tied"), conn=3, tied=True)
     core.claim("a", "free")
