@@ -14,6 +14,7 @@ from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, wrong_argum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from kortana.mcp.session import Session
@@ -24,9 +25,9 @@ MAX_LINE = 1 << 20
 MAX_RUNNING = 32
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
 RESOURCE_NOT_FOUND, BUSY = -32002, -32000
-MAX_RESOURCE_TASKS = 1000
+MAX_RESOURCE_TASKS, MAX_RESOURCE_BYTES = 1000, 1 << 20
 RESOURCES = {
-    "kortana://tasks": ("tasks", f"The tasks and where they stand, at most {MAX_RESOURCE_TASKS}."),
+    "kortana://tasks": ("tasks", f"The tasks and where they stand, at most {MAX_RESOURCE_TASKS}, and about 1 MiB."),
     "kortana://agents": ("agents", "Every agent: its status, and what it holds."),
     "kortana://events": ("events", "The last events of the journal."),
 }
@@ -205,7 +206,7 @@ class Server:
         try:
             match RESOURCES[uri][0]:
                 case "tasks":
-                    found: Any = {"tasks": list(islice(session.all_tasks(None), MAX_RESOURCE_TASKS))}
+                    found: Any = {"tasks": _bounded(session.all_tasks(None))}
                 case "agents":
                     found = {"agents": session.query("agents")}
                 case _:
@@ -214,6 +215,17 @@ class Server:
             raise RpcError(INTERNAL, str(error)) from None
         text = json.dumps(found, ensure_ascii=False)
         return {"contents": [{"uri": uri, "mimeType": "application/json", "text": text}]}
+
+
+def _bounded(tasks: Iterable[Any]) -> list[Any]:
+    """The first ones, as many as a client takes."""
+    found, size = [], 0
+    for task in islice(tasks, MAX_RESOURCE_TASKS):
+        found.append(task)
+        size += len(json.dumps(task))
+        if size >= MAX_RESOURCE_BYTES:
+            break
+    return found
 
 
 def _tool_error(text: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ PATIENCE_S = 15.0
 RENEW_LEAST_S = 0.2
 EVENTS_SHOWN = 100
 EVENTS_BYTES = 256 * 1024
+INBOX_EVENTS, INBOX_BYTES = 100, 32 * 1024
 
 
 def agent_name(client: str, wanted: str | None) -> str:
@@ -88,16 +89,26 @@ class Session:
             yield from page["tasks"]
             following = page["next"]
 
-    def inbox(self, wait_s: float) -> list[dict[str, Any]]:
-        """What has come, oldest first; waits only for the first. What is given out counts as read."""
+    def inbox(self, wait_s: float) -> tuple[list[dict[str, Any]], bool]:
+        """What has come, oldest first, and whether there may be more than a model takes at once; waits only for the
+        first. What is given out counts as read."""
         agent = self.agent()
         found: list[dict[str, Any]] = []
-        event = self._reach(lambda: agent.receive(wait_s))
-        while event is not None and len(found) < 100:
-            found.append(json.loads(encode_json(event)))
-            event = self._reach(lambda: agent.receive(0))
+        size = 0
+        while len(found) < INBOX_EVENTS and size < INBOX_BYTES:
+            try:
+                event = self._reach(lambda: agent.receive(0 if found else wait_s))
+            except ToolError:
+                if not found:
+                    raise
+                return found, True  # those before count as read already
+            if event is None:
+                break
+            text = encode_json(event)
+            size += len(text)
+            found.append(json.loads(text))
         agent.confirm()
-        return found
+        return found, len(found) == INBOX_EVENTS or size >= INBOX_BYTES
 
     def events(self) -> list[dict[str, Any]]:
         """The last records of the journal."""

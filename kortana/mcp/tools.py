@@ -211,7 +211,8 @@ def _send(session: Session, args: dict[str, Any], key: str | None) -> Any:
 
 
 def _inbox(session: Session, args: dict[str, Any], key: str | None) -> Any:
-    return {"events": session.inbox(min(float(args.get("wait_s", 0.0)), MAX_WAIT_S))}
+    events, more = session.inbox(min(float(args.get("wait_s", 0.0)), MAX_WAIT_S))
+    return {"events": events, **({"more": "there may be more: call again"} if more else {})}
 
 
 def _why(session: Session, args: dict[str, Any], key: str | None) -> Any:

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from kortana.agent.interface import KortanaUnavailable
 from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.mcp import session as session_module
+from kortana.mcp.server import _bounded
 from kortana.mcp.session import Session
+from kortana.mcp.tools import ToolError
 from kortana.protocol.event import Event
 
 
@@ -56,3 +59,55 @@ def test_it_speaks_for_no_other_and_not_within_an_adapters_task(
     session = Session(name, None)
     session.agent()
     assert session._renewer is None
+
+
+class Letters(Voice):
+    """An agent with letters, which breaks off after some of them; whoever asks for the next has read the one before."""
+
+    def __init__(self, *letters: str, breaks_at: int = -1) -> None:
+        self.letters = [Event(f"e{n}", "", "b", "me", "INFO", None, "normal", {"text": text}, False)
+                        for n, text in enumerate(letters)]  # fmt: skip
+        self.breaks_at, self.given, self.read = breaks_at, 0, 0
+
+    def receive(self, timeout_s: float) -> Event | None:
+        self.read = self.given
+        if self.given == self.breaks_at:
+            raise KortanaUnavailable
+        if self.given == len(self.letters):
+            return None
+        self.given += 1
+        return self.letters[self.given - 1]
+
+    def confirm(self) -> None:
+        self.read = self.given
+
+
+def _read(letters: Letters) -> list[tuple[int, bool]]:
+    """How many each call gives, and whether it says that there may be more, until one gives none."""
+    session, found = Session("me", None), []
+    session._agent = letters  # type: ignore[assignment]
+    while not found or found[-1][0]:
+        before = letters.read
+        events, more = session.inbox(0)
+        assert letters.read - before == len(events), "read is what was given, and nothing else"
+        found.append((len(events), more))
+    return found
+
+
+def test_a_full_inbox_is_given_in_parts_and_nothing_of_it_is_lost() -> None:
+    assert _read(Letters(*["short"] * 230)) == [(100, True), (100, True), (30, False), (0, False)]
+    assert _read(Letters(*["x" * 20_000] * 5)) == [(2, True), (2, True), (1, False), (0, False)]
+
+
+def test_what_was_read_before_kortana_went_is_given() -> None:
+    letters = Letters("one", "two", "three", breaks_at=2)
+    session = Session("me", None)
+    session._agent = letters  # type: ignore[assignment]
+    assert len(session.inbox(0)[0]) == 2
+    with pytest.raises(ToolError):
+        session.inbox(0)
+
+
+def test_the_resource_of_tasks_is_bounded_by_number_and_by_size() -> None:
+    assert len(_bounded({"id": n} for n in range(5000))) == 1000
+    assert len(_bounded({"prompt": "x" * 50_000} for _ in range(5000))) == 21
