@@ -1,8 +1,10 @@
 """An agent's mailbox on its own side: each event once, confirmed when it has been worked on."""
 
 import threading
+import time
 from collections import OrderedDict, deque
 
+from kortana.agent.pace import sign_of_life_every_s
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.transport.client import Client
@@ -10,6 +12,8 @@ from kortana.transport.forks import watch_forks
 from kortana.transport.outgoing import make_event
 
 SEEN_IDS = 10_000
+NOTHING_NEW = ""
+"""Confirms no event; all that it says is that somebody is there."""
 
 
 class Inbox:
@@ -34,13 +38,27 @@ class Inbox:
             if self._kept:
                 self._handed_out = self._kept.popleft()
                 return self._handed_out
-        while (event := self._client.receive(timeout_s)) is not None:
+        while (event := self._next(timeout_s)) is not None:
             with self._lock:
                 if not self._is_repeat(event):
                     self._handed_out = event
                     return event
-                self._send_confirm(event)
+                self._send_confirm(event.id)
         return None
+
+    def _next(self, timeout_s: float | None) -> Event | None:
+        """What comes next. The main thread of a worker says that it lives while it waits: it is not hung. (Another
+        thread would say so for a main thread that is.)"""
+        every_s = sign_of_life_every_s() if threading.current_thread() is threading.main_thread() else None
+        if every_s is None:
+            return self._client.receive(timeout_s)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left_s = every_s if deadline is None else deadline - time.monotonic()
+            event = self._client.receive(min(max(left_s, 0.0), every_s))
+            if event is not None or (left_s <= every_s and deadline is not None):
+                return event
+            self._send_confirm(NOTHING_NEW)
 
     def confirm(self) -> None:
         """What `receive` gave last counts as received from now on."""
@@ -56,7 +74,7 @@ class Inbox:
                     (found if event.event_type == ev.DIRECTIVE else self._kept).append(event)
         if found and not self._kept:
             with self._lock:
-                self._send_confirm(found[-1])
+                self._send_confirm(found[-1].id)
         return found
 
     def waiting(self) -> int:
@@ -65,11 +83,11 @@ class Inbox:
 
     def _confirm(self) -> None:
         if self._handed_out is not None:
-            self._send_confirm(self._handed_out)
+            self._send_confirm(self._handed_out.id)
             self._handed_out = None
 
-    def _send_confirm(self, event: Event) -> None:
-        payload = {"ack_for_event_id": event.id}
+    def _send_confirm(self, event_id: str) -> None:
+        payload = {"ack_for_event_id": event_id}
         try:
             self._client.post(make_event(self._agent, ev.ACK, payload=payload, requires_ack=False))
         except OSError:

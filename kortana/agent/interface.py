@@ -207,7 +207,7 @@ class AgentInterface:
         """The next event of the mailbox, or None when the time (seconds; None: no end) is over.
 
         An event counts as received when the next one is asked for: one that was being worked on when the
-        process died is delivered again.
+        process died is delivered again. A worker's main thread says that it lives while it waits.
         """
         return self._inbox.receive(timeout)
 

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 
+from kortana.agent.pace import sign_of_life_every_s
 from kortana.cli.conversation import Conversation
 from kortana.cli.errors import DONE, REFUSED, USAGE, CliError
 
@@ -205,11 +206,21 @@ def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
     return DONE
 
 
+def _first(connection: Conversation, wait_s: float) -> dict[str, Any] | None:
+    """The first event that comes; a worker's script says that it lives while it waits."""
+    deadline, every_s = time.monotonic() + wait_s, sign_of_life_every_s() or wait_s
+    while (left_s := deadline - time.monotonic()) > every_s:
+        event = connection.read(time.monotonic() + every_s)
+        if event is not None:
+            return event
+        connection.send("ACK", "coordinator", None, {"ack_for_event_id": ""}, False)
+    return connection.read(time.monotonic() + left_s, drain=True)
+
+
 def _inbox(connection: Conversation, wait_s: float) -> int:
     """Prints a JSON line for each event that waits, then confirms them; waits only for the first."""
-    deadline = time.monotonic() + wait_s
     last = None
-    while (event := connection.read(deadline if last is None else 0.0, drain=True)) is not None:
+    while (event := _first(connection, wait_s) if last is None else connection.read(0.0, drain=True)) is not None:
         print(json.dumps(event, ensure_ascii=False))
         last = event["id"]
     if last is not None:

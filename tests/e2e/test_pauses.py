@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -59,3 +60,27 @@ def test_a_lease_longer_than_the_heartbeat_timeout_is_renewed_often_enough_for_b
     up = project.start_foreground("--exit-when-done")
     assert up.wait(120) == 0
     assert project.supervision("unhealthy") == [] and project.supervision("crashed") == []
+
+
+def test_who_waits_for_a_message_is_not_hung(project: Project) -> None:
+    """A Python worker in `receive`, and a script in `agent inbox --wait`."""
+    script = f"{sys.executable} -m kortana agent inbox --wait 600 >heard; sleep 1000"
+    liveness = {"heartbeat_timeout": "3s"}
+    project.write(
+        {
+            "workers": {
+                "python": {"entrypoint": "reader:run", "liveness": liveness},
+                "script": {"command": ["/bin/sh", "-c", script], "liveness": liveness},
+            }
+        },
+        reader__py="def run(agent):\n    agent.send_event('INFO', 'script', payload=agent.receive().payload)\n"
+        "    agent.receive()\n",
+    )
+    project.up()
+    eventually(lambda: all(row["agent_status"] == "active" for row in project.json("ps")["workers"]))
+    time.sleep(7.0)  # what is tested is time itself
+    assert project.supervision("unhealthy") == []
+    project.call("agent", "send", "python", "pass it on", "--as", "guest")
+    eventually(lambda: "pass it on" in (project.folder / "heard").read_text())
+    assert [row["incarnation"] for row in project.json("ps")["workers"]] == [1, 1]
+    assert not [record for record in project.journal() if record["payload"].get("ack_for_event_id") == ""]

@@ -1,0 +1,73 @@
+"""Who waits for messages says that it lives, where somebody minds its silence."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kortana.agent import inbox as inbox_module
+from kortana.agent.inbox import Inbox
+from kortana.agent.pace import TIMEOUT_VARIABLE
+from kortana.protocol.event import Event
+
+LETTER = Event("e1", "", "b", "me", "INFO", None, "normal", {"text": "hello"}, False)
+
+
+class Line:
+    """A client on a clock of its own; a letter comes at second 100."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.said, self.waits = 0.0, list[tuple[float, Any]](), list[float | None]()
+        self.letters = [LETTER]
+        monkeypatch.setattr(inbox_module, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def receive(self, timeout_s: float | None) -> Event | None:
+        self.waits.append(timeout_s)
+        if self.letters and (timeout_s is None or self.now + timeout_s >= 100.0):
+            self.now = 100.0
+            return self.letters.pop()
+        assert timeout_s is not None
+        self.now += timeout_s
+        return None
+
+    def post(self, event: Event) -> None:
+        assert event.event_type == "ACK"
+        self.said.append((self.now, event.payload["ack_for_event_id"]))
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setenv(TIMEOUT_VARIABLE, "90")
+    return Line(monkeypatch)
+
+
+def inbox(line: Line) -> Inbox:
+    client: Any = line
+    return Inbox(client, "me")
+
+
+def test_a_worker_that_waits_for_a_message_speaks_three_times_in_its_timeout(line: Line) -> None:
+    assert inbox(line).receive(None) == LETTER
+    assert line.said == [(30.0, ""), (60.0, ""), (90.0, "")]
+
+
+def test_it_waits_as_long_as_was_said_and_no_longer(line: Line) -> None:
+    assert inbox(line).receive(70.0) is None
+    assert line.now == 70.0 and [at for at, _ in line.said] == [30.0, 60.0]
+    assert inbox(line).receive(0) is None
+    assert line.now == 70.0 and len(line.said) == 2
+
+
+def test_another_thread_does_not_speak_for_a_main_thread_that_may_hang(line: Line) -> None:
+    found: list[Event | None] = []
+    thread = threading.Thread(target=lambda: found.append(inbox(line).receive(None)))
+    thread.start()
+    thread.join()
+    assert (found, line.said) == ([LETTER], [])
+
+
+def test_whose_silence_nobody_minds_waits_in_one_piece(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TIMEOUT_VARIABLE)
+    assert inbox(line).receive(None) == LETTER
+    assert (line.waits, line.said) == ([None], [])
