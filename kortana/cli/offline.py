@@ -39,6 +39,18 @@ def offline_state(project: Project, until_seq: int | None = None, until_time: st
     return state
 
 
+def current_state(project: Project) -> State:
+    """What a start would find: the checkpoint, and the journal's tail folded over it. Reads only."""
+    try:
+        loaded = load_checkpoint(project.layout.checkpoint)
+    except CheckpointError:
+        loaded = None
+    if loaded is None:
+        return offline_state(project)
+    fold(loaded[0], journal_records(project, loaded[0].seq))
+    return loaded[0]
+
+
 def up_to(records: Iterator[Record], until_seq: int | None, until_time: str | None) -> Iterator[Record]:
     """Those up to a seq, and up to a time."""
     return itertools.takewhile(

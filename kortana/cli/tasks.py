@@ -10,7 +10,7 @@ import click
 from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json, table
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
-from kortana.cli.offline import offline_state
+from kortana.cli.offline import current_state
 from kortana.cli.records import field_text, records_of
 from kortana.config.units import seconds_of
 from kortana.protocol import event as ev
@@ -31,7 +31,7 @@ def _all_tasks(project: Project, status: str | None = None) -> Iterator[dict[str
     else:
         import msgspec
 
-        for task in offline_state(project).tasks.values():
+        for task in current_state(project).tasks.values():
             if status in (None, task.status):
                 yield msgspec.to_builtins(task)
 
@@ -42,7 +42,7 @@ def _one_task(project: Project, task_id: str) -> dict[str, Any]:
     if project.holder() is None:
         import msgspec
 
-        found = offline_state(project).tasks.get(task_id)
+        found = current_state(project).tasks.get(task_id)
         if found is None:
             raise unknown
         return dict(msgspec.to_builtins(found))

@@ -1,6 +1,8 @@
 """Every command as a person, or a script, calls it."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -145,3 +147,20 @@ def test_a_wait_that_is_not_granted_ends_with_code_5_or_4_in_time(team: Project)
     agent(team, "claim", "third")
     done = team.call("agent", "claim", "third", "--wait", "0.3", "--as", "you", expect=None)
     assert done.returncode in (4, 5)
+
+
+def test_with_nothing_running_the_tasks_are_told_from_the_files(team: Project) -> None:
+    agent(team, "claim", "first")
+    team.down()  # with a checkpoint
+    team.up()
+    agent(team, "update", "first", "completed")
+    os.kill(team.pids()["supervisor"], signal.SIGKILL)
+    eventually(team.all_gone)
+    checkpoint = team.folder / "data" / "checkpoint.json"
+    for _ in range(2):
+        assert {task["id"]: task["status"] for task in team.json("tasks", "list")["tasks"]} == {
+            "first": "completed", "second": "pending", "third": "pending", "fourth": "pending"
+        }  # fmt: skip
+        assert team.task("first")["history"][-1]["event_type"] == "ACK"
+        assert "ready" in team.call("why", "second").stdout or "no agent is up" in team.call("why", "second").stdout
+        checkpoint.write_text(checkpoint.read_text().replace("first", "f1rst"))  # then all of the journal is read
