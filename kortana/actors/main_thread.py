@@ -11,6 +11,7 @@ import pykka
 from kortana.actors.messages import Inspect, ShutDown
 from kortana.processes.notify import Notifier
 from kortana.processes.reaping import reap_others
+from kortana.processes.wishes import heed_children, heed_wishes
 
 
 class MainThread:
@@ -30,13 +31,8 @@ class MainThread:
         self._orders.put(("launcher", 0))
 
     def install_signals(self) -> None:
-        def on_signal(number: int, _frame: object) -> None:
-            self._orders.put(("signal", number))
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` has it
-                signal.signal(number, on_signal)
-        signal.signal(signal.SIGCHLD, lambda *_: self._orders.put(("child", 0)))
+        heed_wishes(lambda number: self._orders.put(("signal", number)))
+        heed_children(lambda: self._orders.put(("child", 0)))
 
     def release_signals(self) -> None:
         """There is nothing to be ended any more but this process, which may have to wait for its reader."""

@@ -1,7 +1,5 @@
 """Readiness by asking: a TCP port, a URL, a command. One thread a probe, for as long as a worker is starting."""
 
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -10,6 +8,7 @@ from collections.abc import Callable
 
 from kortana.config.spec import ReadySpec
 from kortana.processes.reaping import own_child
+from kortana.processes.sessions import kill_session, start_apart
 
 ATTEMPT_TIMEOUT_S = 5.0
 MAX_SAID = 200
@@ -50,10 +49,9 @@ def ask_command(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s
 
 def _run(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float) -> str:
     try:
-        process = subprocess.Popen(
-            words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        process = start_apart(
+            words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     except OSError as error:
         return f"cannot run {words[0]}: {error.strerror}"
     try:
@@ -62,10 +60,7 @@ def _run(words: tuple[str, ...], cwd: str, env: dict[str, str], timeout_s: float
     except subprocess.TimeoutExpired:
         return f"no end within {timeout_s:.1f}s"
     finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        kill_session(process)
         process.wait()
 
 

@@ -26,6 +26,7 @@ from kortana.agent.worktree import Worktree
 from kortana.processes.following import follow
 from kortana.processes.offspring import end_with_offspring
 from kortana.processes.posix import become_subreaper
+from kortana.processes.sessions import start_apart
 from kortana.protocol.event import Event
 from kortana.protocol.payloads import asked_by
 
@@ -191,9 +192,9 @@ class _CliAgent:
         environment = {**environment_elsewhere(), "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         environment.pop(SETTINGS_VARIABLE, None)
         try:
-            process = subprocess.Popen(
+            process = start_apart(
                 words, cwd=folder, stdin=subprocess.DEVNULL if by_argument else subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
             )  # fmt: skip
         except OSError as error:
             known = KNOWN.get(self._settings.agent)

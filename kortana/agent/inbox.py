@@ -12,6 +12,8 @@ from kortana.transport.forks import watch_forks
 from kortana.transport.outgoing import make_event
 
 SEEN_IDS = 10_000
+MAX_AT_ONCE = 10_000
+"""So much is taken without waiting: others may write faster than this reads."""
 NOTHING_NEW = ""
 """Confirms no event; all that it says is that somebody is there."""
 
@@ -65,10 +67,21 @@ class Inbox:
         with self._lock:
             self._confirm()
 
+    def take_all(self) -> list[Event]:
+        """What is there, without waiting; it counts as received."""
+        found: list[Event] = []
+        while len(found) < MAX_AT_ONCE and (event := self.receive(0)) is not None:
+            found.append(event)
+        self.confirm()
+        return found
+
     def take_directives(self) -> list[Event]:
         """The directives that are there, without waiting; other events stay for `receive`."""
         found: list[Event] = []
-        while (event := self._client.receive(0)) is not None:
+        for _ in range(MAX_AT_ONCE):
+            event = self._client.receive(0)
+            if event is None:
+                break
             with self._lock:
                 if not self._is_repeat(event):
                     (found if event.event_type == ev.DIRECTIVE else self._kept).append(event)

@@ -13,6 +13,7 @@ from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.plain import last_of
 from kortana.processes.following import follow
+from kortana.processes.sessions import SHELL, end_session, start_apart
 from kortana.protocol.event import Event
 from kortana.protocol.payloads import asked_by
 
@@ -58,17 +59,16 @@ class _Shell:
         """Runs the task's command; gives `{"exit_code", "lines"}`."""
         environment = {**os.environ, "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         try:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", task.fields["run"]],
+            process = start_apart(
+                (*SHELL, task.fields["run"]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                start_new_session=True,
             )
         except (OSError, ValueError) as error:  # no room for a process; a NUL in the command
             return {"exit_code": 126, "lines": [f"cannot run it: {error}"]}
-        task.when_lost(lambda: _end(process))
+        task.when_lost(lambda: end_session(process, STOP_GRACE_S))
         self._current = task
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         noted = 0.0
@@ -117,14 +117,3 @@ class _Shell:
         if self._current is not None:
             self._current.lose()
         sys.exit(0)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ends a command and its process group; SIGKILL after the grace."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -59,6 +59,7 @@ WITH_A_TASK = ("claim", "heartbeat", "update", "block", "release", "run")
 WITHOUT = ("send", "inbox")
 _REPEATABLE = {"needs", "having"}
 REPLY_TIMEOUT_S = 30.0
+MAX_INBOX, CONFIRM_EVERY = 1000, 100
 
 
 def agent_main(words: list[str]) -> int:
@@ -218,12 +219,18 @@ def _first(connection: Conversation, wait_s: float) -> dict[str, Any] | None:
 
 
 def _inbox(connection: Conversation, wait_s: float) -> int:
-    """Prints a JSON line for each event that waits, then confirms them; waits only for the first."""
-    last = None
-    while (event := _first(connection, wait_s) if last is None else connection.read(0.0, drain=True)) is not None:
-        print(json.dumps(event, ensure_ascii=False))
-        last = event["id"]
-    if last is not None:
+    """Prints a JSON line for each event that waits, then confirms them; waits only for the first. Others may write
+    faster than it prints: what is more than MAX_INBOX is for the next call."""
+    event = _first(connection, wait_s)
+    for _ in range(MAX_INBOX // CONFIRM_EVERY):
+        last = None
+        for _ in range(CONFIRM_EVERY):
+            if event is None:
+                break
+            print(json.dumps(event, ensure_ascii=False))
+            last, event = event["id"], connection.read(0.0, drain=True)
+        if last is None:
+            break
         sys.stdout.flush()
         connection.send("ACK", "coordinator", None, {"ack_for_event_id": last}, False)
     return DONE

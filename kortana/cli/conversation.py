@@ -1,14 +1,14 @@
-"""One short conversation with the hub, by next to nothing: `_socket` is what the socket module wraps."""
+"""One short conversation with the hub, by next to nothing."""
 
 from __future__ import annotations
 
-import _socket
 import json
 import os
 import time
 
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
 from kortana.transport.inside import token_for
+from kortana.transport.plain_socket import connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,9 @@ class Conversation:
     def __init__(self, name: str, options: dict[str, Any], receive: bool) -> None:
         self._name = name
         path = _socket_path(options.get("file"))
-        self._sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        self._sock.settimeout(10.0)
         self._rest = b""
         try:
-            self._sock.connect(path)
+            self._sock = connect(path, 10.0)
         except OSError:
             raise not_running() from None
         hello = {"protocol": 1, "role": "agent", "token": token_for(name, path), "pid": os.getpid(), "receive": receive}

@@ -13,6 +13,7 @@ from kortana.agent.clis import KNOWN
 from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
 from kortana.config.spec import Config
+from kortana.processes.watched import Watched
 
 MIN_FREE_BYTES = 256 << 20
 
@@ -85,10 +86,10 @@ def _limits() -> Check:
 
 
 def _pidfd() -> Check:
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (OSError, AttributeError):
+    watched = Watched.of(os.getpid())
+    if watched is None:
         return Check("pidfd", False, "the kernel has no pidfd_open", "Linux 5.3 or newer is needed")
+    watched.close()
     return Check("pidfd", True, "there")
 
 

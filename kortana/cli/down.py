@@ -1,9 +1,5 @@
 """`kortana down`: ends the tree, and returns when nothing of it is left."""
 
-import contextlib
-import os
-import select
-import signal
 import time
 from pathlib import Path
 
@@ -11,6 +7,7 @@ import click
 
 from kortana.cli.common import Project, file_option, json_option, print_json, timeout_option
 from kortana.cli.errors import NOT_RUNNING, TIMED_OUT, CliError
+from kortana.processes.watched import Watched
 
 
 @click.command()
@@ -25,36 +22,23 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
         _say(as_json, "not running", False)
         return 0
     deadline = time.monotonic() + timeout
-    watched = _open_pidfd(pid)
+    supervisor = Watched.of(pid)
     try:
         project.call("down", timeout_s=timeout)
     except CliError as error:
         if error.exit_code != NOT_RUNNING:
             raise
-        _terminate(watched)  # it is just starting, or its socket does not answer
-    if watched is not None:
-        ready, _, _ = select.select([watched], [], [], max(deadline - time.monotonic(), 0))
-        os.close(watched)
-        if not ready:
+        if supervisor is not None:
+            supervisor.terminate()  # it is just starting, or its socket does not answer
+    if supervisor is not None:
+        ended = supervisor.ended(deadline - time.monotonic())
+        supervisor.close()
+        if not ended:
             raise CliError(
                 TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left"
             )
     _say(as_json, "stopped", True)
     return 0
-
-
-def _open_pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
-
-
-def _terminate(pidfd: int | None) -> None:
-    """A signal asks for the same; it goes to that very process, or to none."""
-    if pidfd is not None:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
 
 
 def _say(as_json: bool, text: str, stopped: bool) -> None:

@@ -1,15 +1,14 @@
 """`kortana agent run TASK -- COMMAND`: a command under a lease that is renewed while it lives."""
 
 import os
-import signal
 import subprocess
 import sys
-from typing import Any
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.agent.mailbox import give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
+from kortana.processes.wishes import heed_wishes
 from kortana.transport.inside import token_for
 
 QUOTA_EXIT_CODE = 75
@@ -75,10 +74,6 @@ def _command(words: list[str], task: Task, environment: dict[str, str]) -> int:
 
     task.when_lost(process.terminate)
 
-    def forward(number: int, _frame: Any) -> None:
-        process.send_signal(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, forward)
+    heed_wishes(process.send_signal)
     code = process.wait()
     return 128 - code if code < 0 else code

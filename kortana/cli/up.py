@@ -1,8 +1,6 @@
 """`kortana up`: starts the tree, in the foreground or detached."""
 
 import os
-import select
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +11,7 @@ import click
 from kortana.cli.app import colour_wanted
 from kortana.cli.common import Project, file_option, json_option, print_json, seconds, told_of
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
+from kortana.processes.sessions import Detached
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
 MAX_SHOWN = 10
@@ -132,30 +131,25 @@ def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json
     from kortana.adapters.files.layout import private_opener
 
     project.layout.create()
-    read_end, write_end = os.pipe()
     command = [sys.executable, "-m", "kortana", "up", "-f", project.config.path]
     errors = project.layout.logs / "up.stderr"
     with open(errors, "wb", opener=private_opener) as stderr:
-        process = subprocess.Popen(
-            command + (["--exit-when-done"] if exit_when_done else []),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, pass_fds=[write_end],
-            env={**os.environ, STATUS_FD_VARIABLE: str(write_end)}, start_new_session=True,
-        )  # fmt: skip
-    os.close(write_end)
+        words = command + (["--exit-when-done"] if exit_when_done else [])
+        supervisor = Detached(words, STATUS_FD_VARIABLE, stderr)
     deadline = time.monotonic() + wait_timeout
-    with os.fdopen(read_end, "rb") as status:
-        if not select.select([status], [], [], max(deadline - time.monotonic(), 0))[0]:
-            what = f"the supervisor, pid {process.pid}, has not come up within {wait_timeout:g} s, and goes on trying"
-            raise CliError(TIMED_OUT, "timed_out", what, f"see {errors} and `kortana ps`")
-        if status.readline() != b"up\n":
-            code = process.wait()
-            text = errors.read_text(errors="replace").strip().removeprefix("kortana: ")
-            raise CliError(code or FAILED, "up_failed", text or f"the supervisor ended with exit code {code}")
+    said = supervisor.said(wait_timeout)
+    if said is None:
+        what = f"the supervisor, pid {supervisor.pid}, has not come up within {wait_timeout:g} s, and goes on trying"
+        raise CliError(TIMED_OUT, "timed_out", what, f"see {errors} and `kortana ps`")
+    if said != b"up\n":
+        code = supervisor.exit_code()
+        text = errors.read_text(errors="replace").strip().removeprefix("kortana: ")
+        raise CliError(code or FAILED, "up_failed", text or f"the supervisor ended with exit code {code}")
     _wait_until_ready(project, deadline)
     if as_json:
-        print_json({"pid": process.pid, "project": project.config.project})
+        print_json({"pid": supervisor.pid, "project": project.config.project})
     else:
-        print(f"{project.config.project} is up, pid {process.pid}")
+        print(f"{project.config.project} is up, pid {supervisor.pid}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kortana.agent import inbox as inbox_module
-from kortana.agent.inbox import Inbox
+from kortana.agent.inbox import MAX_AT_ONCE, Inbox
 from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.protocol.event import Event
 
@@ -71,3 +71,28 @@ def test_whose_silence_nobody_minds_waits_in_one_piece(line: Line, monkeypatch: 
     monkeypatch.delenv(TIMEOUT_VARIABLE)
     assert inbox(line).receive(None) == LETTER
     assert (line.waits, line.said) == ([None], [])
+
+
+class Storm(Line):
+    """There is always one more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+        super().__init__(monkeypatch)
+        self.kind, self.count = kind, 0
+
+    def receive(self, timeout_s: float | None) -> Event | None:
+        self.count += 1
+        return Event(f"e{self.count}", "", "b", "me", self.kind, None, "normal", {}, False)
+
+
+@pytest.mark.parametrize("kind", ["INFO", "DIRECTIVE"])
+def test_who_takes_what_is_there_comes_to_an_end_and_loses_nothing(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    storm = Storm(monkeypatch, kind)
+    box = inbox(storm)
+    assert len(box.take_directives()) == (MAX_AT_ONCE if kind == "DIRECTIVE" else 0)
+    found = box.take_all()
+    first = found[0].id
+    assert (first, len(found)) == ("e1" if kind == "INFO" else f"e{MAX_AT_ONCE + 1}", MAX_AT_ONCE)
+    assert storm.said[-1][1] == found[-1].id
+    following = box.receive(None)
+    assert following is not None and following.id == f"e{int(found[-1].id[1:]) + 1}"

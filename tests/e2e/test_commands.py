@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from kortana import AgentInterface
 from tests.e2e.project import Project, eventually
 
 TEAM = {
@@ -164,3 +165,19 @@ def test_with_nothing_running_the_tasks_are_told_from_the_files(team: Project) -
         assert team.task("first")["history"][-1]["event_type"] == "ACK"
         assert "ready" in team.call("why", "second").stdout or "no agent is up" in team.call("why", "second").stdout
         checkpoint.write_text(checkpoint.read_text().replace("first", "f1rst"))  # then all of the journal is read
+
+
+def test_a_full_inbox_is_given_in_parts(project: Project) -> None:
+    project.write({"workers": {"a": {"command": ["sleep", "1000"]}}, "coordinator": {"mailbox_limit": 2000}})
+    project.up()
+    agent(project, "inbox")
+    with AgentInterface("writer", project.folder) as writer:
+        for number in range(1500):
+            writer.send_event("INFO", "me", payload={"n": number})
+        writer.claim_task("all-is-there")
+    found = []
+    for most in (1000, 500, 0):
+        lines = agent(project, "inbox").splitlines()
+        assert len(lines) == most
+        found += [json.loads(line)["payload"]["n"] for line in lines]
+    assert found == list(range(1500))

@@ -11,7 +11,7 @@ from kortana.adapters.files.tail import JournalTail
 from kortana.ports import BackgroundSync, JournalFault, JournalGone
 from kortana.protocol.event import Record
 
-_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _sync = os.fdatasync if sys.platform == "linux" else os.fsync
 MIN_BEHIND = 8
 """A group of fewer records is synced on the spot: that is 0.1 ms sooner, and there is little to do meanwhile."""
@@ -84,7 +84,7 @@ class FileJournal:
         """A process that died may have put a file away whose end it could not sync; the new one builds on that."""
         rotated = [path for path in segment_paths(self._path) if path != self._path]
         if rotated:
-            fd = os.open(rotated[-1], os.O_WRONLY | os.O_CLOEXEC)
+            fd = os.open(rotated[-1], os.O_WRONLY)
             try:
                 _sync(fd)
             finally:

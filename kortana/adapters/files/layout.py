@@ -46,7 +46,10 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
+    """Makes the names in a folder durable. On Windows they are as durable as their files, and no folder can be
+    opened."""
+    if os.name == "nt":
+        return
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -17,7 +17,7 @@ class DiskReserve:
     def take(self) -> bool:
         """Allocates it; False where the disk has not twice that much room: some must be left to go on with."""
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, PRIVATE_FILE)
             try:
                 os.posix_fallocate(fd, 0, 2 * RESERVE_BYTES)
                 os.ftruncate(fd, RESERVE_BYTES)

@@ -50,7 +50,7 @@ class SupervisionLog:
 
     def _append(self, line: bytes) -> None:
         if self._fd < 0:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self._fd = os.open(self._path, flags, PRIVATE_FILE)
             line = self._end_of_torn_line() + line
         written = os.write(self._fd, line)

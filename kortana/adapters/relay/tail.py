@@ -67,7 +67,7 @@ class TailedFile:
 
 def _open_regular(path: Path) -> IO[bytes]:
     """Raises OSError; also for what would be waited for, or is no text at all: a pipe, a device, a folder."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -77,11 +77,11 @@ def _open_regular(path: Path) -> IO[bytes]:
 def append_lines(path: Path, lines: list[bytes]) -> None:
     """Appends whole lines in one write; a torn line that a crash has left is ended first. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         size = os.fstat(fd).st_size
         data = b"".join(line + b"\n" for line in lines)
-        if size and os.pread(fd, 1, size - 1) != b"\n":
+        if size and os.lseek(fd, -1, os.SEEK_END) >= 0 and os.read(fd, 1) != b"\n":
             data = b"\n" + data
         while data:
             data = data[os.write(fd, data) :]
