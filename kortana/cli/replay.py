@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from kortana.adapters.files.segments import first_available
 from kortana.cli.common import Project, file_option, json_option, print_json
-from kortana.cli.errors import DAMAGED, CliError
+from kortana.cli.errors import DAMAGED, FAILED, CliError
 from kortana.cli.moments import moment
 from kortana.cli.offline import journal_records, limits_for, offline_state, up_to
 
@@ -48,6 +49,10 @@ def _verify(project: Project, until_seq: int | None, until_time: str | None, as_
 
     from kortana.core.verify import Difference, verify
 
+    if (first := first_available(project.layout.journal)) > 1:
+        what = f"the records before seq {first} were pruned (journal.keep_segments)"
+        hint = "decisions are derived again from the first record on; `kortana fsck` checks what is left"
+        raise CliError(FAILED, "pruned", what, hint)
     try:
         report = verify(up_to(journal_records(project), until_seq, until_time), limits_for(project))
     except Difference as error:

@@ -181,3 +181,25 @@ def test_a_full_inbox_is_given_in_parts(project: Project) -> None:
         assert len(lines) == most
         found += [json.loads(line)["payload"]["n"] for line in lines]
     assert found == list(range(1500))
+
+
+def test_a_pruned_journal_is_shown_from_the_checkpoint_on_and_says_what_it_cannot(project: Project) -> None:
+    """Pieces of 64 KiB, of which one is kept beside what the checkpoint needs."""
+    project.write(
+        {
+            "workers": {"a": {"command": ["sleep", "1000"]}},
+            "journal": {"rotate_size": "64KiB", "keep_segments": 1},
+        }
+    )
+    project.up()
+    with AgentInterface("me", project.folder) as me:
+        for number in range(200):
+            me.add_task(f"t{number}", title="x" * 1000)
+    project.down()
+    project.up()
+    project.down()
+    assert "200 tasks" in project.call("replay").stdout
+    assert len(project.json("tasks", "list")["tasks"]) == 200
+    assert "were pruned (journal.keep_segments)" in project.call("replay", "--verify", expect=1).stderr
+    assert "were pruned (journal.keep_segments)" in project.call("replay", "--until", "5", expect=1).stderr
+    assert "damaged" not in project.call("fsck").stdout
