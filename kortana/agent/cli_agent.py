@@ -28,7 +28,6 @@ from kortana.processes.offspring import end_with_offspring
 from kortana.processes.posix import become_subreaper
 from kortana.processes.sessions import start_apart
 from kortana.protocol.event import Event
-from kortana.protocol.payloads import asked_by
 
 SETTINGS_VARIABLE = "KORTANA_ADAPTER"
 CLAIM_WAIT_S = 600.0
@@ -107,7 +106,7 @@ class _CliAgent:
         signal.signal(signal.SIGTERM, self._on_stop)
         heed_mailbox(self._agent, self._heed)
         while True:
-            answer = self._agent.claim_task(wait=CLAIM_WAIT_S, having=asked_by(self._settings.agent))
+            answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
             if not answer:
                 continue
             task = self._task = Task(answer, self._agent)

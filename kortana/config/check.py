@@ -150,7 +150,8 @@ def unmatched(config: Config) -> list[str]:
 
 def _is_told(worker: WorkerSpec, task: TaskSpec) -> bool:
     """Whether the task says what this worker can do: a worker of one's own may know it by its id."""
-    return worker.agent is None or any(getattr(task, field) for field in asked_by(worker.agent))
+    asked = asked_by(worker.agent or "")
+    return not asked or any(getattr(task, field) for field in asked)
 
 
 def task_payload(task: TaskSpec) -> TaskAdd:

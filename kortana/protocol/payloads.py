@@ -29,9 +29,9 @@ class TaskAdd(Payload, frozen=True):
 
 
 def asked_by(adapter: str) -> tuple[str, ...]:
-    """What a task must have (`TaskClaim.having`) so that an agent adapter can do it: something to run, or, for the
-    command-line agents, anything that says what is to be done."""
-    return ("run",) if adapter == "shell" else ("prompt", "run", "title")
+    """What a task must have (`TaskClaim.having`) so that an agent adapter can do it: the shell needs something to run;
+    the command-line agents make of any task what its prompt, or else its run, title or id says."""
+    return ("run",) if adapter == "shell" else ()
 
 
 class TaskClaim(Payload, frozen=True):
