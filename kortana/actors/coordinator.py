@@ -118,7 +118,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             case DeadlineDue():
                 self._run([])
             case LookForEnd():
-                self._ending.look(self._state)
+                self._ending.look(self._state, self._clock.monotonic(), changed=True)
+                self._run([])
             case SnapshotWritten(seconds=seconds):
                 self._snapshotter.written(seconds)
                 self._run([])
@@ -270,13 +271,12 @@ class CoordinatorActor(pykka.ThreadingActor):
         if turn.records or turn.replies or turn.deliveries:
             self._stats.count(turn)
             self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
-            if turn.records:
-                self._ending.look(self._state)
         if self._unavailable:
             return
+        self._ending.look(self._state, turn.now, changed=bool(turn.records))
         self._snapshot()
-        dues = [due for due in (next_due(self._state), self._snapshotter.next_due()) if due is not None]
-        self.inbox.deadline = min(dues, default=None)
+        dues = next_due(self._state), self._snapshotter.next_due(), self._ending.next_due()
+        self.inbox.deadline = min((due for due in dues if due is not None), default=None)
 
     def _snapshot(self, final: bool = False) -> None:
         snapshot = self._snapshotter.take_all() if final else self._snapshotter.step()

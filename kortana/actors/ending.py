@@ -11,6 +11,7 @@ from kortana.core.views import all_finished, nobody_takes_any, unfinished
 
 GONE = frozenset({"exited", "failed"})
 """At rest, and neither by a person's wish nor until a quota is back."""
+STILL_S = 10.0
 
 
 def look_who_is_left(state: str, workers: Collection[Worker], gate: Gate, tell: Callable[[Any], None]) -> None:
@@ -43,16 +44,20 @@ class Ending:
         self._looked_at = -1
         self._told_of = -1
         self._told_alone = False
+        self._still_since: float | None = None
 
-    def look(self, state: State) -> None:
-        """After what may have changed something."""
+    def look(self, state: State, now: float, changed: bool) -> None:
+        """now: monotonic seconds. Where nothing has changed, only what is due is looked at."""
+        due = self.next_due()
+        if not changed and (due is None or now < due):
+            return
         if self._gate.nobody_is_left:
             if not self._told_alone and not len(state.deadlines) and not any(a.up for a in state.agents.values()):
                 self._told_alone = True
                 self._tell(state, alone=True)
             return
         self._told_alone = False
-        if self._gate.only_adapters and self._told_of != len(state.tasks) and nobody_takes_any(state):
+        if self._stands_still(state, now):
             self._told_of = len(state.tasks)
             return self._tell(state, alone=False)
         if state.ready or state.counts.get("in_progress") or not state.tasks or state.changes == self._looked_at:
@@ -61,6 +66,22 @@ class Ending:
         if self._told_of != len(state.tasks) and all_finished(state):
             self._told_of = len(state.tasks)
             self._tell(state, alone=False)
+
+    def next_due(self) -> float | None:
+        """When to look although nothing has changed (monotonic), or None."""
+        return None if self._still_since is None else self._still_since + STILL_S
+
+    def _stands_still(self, state: State, now: float) -> bool:
+        """Whether there has been nothing that any worker takes for a while, in which a guest might have come."""
+        if not self._gate.only_adapters or self._told_of == len(state.tasks) or not nobody_takes_any(state):
+            self._still_since = None
+            return False
+        if self._still_since is None:
+            self._still_since = now
+        if now - self._still_since < STILL_S:
+            return False
+        self._still_since = None
+        return True
 
     def _tell(self, state: State, alone: bool) -> None:
         completed = state.counts.get("completed", 0) == len(state.tasks)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kortana.actors.ending import Ending, look_who_is_left, outcome
+from kortana.actors.ending import STILL_S, Ending, look_who_is_left, outcome
 from kortana.actors.messages import AllTasksDone, LookForEnd, ShutDown
 from kortana.core.index import add_task
 from kortana.core.state import Limits, State
@@ -57,8 +57,8 @@ class World:
         self.told: list[Any] = []
         self.ending = Ending(self.gate, SimpleNamespace(tell=self.told.append))
 
-    def look(self) -> list[Any]:
-        self.ending.look(self.state)
+    def look(self, now: float = 0.0, changed: bool = True) -> list[Any]:
+        self.ending.look(self.state, now, changed)
         told, self.told[:] = [msgspec.structs.replace(message, unfinished=[]) for message in self.told], []
         return told
 
@@ -74,18 +74,25 @@ def test_the_end_of_all_tasks_is_told_once() -> None:
     assert World(Task("a")).look() == []
 
 
-def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_once() -> None:
+def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_after_a_while() -> None:
     world = World(Task("a", prompt="Write it"))
     agent = world.state.agent("shell")
     agent.up = True
     claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
     world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
-    assert world.look() == [], "other workers may do anything"
+    assert world.look() == [] and world.ending.next_due() is None, "other workers may do anything"
     world.gate.only_adapters = True
-    world.ending.look(world.state)
+    assert world.look(1.0) == [] and world.ending.next_due() == 1.0 + STILL_S
+    assert world.look(2.0, changed=False) == [] and world.ending.next_due() == 1.0 + STILL_S
+    guest = world.state.agent("guest")
+    guest.up = True
+    assert world.look(3.0) == [] and world.ending.next_due() is None, "a guest may take it"
+    guest.up = False
+    assert world.look(4.0) == [] and world.ending.next_due() == 4.0 + STILL_S
+    world.ending.look(world.state, 4.0 + STILL_S, changed=False)
     assert world.told.pop() == AllTasksDone(False, False, unfinished(world.state))
     assert unfinished(world.state)[0]["why"].startswith("those that wait for a task ask for one with run")
-    assert world.look() == []
+    assert world.look(50.0) == [] and world.ending.next_due() is None, "told once"
 
 
 def test_where_nobody_is_left_guests_and_leases_are_waited_for() -> None:
