@@ -1,10 +1,11 @@
 """What commands share: the project at hand, the control client, and how results are printed."""
 
+import itertools
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from kortana.config.nodes import ConfigError
 from kortana.config.spec import Config
 from kortana.processes.lock import holder_of
 from kortana.protocol import event as ev
+from kortana.protocol.event import Event
+from kortana.protocol.reasons import UNAVAILABLE
 from kortana.transport.client import Client
 from kortana.transport.dialing import KortanaUnavailable, Refused
 from kortana.transport.endpoint import read_endpoint
@@ -38,6 +41,7 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 LONGEST_S = 7 * 24 * 3600
+IN_FLIGHT = 64
 
 
 def seconds(value: str | float) -> float:
@@ -178,6 +182,36 @@ class Project:
         event = make_event(self._source(), event_type, task_id=task_id, payload=payload)
         return self._checked(self._request(client, event, 30.0))
 
+    def submit_many(
+        self, event_type: str, items: Iterable[tuple[str, dict[str, Any]]], client: Client
+    ) -> Iterator[tuple[str, dict[str, Any] | CliError]]:
+        """As `submit`, for many tasks, some of them in flight at a time; gives each with its ACK, or with why it was
+        refused. Raises CliError for what concerns them all.
+        """
+        rest = iter(items)
+        while batch := list(itertools.islice(rest, IN_FLIGHT)):
+            events = [make_event(self._source(), event_type, task_id=name, payload=payload) for name, payload in batch]
+            try:
+                client.begin(events)
+                begun = True
+            except ValueError:
+                begun = False  # one of them is too long: then each for itself
+            except ConnectionError:
+                raise not_running() from None
+            for event in events:
+                yield event.task_id or "", self._outcome(client, event, begun)
+
+    def _outcome(self, client: Client, event: Event, begun: bool) -> dict[str, Any] | CliError:
+        try:
+            answer = self._request(client, event, 30.0, begun)
+            if answer["reason"] == UNAVAILABLE and begun:  # just now
+                answer = self._request(client, event, 30.0)
+            return self._checked(answer)
+        except CliError as error:
+            if error.exit_code in (REFUSED, USAGE):
+                return error
+            raise
+
     def pages(self, command: str, key: str, client: Client | None = None, **args: Any) -> Iterator[Any]:
         """Every item of a paged command."""
         client = client or self.client()
@@ -187,9 +221,9 @@ class Project:
             yield from page[key]
             following = page.get("next")
 
-    def _request(self, client: Client, event: Any, timeout_s: float) -> dict[str, Any]:
+    def _request(self, client: Client, event: Event, timeout_s: float, begun: bool = False) -> dict[str, Any]:
         try:
-            return client.request(event, timeout_s)
+            return client.finish(event, timeout_s) if begun else client.request(event, timeout_s)
         except ValueError as error:
             raise CliError(USAGE, "usage", f"this cannot be sent: {error}") from None
         except TimeoutError as error:

@@ -16,6 +16,8 @@ from kortana.config.units import seconds_of
 from kortana.protocol import event as ev
 from kortana.protocol.reasons import UNKNOWN_TASK
 
+MAX_SHOWN = 20
+"""Refusals that are named, of many tasks."""
 _FIELDS = ("title", "run", "prompt", "priority", "depends_on", "paths", "requires", "lease_ttl_s", "max_attempts")
 
 
@@ -131,6 +133,13 @@ def _seconds(option: str, text: str) -> float:
         raise CliError(USAGE, "usage", f"{option}: {error}") from None
 
 
+def _refusals(refused: list[tuple[str, CliError]], hint: str) -> CliError:
+    """All of them as one."""
+    shown = [f"{name}: {refusal.message}" for name, refusal in refused[:MAX_SHOWN]]
+    more = [f"and {len(refused) - MAX_SHOWN} more"] if len(refused) > MAX_SHOWN else []
+    return CliError(REFUSED, refused[0][1].code, "\n".join(shown + more), hint)
+
+
 def _change(name: str, summary: str, event_type: str, payload: dict[str, Any], done: str) -> None:
     @tasks.command(name, help=summary)
     @click.argument("task_ids", nargs=-1, required=True, shell_complete=candidates.tasks)
@@ -138,10 +147,16 @@ def _change(name: str, summary: str, event_type: str, payload: dict[str, Any], d
     @json_option
     def command(task_ids: tuple[str, ...], file: Path | None, as_json: bool) -> int:
         project = Project(file)
-        client = project.client()
-        for task_id in task_ids:
-            answer = project.submit(event_type, task_id, payload, client)
-            print_json(answer) if as_json else print(f"{done} {task_id}")
+        refused: list[tuple[str, CliError]] = []
+        for task_id, outcome in project.submit_many(event_type, [(t, payload) for t in task_ids], project.client()):
+            if isinstance(outcome, CliError):
+                refused.append((task_id, outcome))
+            else:
+                print_json(outcome) if as_json else print(f"{done} {task_id}")
+        if len(task_ids) == 1 and refused:
+            raise refused[0][1]
+        if refused:
+            raise _refusals(refused, f"{len(task_ids) - len(refused)} {done}, {len(refused)} refused")
         return 0
 
 
@@ -169,20 +184,21 @@ def export_tasks(file: Path | None, as_json: bool) -> int:
 @json_option
 def import_tasks(source: TextIO, file: Path | None, as_json: bool) -> int:
     """Add the tasks in a file of JSON lines; those that are there already stay as they are."""
-    specs = list(_parse_lines(source))
+    specs = [(spec["id"], {key: value for key, value in spec.items() if key != "id"}) for spec in _parse_lines(source)]
     project = Project(file)
-    client = project.client()
     added = kept = 0
-    for spec in specs:
-        fields = {key: value for key, value in spec.items() if key != "id"}
-        try:
-            project.submit(ev.TASK_ADD, spec["id"], fields, client)
+    refused: list[tuple[str, CliError]] = []
+    for name, outcome in project.submit_many(ev.TASK_ADD, specs, project.client()):
+        if not isinstance(outcome, CliError):
             added += 1
-        except CliError as error:
-            if error.code != "task_exists":
-                raise CliError(REFUSED, error.code, f"{spec['id']}: {error.message}") from None
+        elif outcome.code == "task_exists":
             kept += 1
-    print_json({"added": added, "kept": kept}) if as_json else print(f"added {added}, {kept} were there already")
+        else:
+            refused.append((name, outcome))
+    told = f"added {added}, {kept} were there already"
+    if refused:
+        raise _refusals(refused, f"{told}, {len(refused)} refused")
+    print_json({"added": added, "kept": kept}) if as_json else print(told)
     return 0
 
 

@@ -203,3 +203,20 @@ def test_a_pruned_journal_is_shown_from_the_checkpoint_on_and_says_what_it_canno
     assert "were pruned (journal.keep_segments)" in project.call("replay", "--verify", expect=1).stderr
     assert "were pruned (journal.keep_segments)" in project.call("replay", "--until", "5", expect=1).stderr
     assert "damaged" not in project.call("fsck").stdout
+
+
+def test_of_many_tasks_each_is_done_or_named_with_its_reason(team: Project) -> None:
+    lines = [{"id": f"t{n}", "depends_on": [f"t{n - 1}"] if n else []} for n in range(200)]
+    long = {"id": "long", "run": "x" * 70_000}
+    bad = [{"id": "round", "depends_on": ["round"]}, {"id": "no name"}, {"id": "t0"}, long]
+    text = "".join(json.dumps(line) + "\n" for line in [*lines[:100], *bad, *lines[100:]])
+    done = team.call("tasks", "import", "-", input=text, expect=4)
+    assert done.stderr.splitlines()[0] == "kortana: round: refused: dependency_cycle"
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()[1:3]] == ["no name", "long"]
+    assert done.stderr.splitlines()[3] == "  added 200, 1 were there already, 3 refused"
+    assert len(team.json("tasks", "list")["tasks"]) == 204
+    done = team.call("tasks", "rm", *(f"t{n}" for n in range(199, -1, -1)), "first", "t7", expect=4)
+    assert len(done.stdout.splitlines()) == 200, "what depends on a task may go before it"
+    assert [line.partition(":")[0] for line in done.stderr.removeprefix("kortana: ").splitlines()] == [
+        "first", "t7", "  200 removed, 2 refused"
+    ]  # fmt: skip
