@@ -52,6 +52,7 @@ class Ending:
         if not changed and (due is None or now < due):
             return
         if self._gate.nobody_is_left:
+            self._still_since = None
             if not self._told_alone and not len(state.deadlines) and not any(a.up for a in state.agents.values()):
                 self._told_alone = True
                 self._tell(state, alone=True)

@@ -95,6 +95,18 @@ def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_after_a_whi
     assert world.look(50.0) == [] and world.ending.next_due() is None, "told once"
 
 
+def test_nothing_is_due_any_more_where_nobody_is_left() -> None:
+    world = World(Task("a", prompt="Write it"))
+    world.state.agent("shell").up = True
+    claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
+    world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+    world.gate.only_adapters = True
+    world.look(1.0)
+    world.gate.nobody_is_left = True
+    world.look(1.0 + STILL_S, changed=False)
+    assert world.ending.next_due() is None
+
+
 def test_where_nobody_is_left_guests_and_leases_are_waited_for() -> None:
     world = World(Task("a"))
     world.gate.nobody_is_left = True
