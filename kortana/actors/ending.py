@@ -12,6 +12,7 @@ from kortana.core.views import all_finished, nobody_takes_any, unfinished
 GONE = frozenset({"exited", "failed"})
 """At rest, and neither by a person's wish nor until a quota is back."""
 STILL_S = 10.0
+"""So long a guest has to come, where all workers wait and none takes what is left."""
 
 
 def look_who_is_left(state: str, workers: Collection[Worker], gate: Gate, tell: Callable[[Any], None]) -> None:

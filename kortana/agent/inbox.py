@@ -4,7 +4,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 
-from kortana.agent.pace import sign_of_life_every_s
+from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.transport.client import Client
@@ -14,8 +14,6 @@ from kortana.transport.outgoing import make_event
 SEEN_IDS = 10_000
 MAX_AT_ONCE = 10_000
 """So much is taken without waiting: others may write faster than this reads."""
-NOTHING_NEW = ""
-"""Confirms no event; all that it says is that somebody is there."""
 
 
 class Inbox:

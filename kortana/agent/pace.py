@@ -6,6 +6,8 @@ TIMEOUT_VARIABLE = "KORTANA_HEARTBEAT_TIMEOUT"
 """In a supervised worker's environment: its liveness.heartbeat_timeout in seconds; not there where it has none."""
 TIMES = 3
 """So often in the time that is allowed."""
+NOTHING_NEW = ""
+"""As what an ACK confirms: no event. All that it says is that somebody is there."""
 
 
 def sign_of_life_every_s() -> float | None:

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from kortana.agent.pace import sign_of_life_every_s
+from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.cli.conversation import Conversation
 from kortana.cli.errors import DONE, REFUSED, USAGE, CliError
 
@@ -214,7 +214,7 @@ def _first(connection: Conversation, wait_s: float) -> dict[str, Any] | None:
         event = connection.read(time.monotonic() + every_s)
         if event is not None:
             return event
-        connection.send("ACK", "coordinator", None, {"ack_for_event_id": ""}, False)
+        connection.send("ACK", "coordinator", None, {"ack_for_event_id": NOTHING_NEW}, False)
     return connection.read(time.monotonic() + left_s, drain=True)
 
 
@@ -222,15 +222,12 @@ def _inbox(connection: Conversation, wait_s: float) -> int:
     """Prints a JSON line for each event that waits, then confirms them; waits only for the first. Others may write
     faster than it prints: what is more than MAX_INBOX is for the next call."""
     event = _first(connection, wait_s)
-    for _ in range(MAX_INBOX // CONFIRM_EVERY):
-        last = None
-        for _ in range(CONFIRM_EVERY):
-            if event is None:
-                break
-            print(json.dumps(event, ensure_ascii=False))
-            last, event = event["id"], connection.read(0.0, drain=True)
-        if last is None:
+    for count in range(1, MAX_INBOX + 1):
+        if event is None:
             break
-        sys.stdout.flush()
-        connection.send("ACK", "coordinator", None, {"ack_for_event_id": last}, False)
+        print(json.dumps(event, ensure_ascii=False))
+        last, event = event["id"], connection.read(0.0, drain=True)
+        if event is None or count % CONFIRM_EVERY == 0:
+            sys.stdout.flush()
+            connection.send("ACK", "coordinator", None, {"ack_for_event_id": last}, False)
     return DONE

@@ -188,9 +188,9 @@ class Project:
         """As `submit`, for many tasks, some of them in flight at a time; gives each with its ACK, or with why it was
         refused. Raises CliError for what concerns them all.
         """
-        rest = iter(items)
+        source, rest = self._source(), iter(items)
         while batch := list(itertools.islice(rest, IN_FLIGHT)):
-            events = [make_event(self._source(), event_type, task_id=name, payload=payload) for name, payload in batch]
+            events = [make_event(source, event_type, task_id=name, payload=payload) for name, payload in batch]
             try:
                 client.begin(events)
                 begun = True

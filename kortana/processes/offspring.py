@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from kortana.processes.sessions import end_session, kill_session
 from kortana.processes.tree import all_processes, tree_of
 
 
@@ -16,12 +17,9 @@ def end_with_offspring(process: "subprocess.Popen[bytes]", grace_s: float) -> in
 
     This process is the subreaper, so that a grandchild in a group of its own is found as a child of this one.
     """
-    with contextlib.suppress(ProcessLookupError):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(grace_s)
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        end_session(process, grace_s)
+    kill_session(process)
     me = os.getpid()
     for _ in range(50):
         found = [pid for pid in tree_of(all_processes(), lambda info: info.ppid == me) if pid != me]
