@@ -183,6 +183,9 @@ class House:
                     ref.ask(Inspect() if ref is self.ref else Flush(), timeout=30)
                 except pykka.ActorDeadError:
                     quiet = -1
+                except pykka.Timeout:  # asked in the moment of its death: after pykka has looked, for the last time
+                    assert not ref.is_alive()
+                    quiet = -1
             quiet, seen = (quiet + 1 if len(self.events) == seen else 0), len(self.events)
 
     def check(self) -> None:
