@@ -30,8 +30,11 @@ class DataLayout:
 
     def create(self) -> None:
         """Makes the folders, for their owner alone; a new data folder is nothing for git. Raises OSError."""
-        if not self.root.exists():
+        try:
             self.root.mkdir(mode=PRIVATE_DIR, parents=True)
+        except FileExistsError:
+            pass  # maybe by an `up` at the same time; the lock in it decides between them
+        else:
             with open(self.root / ".gitignore", "w", opener=private_opener) as file:
                 file.write("# made by kortana\n*\n")
         for folder in (self.root, self.logs, self.run):
