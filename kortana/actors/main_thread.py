@@ -11,6 +11,7 @@ import pykka
 from kortana.actors.messages import Inspect, ShutDown
 from kortana.processes.notify import Notifier
 from kortana.processes.reaping import reap_others
+from kortana.processes.wakeup import Wakeup
 from kortana.processes.wishes import heed_children, heed_wishes
 
 
@@ -20,32 +21,36 @@ class MainThread:
     def __init__(self, notifier: Notifier, say: Callable[[str], None]) -> None:
         self._notifier, self._say = notifier, say
         self._orders: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._wakeup = Wakeup()
         self._signals = 0
 
     def finished(self, code: int) -> None:
         """Nothing of the tree is left. Any thread."""
-        self._orders.put(("finished", code))
+        self._order("finished", code)
 
     def launcher_gone(self) -> None:
         """A new launcher is wanted. Any thread."""
-        self._orders.put(("launcher", 0))
+        self._order("launcher")
 
     def install_signals(self) -> None:
-        heed_wishes(lambda number: self._orders.put(("signal", number)))
-        heed_children(lambda: self._orders.put(("child", 0)))
+        self._wakeup.heed_signals()
+        heed_wishes(lambda number: self._order("signal", number))
+        heed_children(lambda: self._order("child"))
 
     def release_signals(self) -> None:
         """There is nothing to be ended any more but this process, which may have to wait for its reader."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._wakeup.close()
 
     def serve(self, supervisor: Any, reopen_launcher: Callable[[], None]) -> int:
         """Until the tree has finished, or a second signal came. Gives the exit code."""
         while True:
             try:
-                order, value = self._orders.get(timeout=self._notifier.watchdog_s)
+                order, value = self._orders.get_nowait()
             except queue.Empty:
-                self._pet_watchdog(supervisor)
+                if not self._wakeup.wait(self._notifier.watchdog_s):
+                    self._pet_watchdog(supervisor)
                 continue
             if order == "finished":
                 return value
@@ -63,6 +68,10 @@ class MainThread:
                 reopen_launcher()
             else:
                 reap_others()
+
+    def _order(self, what: str, value: int = 0) -> None:
+        self._orders.put((what, value))
+        self._wakeup.wake()
 
     def _pet_watchdog(self, supervisor: Any) -> None:
         """A sign of life, if the supervisor actor answers."""

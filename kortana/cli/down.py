@@ -28,7 +28,7 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
     except CliError as error:
         if error.exit_code != NOT_RUNNING:
             raise
-        if supervisor is not None:
+        if supervisor is not None and project.holder() == pid:
             supervisor.terminate()  # it is just starting, or its socket does not answer
     if supervisor is not None:
         ended = supervisor.ended(deadline - time.monotonic())

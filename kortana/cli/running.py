@@ -8,7 +8,7 @@ from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.agent.mailbox import give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
-from kortana.processes.wishes import heed_wishes
+from kortana.processes.foreground import wait_passing_on
 from kortana.transport.inside import token_for
 
 QUOTA_EXIT_CODE = 75
@@ -73,7 +73,4 @@ def _command(words: list[str], task: Task, environment: dict[str, str]) -> int:
         return CANNOT_RUN
 
     task.when_lost(process.terminate)
-
-    heed_wishes(process.send_signal)
-    code = process.wait()
-    return 128 - code if code < 0 else code
+    return wait_passing_on(process)

@@ -3,7 +3,12 @@
 import contextlib
 import fcntl
 import os
+import random
+import time
 from pathlib import Path
+
+_MAX_TRIES = 2000
+"""Of a few milliseconds each: sharing takes microseconds."""
 
 
 class HeldError(Exception):
@@ -15,7 +20,11 @@ class HeldError(Exception):
 
 
 class FolderLock:
-    """An flock on a file that names its holder. What a crash leaves behind holds nothing."""
+    """An flock on a file that names its holder. What a crash leaves behind holds nothing.
+
+    Who only asks (`holder_of`) shares the lock for a moment: that is in nobody's way who asks too, and one who wants to
+    hold it finds by sharing it himself that nobody holds it, and tries again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,15 +32,24 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Raises HeldError at once where it is held, and OSError."""
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = _open(self._path)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = os.read(self._fd, 32).strip()
-            os.close(self._fd)
-            raise HeldError(int(text) if text.isdigit() else None) from None
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, b"%d\n" % os.getpid())
+            for _ in range(_MAX_TRIES):
+                if _lock_now(fd, fcntl.LOCK_EX):
+                    break
+                if _lock_now(fd, fcntl.LOCK_SH):
+                    fcntl.flock(fd, fcntl.LOCK_UN)
+                elif (pid := _pid_in(fd)) is not None:
+                    raise HeldError(pid)
+                time.sleep(random.uniform(0.0, 0.005))  # somebody only asks, or is about to write its number
+            else:
+                raise HeldError(None)
+            os.ftruncate(fd, 0)
+            os.write(fd, b"%d\n" % os.getpid())
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd = fd
 
     def release(self) -> None:
         """Also where the disk is gone: nobody reads the name of a holder that holds nothing."""
@@ -43,19 +61,33 @@ class FolderLock:
 
 
 def holder_of(path: Path) -> int | None:
-    """The pid of the process that holds the lock now, or None where nobody does."""
+    """The pid of the process that holds the lock now, 0 where it has not said yet, None where nobody does."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.read(fd, 32).strip()
-        return int(text) if text.isdigit() else 0
+        return None if _lock_now(fd, fcntl.LOCK_SH) else _pid_in(fd) or 0
     finally:
         os.close(fd)
-    return None
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _lock_now(fd: int, how: int) -> bool:
+    """Whether it could be had without waiting."""
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid_in(fd: int) -> int | None:
+    text = os.pread(fd, 32, 0).strip()
+    return int(text) if text.isdigit() else None
 
 
 class IntentLock:
@@ -67,7 +99,7 @@ class IntentLock:
 
     def acquire(self) -> bytes:
         """Waits for the turn; gives what a holder that died had begun, or nothing. Raises OSError."""
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = _open(self.path)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         return os.pread(self._fd, os.fstat(self._fd).st_size, 0)
 

@@ -69,10 +69,11 @@ class Project:
         return self.start("up", *words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """`kortana WORDS`, which goes on."""
+        """`kortana WORDS`, which goes on. SIGHUP is as at a terminal, also where the tests are under nohup."""
         return subprocess.Popen(
             [sys.executable, "-m", "kortana", *words], cwd=self.folder, env=self.env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )  # fmt: skip
 
     def down(self) -> str:

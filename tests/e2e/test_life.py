@@ -79,7 +79,7 @@ def test_ready_by_log_and_start_after(project: Project) -> None:
 def test_a_worker_that_is_never_ready_fails_up(project: Project) -> None:
     never = {**SLEEPER, "ready": {"type": "log", "pattern": "x", "timeout": "60s"}}
     project.write({"workers": {"never": never, "a": SLEEPER}})
-    done = project.call("up", "-d", "--wait-timeout", "1", expect=1)
+    done = project.call("up", "-d", "--wait-timeout", "5", expect=1)
     assert "never is starting" in done.stderr and "a is" not in done.stderr
 
 

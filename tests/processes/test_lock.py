@@ -1,6 +1,8 @@
 """The lock on the data folder."""
 
+import fcntl
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,50 @@ def test_it_names_its_holder_and_lets_go_also_where_the_disk_is_gone(
         patch.setattr(os, "ftruncate", broken)
         lock.release()
     assert holder_of(tmp_path / "lock") is None
+
+
+def test_who_only_asks_is_taken_for_a_holder_by_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    crashed = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.write(crashed, b"1\n")
+    os.close(crashed)
+    asking = os.open(path, os.O_RDWR)
+    fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    assert holder_of(path) is None
+    lock = FolderLock(path)
+    starting = threading.Thread(target=lock.acquire)
+    starting.start()
+    os.close(asking)
+    starting.join(30)
+    assert not starting.is_alive() and holder_of(path) == os.getpid()
+    lock.release()
+
+
+def test_one_lock_of_many_that_are_wanted_at_once_is_had(tmp_path: Path) -> None:
+    path, had, refused = tmp_path / "lock", [], []
+
+    def want() -> None:
+        lock = FolderLock(path)
+        try:
+            lock.acquire()
+        except HeldError as error:
+            refused.append(error.pid)
+        else:
+            had.append(lock)
+
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            holder_of(path)
+
+    wanting = [threading.Thread(target=want) for _ in range(16)]
+    asker = threading.Thread(target=ask)
+    asker.start()
+    for thread in wanting:
+        thread.start()
+    for thread in wanting:
+        thread.join(30)
+    over.set()
+    asker.join(30)
+    assert len(had) == 1 and refused == [os.getpid()] * 15
