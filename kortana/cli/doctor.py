@@ -3,12 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import msgspec
 
+from kortana.adapters.files.layout import DataLayout
 from kortana.agent.clis import KNOWN
 from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
@@ -16,6 +17,7 @@ from kortana.config.spec import Config
 from kortana.processes.watched import Watched
 
 MIN_FREE_BYTES = 256 << 20
+_REMEDY_OF_RIGHTS = "maybe another user has started Kortana here (sudo?): chown it to you, or set data_dir elsewhere"
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -55,8 +57,11 @@ def _checks(file: Path | None) -> Iterator[Check]:
         yield Check("kortana.yaml", False, error.message, error.hint)
         return
     yield Check("kortana.yaml", True, project.config.path)
-    for check in (_data_folder, _room, _socket, _leftovers, _data, _commands):
-        yield check(project)
+    for name, check in _OF_A_PROJECT.items():
+        try:
+            yield check(project)
+        except OSError as error:
+            yield Check(name, False, f"{error.filename or project.layout.root}: {error.strerror}", _REMEDY_OF_RIGHTS)
     if any(worker.cli.worktree for worker in project.config.workers):
         yield _worktrees(project)
 
@@ -102,23 +107,25 @@ def _sync() -> Check:
 
 
 def _data_folder(project: Project) -> Check:
-    root = project.layout.root
-    parent = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not os.access(parent, os.W_OK):
-        return Check(
-            "data folder",
-            False,
-            f"{parent} cannot be written",
-            f"chown it to you, or set data_dir in {project.config.path}",
-        )
-    if (
-        root.exists()
-        and root.stat().st_mode & 0o077
-        and (root / "run").exists()
-        and (root / "run").stat().st_mode & 0o077
-    ):
-        return Check("data folder", False, f"{root}/run is open to others", f"chmod 700 {root}/run")
-    return Check("data folder", True, str(root))
+    layout = project.layout
+    there = next(folder for folder in (layout.root, *layout.root.parents) if folder.exists())
+    barred = next((path for path in [there, *_contents(layout)] if not os.access(path, _needed(path))), None)
+    if barred is not None:
+        return Check("data folder", False, f"{barred} cannot be read and written", _REMEDY_OF_RIGHTS)
+    if layout.run.exists() and layout.run.stat().st_mode & layout.root.stat().st_mode & 0o077:
+        return Check("data folder", False, f"{layout.run} is open to others", f"chmod 700 {layout.run}")
+    return Check("data folder", True, str(layout.root))
+
+
+def _contents(layout: DataLayout) -> Iterator[Path]:
+    """What is in the data folder, and in its folders; a few hundred files at most."""
+    for folder in (layout.root, layout.run, layout.logs, layout.crashes):
+        if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
+            yield from sorted(folder.iterdir())
+
+
+def _needed(path: Path) -> int:
+    return os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
 
 
 def _room(project: Project) -> Check:
@@ -206,6 +213,12 @@ def _worktrees(project: Project) -> Check:
             except GitError as error:
                 return Check("git", False, f"{worker.name}: {error}", "cli.worktree needs a repository with a commit")
     return Check("git", True, told)
+
+
+_OF_A_PROJECT: dict[str, Callable[[Project], Check]] = {
+    "data folder": _data_folder, "disk": _room, "socket": _socket, "running": _leftovers, "journal": _data,
+    "commands": _commands,
+}  # fmt: skip
 
 
 def _is_there(name: str, cwd: str, path: str | None) -> bool:

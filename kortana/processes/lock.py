@@ -61,9 +61,13 @@ class FolderLock:
 
 
 def holder_of(path: Path) -> int | None:
-    """The pid of the process that holds the lock now, 0 where it has not said yet, None where nobody does."""
+    """The pid of the process that holds the lock now, 0 where it has not said yet, None where nobody does.
+
+    Raises PermissionError where one may not ask."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        raise
     except OSError:
         return None
     try:
