@@ -3,6 +3,7 @@
 import select
 from collections.abc import Callable
 
+from kortana.processes.descriptors import wait_writable
 from kortana.processes.loop import Loop
 from kortana.processes.messages import LauncherOptions
 from kortana.processes.outlet import Outlet
@@ -77,4 +78,4 @@ class Echo:
             self._flush()
             if not self._waiting:
                 return
-            select.select([], [self._out.fd], [], 0.05)
+            wait_writable(self._out.fd, 0.05)

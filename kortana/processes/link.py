@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import select
 import signal
 import threading
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 from kortana.ports import ProcessSpec
 from kortana.processes import messages
+from kortana.processes.descriptors import wait_writable
 from kortana.processes.launcher import launcher_main
 from kortana.processes.posix import start_ticks
 from kortana.processes.pulse import PATIENCE_S, Pulse
@@ -103,7 +103,7 @@ class LauncherLink:
         if not self._lock.acquire(timeout=PATIENCE_S):
             return False
         try:
-            if self._control is not None and not select.select([], [self._control], [], 0)[1]:
+            if self._control is not None and not wait_writable(self._control.fileno(), 0):
                 return False
             self._say(message)
             return True

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import time
 
+from kortana.processes.descriptors import wait_readable
 from kortana.processes.sessions import end_session, kill_session
 from kortana.processes.tree import all_processes, tree_of
 
@@ -45,7 +45,7 @@ def wait_for_session(session: int, timeout_s: float) -> bool:
         except ProcessLookupError:
             continue
         try:
-            select.select([fd], [], [], left)
+            wait_readable(fd, left)
         finally:
             os.close(fd)
     return True

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Sequence
 from typing import IO, Any
+
+from kortana.processes.descriptors import wait_readable
 
 SHELL = ("/bin/sh", "-c")
 """The words before a command that a person wrote."""
@@ -38,7 +39,7 @@ class Detached:
     def said(self, timeout_s: float) -> bytes | None:
         """Its line; empty where it has ended without one, None where nothing has come for so long. To be asked once."""
         with self._said:
-            if not select.select([self._said], [], [], max(timeout_s, 0.0))[0]:
+            if not wait_readable(self._said.fileno(), timeout_s):
                 return None
             return self._said.readline()
 

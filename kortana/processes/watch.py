@@ -2,10 +2,11 @@
 
 import ctypes
 import os
-import select
 import struct
 import time
 from pathlib import Path
+
+from kortana.processes.descriptors import wait_readable
 
 _IN_MODIFY, _IN_CREATE, _IN_MOVED_TO, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x80, 0x400, 0x800
 _EVENT = struct.Struct("iIII")
@@ -35,7 +36,7 @@ class FolderWatch:
                 self._wait_without(timeout_s)
             return True
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while not select.select([self._fd], [], [], _at_most(CHECK_S, timeout_s))[0]:
+        while not wait_readable(self._fd, _at_most(CHECK_S, timeout_s)):
             if self._identity != self._found():
                 self.close()
                 return True

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-import select
 import signal
+
+from kortana.processes.descriptors import wait_readable
 
 
 class Watched:
@@ -27,7 +28,7 @@ class Watched:
 
     def ended(self, timeout_s: float) -> bool:
         """Waits for its end; whether it came in time."""
-        return bool(select.select([self._fd], [], [], max(timeout_s, 0.0))[0])
+        return wait_readable(self._fd, timeout_s)
 
     def close(self) -> None:
         os.close(self._fd)
