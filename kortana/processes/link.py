@@ -1,5 +1,6 @@
 """The supervisor's end of the launcher: starts the process, sends it orders, and tells what it reports."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -81,14 +82,14 @@ class LauncherLink:
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Ends the launcher and with it every worker. False where it did not go in time, and was killed."""
-        went = self._say_now(messages.Exit())
-        if went and self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
-            went = not self._thread.is_alive()
         try:
-            os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+            went = self._say_now(messages.Exit())
+            if went and self._thread is not None and self._thread is not threading.current_thread():
+                self._thread.join(timeout_s)
+                went = not self._thread.is_alive()
+        finally:  # the interpreter waits at its end for every child of multiprocessing's
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         return went
 
     def _send(self, message: messages.ToLauncher) -> None:
