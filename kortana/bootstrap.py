@@ -209,8 +209,9 @@ class Tree:
         root = (Path(self._config.path).parent / relay.root).resolve()
         positions = self._layout.root / "relay_positions.json"
         return lambda supervisor: RelayActor.start(
-            root, positions, hub.attach, self._core.tell_coordinator, self._log.write, supervisor
-        )
+            root, positions, hub.attach, self._core.tell_coordinator, self._log.write, supervisor,
+            lambda agent: agent in self._workers or self._core.has_agent(agent),
+        )  # fmt: skip
 
     def _move_state(self) -> None:
         began = time.monotonic()

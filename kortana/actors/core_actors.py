@@ -131,6 +131,10 @@ class CoreActors:
         """Any thread."""
         return self._state is not None and name in self._state.tasks
 
+    def has_agent(self, name: str) -> bool:
+        """Any thread."""
+        return self._state is not None and name in self._state.agents
+
     def has_room(self) -> bool:
         """Whether it is worth while to try the journal again."""
         return self._reserve.take()

@@ -7,23 +7,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pykka
 
 from kortana.actors.messages import FilesChanged, RelayAnswer, RelayDied, RelayInbound, RelayResubmit
-from kortana.adapters.files.layout import replace_file
+from kortana.adapters.relay.followed import FollowedFiles
 from kortana.adapters.relay.lines import BadLine, event_of, log_agent, message_of
-from kortana.adapters.relay.tail import Line, Position, TailedFile, append_lines, tail_of
+from kortana.adapters.relay.tail import Line, TailedFile, append_lines, tail_of
+from kortana.adapters.relay.unanswered import Answered, Asked, Unanswered
 from kortana.processes.watch import FolderWatch
 from kortana.protocol import event as ev
+from kortana.protocol import reasons
 from kortana.protocol.codec import decode_strict, encode_json
 from kortana.protocol.event import Event
 from kortana.protocol.timestamps import iso_from_ms
 
 MAX_UNANSWERED = 2_000
+MAX_OF_UNWRITABLE = 500
+"""Of an agent whose file cannot be written to; more would be in the others' way."""
 MAX_LOGS = 256
 WATCH_S = 5.0
 """So long a watch of an actor that has died goes on at most."""
+RETRY_S = 5.0
+"""After so long a file that could not be written to is tried again."""
 TAIL_BYTES = 8 << 20
 """How far back in an agent's file answers are looked for after a restart."""
 
@@ -32,8 +37,8 @@ class RelayActor(pykka.ThreadingActor):
     """Reads queues/coordinator_in.txt and logs/*.log, and appends answers and deliveries to queues/X_in.txt.
 
     attach: makes an agent's connection that hands bodies to a sink, and gives its number. submit: tells the
-    coordinator. A position moves on only past what has been answered, so that a crash repeats, never loses; what
-    was answered before is known by the answers in the file.
+    coordinator. knows: whether there is an agent of that name, wherever it is. A position moves on only past what has
+    been answered, so that a crash repeats, never loses; what was answered before is known by the answers in the file.
     """
 
     use_daemon_thread = True
@@ -46,18 +51,21 @@ class RelayActor(pykka.ThreadingActor):
         submit: Callable[[Any], None],
         log: Callable[..., None],
         supervisor: Any,
+        knows: Callable[[str], bool],
     ) -> None:
         super().__init__()
         self._queues, self._logs = root / "queues", root / "logs"
         self._positions_path, self._attach, self._submit, self._log = positions, attach, submit, log
-        self._supervisor = supervisor
+        self._supervisor, self._knows_elsewhere = supervisor, knows
         self._conns: dict[str, int] = {}
-        self._files: dict[str, TailedFile] = {}
-        self._unanswered: dict[tuple[str, str], tuple[Event, int]] = {}
-        """(source, id) → the event, and where its line begins."""
-        self._answered: dict[str, set[str]] = {}
-        """Agent → ids that a former run has answered already."""
-        self._last_position = b""
+        self._unanswered = Unanswered()
+        self._answered: dict[str, Answered] = {}
+        self._unwritable: dict[str, float] = {}
+        """Agent → when its file is tried again."""
+        self._turn = 0
+        self._has_more = False
+        self._is_told = False
+        """That there is something to be read."""
         self._complaints: dict[Path, str] = {}
 
     def on_start(self) -> None:
@@ -70,20 +78,15 @@ class RelayActor(pykka.ThreadingActor):
     def _begin(self) -> None:
         for folder in (self._queues, self._logs):
             folder.mkdir(parents=True, exist_ok=True)
-        saved: dict[str, Position] = {}
-        try:
-            saved = msgspec.json.decode(self._positions_path.read_bytes(), type=dict[str, Position])
-        except (OSError, msgspec.MsgspecError):
-            pass
-        self._saved = saved
-        self._inbound = self._file(self._queues / "coordinator_in.txt")
+        self._files = FollowedFiles(self._positions_path)
+        self._inbound = self._files.file(self._queues / "coordinator_in.txt")
         for path in sorted(self._queues.glob("*_in.txt")):
             agent = path.name.removesuffix("_in.txt")
             if _is_agent(agent):
                 self._connect(agent)
         for folder in (self._queues, self._logs):
             threading.Thread(target=self._watch, args=(folder,), name="relay-watch", daemon=True).start()
-        self.actor_ref.tell(FilesChanged())
+        self._look()
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -91,8 +94,9 @@ class RelayActor(pykka.ThreadingActor):
                 self._read()
             case RelayAnswer(agent=agent, body=body):
                 self._deliver(agent, body)
-            case RelayResubmit():
-                self._resubmit()
+            case RelayResubmit():  # the coordinator has started over
+                for agent in self._conns:
+                    self._start_over(agent)
         return True
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
@@ -101,28 +105,24 @@ class RelayActor(pykka.ThreadingActor):
     def _watch(self, folder: Path) -> None:
         watch = FolderWatch(folder)
         while self.actor_ref.is_alive():
-            if watch.wait(WATCH_S) is not None:
-                with suppress(pykka.ActorDeadError):
-                    self.actor_ref.tell(FilesChanged())
+            changed = watch.wait(WATCH_S)
+            if changed:  # there may be a new name
+                self._files.notice(folder)
+            if changed is not None or self._unwritable:
+                self._look()
         watch.close()
 
-    def _file(self, path: Path) -> TailedFile:
-        key = f"{path.parent.name}/{path.name}"
-        if key not in self._files:
-            self._files[key] = TailedFile(path, self._saved.get(key) or Position())
-        return self._files[key]
+    def _look(self) -> None:
+        """Any thread. Once is enough, however often something is written meanwhile."""
+        if not self._is_told:
+            self._is_told = True
+            with suppress(pykka.ActorDeadError):
+                self.actor_ref.tell(FilesChanged())
 
     def _connect(self, agent: str) -> int:
         number = self._conns.get(agent)
         if number is None:
-            ids = set()
-            for line in tail_of(self._in_file(agent), TAIL_BYTES).split(b"\n"):
-                if b'"ACK"' in line:
-                    try:
-                        ids.add(str(msgspec.json.decode(line)["payload"]["ack_for_event_id"]))
-                    except (msgspec.MsgspecError, KeyError, TypeError):
-                        continue
-            self._answered[agent] = ids
+            self._answered[agent] = Answered(tail_of(self._in_file(agent), TAIL_BYTES))
             number = self._conns[agent] = self._attach(agent, lambda body: self._hear(agent, body))
             self._submit(RelayInbound(agent, number, []))
         return number
@@ -136,27 +136,40 @@ class RelayActor(pykka.ThreadingActor):
         return self._queues / f"{agent}_in.txt"
 
     def _read(self) -> None:
-        while len(self._unanswered) < MAX_UNANSWERED and (lines := self._lines(self._inbound)):
-            self._take(lines)
+        """Of each file what there is, at most 1 MiB; then of each again. Who comes first changes."""
+        self._is_told = self._has_more = False
+        self._try_again()
+        files = [("", self._inbound), *self._followed()]
+        self._turn = (self._turn + 1) % len(files)
+        for agent, file in files[self._turn :] + files[: self._turn]:
+            if len(self._unanswered) >= MAX_UNANSWERED:
+                self._has_more = True
+            elif lines := self._lines(file):
+                self._take(lines) if file is self._inbound else self._take_said(agent, file, lines)
+                self._look()
+        self._save()
+
+    def _followed(self) -> list[tuple[str, TailedFile]]:
+        """Agents and their outgoing logs."""
         logs = [(path, agent) for path in sorted(self._logs.glob("*.log")) if (agent := log_agent(path.name))]
-        for path, agent in logs[:MAX_LOGS]:
-            self._read_log(agent, self._file(path))
         if len(logs) > MAX_LOGS:
             self._complain(self._logs, f"{len(logs)} logs: only the first {MAX_LOGS} by name are followed")
-        self._save()
+        return [(agent, self._files.file(path)) for path, agent in logs[:MAX_LOGS]]
 
     def _lines(self, file: TailedFile) -> list[Line]:
         """What is new in a file. One that cannot be read is left alone, and said so once."""
         try:
-            return file.read()
+            lines = file.read(lambda: not self._unanswered.has_any_of(file))
         except OSError as error:
             self._complain(file.path, error.strerror or str(error))
             return []
+        self._has_more |= file.waits
+        return lines
 
-    def _complain(self, path: Path, error: str) -> None:
+    def _complain(self, path: Path, error: str, event: str = "relay_unread") -> None:
         if self._complaints.get(path) != error:
             self._complaints[path] = error
-            self._log("relay_unread", file=str(path), error=error)
+            self._log(event, file=str(path), error=error)
 
     def _take(self, lines: list[Line]) -> None:
         batches: dict[str, list[tuple[Event, bytes]]] = {}
@@ -172,77 +185,107 @@ class RelayActor(pykka.ThreadingActor):
             self._connect(event.source)
             if event.id in self._answered[event.source]:
                 continue
+            body = encode_json(event)
             if event.requires_ack:
-                self._unanswered[(event.source, event.id)] = (event, line.offset)
-            batches.setdefault(event.source, []).append((event, encode_json(event)))
+                self._ask(event, body, self._inbound, line, is_told=True)
+            batches.setdefault(event.source, []).append((event, body))
+        for agent in batches.keys() & self._unwritable.keys():
+            self._unanswered.keep(agent, MAX_OF_UNWRITABLE)
         for agent, events in batches.items():
             self._submit(RelayInbound(agent, self._conns[agent], events))
 
-    def _read_log(self, agent: str, file: TailedFile) -> None:
+    def _ask(self, event: Event, body: bytes, file: TailedFile, line: Line, is_told: bool) -> None:
+        self._unanswered.add(Asked(event, body, file, file.position.generation, line.offset, is_told))
+
+    def _take_said(self, agent: str, file: TailedFile, lines: list[Line]) -> None:
         events = []
-        known = frozenset(self._conns) | {ev.ALL}
-        for line in self._lines(file):
+        for line in lines:
             try:
-                event = message_of(line.data, agent, self._place(file, line), known)
+                event = message_of(line.data, agent, self._place(file, line), self._knows)
             except BadLine as error:
                 self._skip(file, line, error)
                 continue
             if event is not None:
-                events.append((event, encode_json(event)))
-        file.done_to(file.read_to)
+                body = encode_json(event)
+                self._ask(event, body, file, line, is_told=False)
+                events.append((event, body))
         if events:
             self._submit(RelayInbound(agent, self._connect(agent), events))
 
+    def _knows(self, agent: str) -> bool:
+        return agent in self._conns or self._knows_elsewhere(agent)
+
     def _place(self, file: TailedFile, line: Line) -> str:
-        return f"relay-{file.path.stem[:60]}-{file.position.inode:x}-{line.offset:x}"
+        position = file.position
+        return f"relay-{file.path.stem[:60]}-{position.inode:x}.{position.generation:x}-{line.offset:x}"
 
     def _skip(self, file: TailedFile, line: Line, error: BadLine) -> None:
         self._log("relay_bad_line", file=str(file.path), offset=line.offset, error=str(error))
 
     def _deliver(self, agent: str, body: bytes) -> None:
         """An answer, or a mailbox event, which is confirmed once it stands in the file."""
+        if agent in self._unwritable:
+            return  # it is asked for again
         event = decode_strict(body)
         is_answer = event["event_type"] == ev.ACK and event["source"] == ev.COORDINATOR
         asked = event["payload"].get("ack_for_event_id") if is_answer else None
-        if asked is not None and asked in self._answered.get(agent, ()):
-            self._unanswered.pop((agent, asked), None)
-            return
-        try:
-            append_lines(self._in_file(agent), [body])
-        except OSError as error:
-            self._log("relay_write_failed", file=str(self._in_file(agent)), error=str(error))
-            return
         if asked is not None:
-            self._unanswered.pop((agent, asked), None)
-            self._answered.setdefault(agent, set()).add(asked)
-            if len(self._unanswered) == MAX_UNANSWERED // 2:
-                self.actor_ref.tell(FilesChanged())
-        else:
+            self._answer(agent, asked, event["payload"], body)
+        elif self._append(agent, body):
             stamp = iso_from_ms(time.time_ns() // 1_000_000)
             confirm = Event(f"rc-{event['id']}"[:128], stamp, agent, ev.COORDINATOR, ev.ACK, None, "normal",
                             {"ack_for_event_id": event["id"]}, False)  # fmt: skip
             self._submit(RelayInbound(agent, self._conns[agent], [(confirm, encode_json(confirm))]))
-        if not self._unanswered:
+
+    def _answer(self, agent: str, asked_id: str, payload: dict[str, Any], body: bytes) -> None:
+        asked = self._unanswered.get(agent, asked_id)
+        answered = self._answered[agent]
+        if asked is not None and not asked.is_told:
+            if payload.get("reason") == reasons.UNAVAILABLE:
+                return  # it is submitted again
+        elif asked_id not in answered:
+            if not self._append(agent, body):
+                return
+            answered.add(asked_id)
+        self._unanswered.discard(agent, asked_id)
+        if self._has_more and len(self._unanswered) in (MAX_UNANSWERED // 2, 0):
+            self._look()
+        if not len(self._unanswered):
             self._save()
 
-    def _resubmit(self) -> None:
-        """The coordinator has started over: what it had not answered is asked again, with the same ids."""
-        for agent, number in self._conns.items():
-            events = [
-                (event, encode_json(event)) for (source, _), (event, _) in self._unanswered.items() if source == agent
-            ]
-            self._submit(RelayInbound(agent, number, events))
+    def _append(self, agent: str, body: bytes) -> bool:
+        path = self._in_file(agent)
+        try:
+            append_lines(path, [body])
+        except OSError as error:
+            self._complain(path, error.strerror or str(error), "relay_write_failed")
+            self._unwritable[agent] = time.monotonic() + RETRY_S
+            self._unanswered.keep(agent, MAX_OF_UNWRITABLE)
+            if self._has_more:
+                self._look()
+            return False
+        self._complaints.pop(path, None)
+        return True
+
+    def _try_again(self) -> None:
+        """Whose file could not be written to gets its mail and its answers anew."""
+        now = time.monotonic()
+        for agent in [agent for agent, due in self._unwritable.items() if due <= now]:
+            del self._unwritable[agent]
+            self._start_over(agent)
+
+    def _start_over(self, agent: str) -> None:
+        """It gets its mail anew, and the coordinator what was not answered, with the same ids."""
+        self._submit(RelayInbound(agent, self._conns[agent], []))
+        events = [(asked.event, asked.body) for asked in self._unanswered.of(agent)]
+        if events:
+            self._submit(RelayInbound(agent, self._conns[agent], events))
 
     def _save(self) -> None:
-        first = min((offset for _, offset in self._unanswered.values()), default=self._inbound.read_to)
-        self._inbound.done_to(first)
-        positions = encode_json({key: msgspec.to_builtins(file.position) for key, file in self._files.items()})
-        if positions != self._last_position:
-            try:
-                replace_file(self._positions_path, [positions, b"\n"], durable=False)
-                self._last_position = positions
-            except OSError as error:
-                self._log("relay_write_failed", file=str(self._positions_path), error=str(error))
+        try:
+            self._files.save(self._unanswered.firsts())
+        except OSError as error:
+            self._complain(self._positions_path, error.strerror or str(error), "relay_write_failed")
 
 
 def _is_agent(name: str) -> bool:

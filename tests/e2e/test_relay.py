@@ -126,6 +126,51 @@ def test_rotation_and_truncation_are_noticed(up: Project) -> None:
     assert Counter(e["payload"].get("ack_for_event_id") for e in inbox(up, "alpha"))["a1"] == 1
 
 
+def test_lines_that_were_not_read_yet_when_the_file_was_renamed_are_not_lost(up: Project) -> None:
+    path = up.folder / "queues" / "coordinator_in.txt"
+    for number in range(600):
+        say(up, line(id=f"e{number}", event_type="HEARTBEAT"))
+        if number % 100 == 99:
+            path.rename(path.with_suffix(f".{number}"))
+            say(up, line(id=f"n{number}", event_type="HEARTBEAT"))
+            eventually(lambda number=number: f"n{number}" in answers(up, "alpha"), "it goes on with the next")
+    assert {f"e{number}" for number in range(600)} <= answers(up, "alpha").keys()
+    up.down()
+    say(up, line(id="before", event_type="HEARTBEAT"))
+    path.rename(path.with_suffix(".down"))
+    say(up, line(id="after", event_type="HEARTBEAT"))
+    up.up()
+    eventually(lambda: "after" in answers(up, "alpha"), "the new one")
+    assert "before" in answers(up, "alpha")
+    acks = Counter(e["payload"]["ack_for_event_id"] for e in inbox(up, "alpha") if e["event_type"] == "ACK")
+    assert set(acks.values()) == {1}
+
+
+def test_a_message_in_a_log_reaches_the_worker_that_it_names_and_nobody_else(up: Project) -> None:
+    say(up, line(id="hi", source="beta", event_type="HEARTBEAT"))
+    eventually(lambda: "hi" in answers(up, "beta"), "beta is known")
+    lines = "".join(f"[2026-11-25 10:00:00] INTENT: {number} {'x' * 400} @i\n" for number in range(4000))
+    say(up, lines.encode(), "logs/alpha.log")  # more than is read at once
+    last = lambda: [e for e in up.journal() if e["event_type"] == "INFO" and e["payload"]["text"][:5] == "3999 "]  # noqa: E731
+    eventually(last, "all are read")
+    told = [e for e in up.journal() if e["event_type"] == "INFO"]
+    assert [int(e["payload"]["text"].split()[0]) for e in told] == [*range(4000)]
+    assert {e["target"] for e in told} == {"i"}
+    assert {e["event_type"] for e in inbox(up, "beta")} == {"ACK"} and inbox(up, "alpha") == []
+
+
+def test_an_agent_whose_file_cannot_be_written_gets_its_answers_and_mail_once_it_can(up: Project) -> None:
+    barred = up.folder / "queues" / "beta_in.txt"
+    barred.mkdir(parents=True)
+    many = b"".join(line(id=f"b{number}", source="beta", event_type="HEARTBEAT") for number in range(5000))
+    say(up, many + line(id="a", event_type="INFO", target="beta", payload={"text": "hello"}))
+    eventually(lambda: "a" in answers(up, "alpha"), "the others are answered")
+    barred.rmdir()
+    eventually(lambda: "b0" in answers(up, "beta"), "answers")
+    eventually(lambda: any(e["payload"].get("text") == "hello" for e in inbox(up, "beta")), "mail")
+    assert len(_told(up, "relay_write_failed")) == 1
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["undisturbed", "across a kill -9"])
 def test_ten_thousand_events_from_eight_processes_are_each_answered_once(up: Project, kill: bool) -> None:
     (up.folder / "queues").mkdir(exist_ok=True)

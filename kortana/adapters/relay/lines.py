@@ -1,6 +1,7 @@
 """What the legacy files' lines mean: structured lines as events, plain lines of an agent's log as messages."""
 
 import re
+from collections.abc import Callable
 
 from kortana.protocol import event as ev
 from kortana.protocol.codec import MAX_ID_LENGTH, FrameError, decode_strict
@@ -50,8 +51,8 @@ def event_of(data: bytes, place: str, stamp: str) -> Event:
     return Event(event_id, timestamp, str(source), target, kind, task, priority, payload, ack)
 
 
-def message_of(data: bytes, agent: str, place: str, known: frozenset[str]) -> Event | None:
-    """A line of an agent's log: an INFO to whom it names (or to all), or None for what is no message.
+def message_of(data: bytes, agent: str, place: str, knows: Callable[[str], bool]) -> Event | None:
+    """A line of an agent's log: an INFO to the first agent that it names (or to all), or None for what is no message.
 
     Structured lines are events that were sent already.
     """
@@ -65,10 +66,10 @@ def message_of(data: bytes, agent: str, place: str, known: frozenset[str]) -> Ev
     if match is None:
         return None
     day, clock, intent, said = match.groups()
-    to = _TO.search(said)
-    target = to[1] if to and (to[1] in known or to[1] == ev.ALL) else ev.ALL
+    named = (name for to in _TO.finditer(said) for name in (to[1], to[1].rstrip("._-")))
+    target = next((name for name in named if name == ev.ALL or knows(name)), ev.ALL)
     payload = {"intent": intent, "text": said[:4000]}
-    return Event(place, f"{day}T{clock}.000Z", agent, target, ev.INFO, None, "normal", payload, False)
+    return Event(place, f"{day}T{clock}.000Z", agent, target, ev.INFO, None, "normal", payload, True)
 
 
 def log_agent(name: str) -> str | None:

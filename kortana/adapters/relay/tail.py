@@ -1,8 +1,10 @@
 """Reads a growing file by whole lines, from a position that survives restarts; notices rotation and truncation."""
 
 import errno
+import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -10,13 +12,21 @@ import msgspec
 
 READ_BYTES = 1 << 20
 MAX_LINE = 64 * 1024
+HEAD_BYTES = 256
+MAX_COMING = 100
 
 
 class Position(msgspec.Struct):
-    """How far a file has been dealt with."""
+    """How far a file has been dealt with. generation: how often another file, or other content, has come in its place.
+    head: a digest of the first `head_bytes` of what was dealt with, by which that is noticed. coming: the inodes of
+    files that have stood in its place since, in order."""
 
     inode: int = 0
     offset: int = 0
+    generation: int = 0
+    head_bytes: int = 0
+    head: str = ""
+    coming: list[int] = []
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -28,32 +38,104 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class TailedFile:
-    """`position`: what a later run starts from. Nothing is lost or given twice within one run."""
+    """`position`: what a later run starts from. Nothing is lost or given twice within one run.
+
+    What was renamed is looked for beside the file, and read to its end before the next one is begun. What was deleted,
+    or copied away and truncated, is lost as far as it had not been read; and so are files that came and went without a
+    `notice`.
+    """
 
     def __init__(self, path: Path, position: Position) -> None:
         self.path, self.position = path, position
         self._read_to = position.offset
+        self._coming = list(position.coming)
+        self._head: bytes | None = None
+        """The first bytes of what was read; None where only the position knows."""
+        self.waits = False
+        """There is another file, which is not begun yet."""
 
-    def read(self) -> list[Line]:
-        """The whole lines since the last call, at most 1 MiB; a partial last line waits for its end. Raises OSError."""
+    def notice(self) -> None:
+        """Another file may stand in its place. Any thread; one at a time."""
         try:
-            with _open_regular(self.path) as file:
-                info = os.fstat(file.fileno())
-                if info.st_ino != self.position.inode or info.st_size < self._read_to:
-                    self.position = Position(info.st_ino, 0)
-                    self._read_to = 0
-                file.seek(self._read_to)
-                data = file.read(READ_BYTES)
+            inode = self.path.stat().st_ino
+        except OSError:
+            return
+        if inode != (self._coming[-1] if self._coming else self.position.inode) and len(self._coming) < MAX_COMING:
+            self._coming.append(inode)
+
+    def read(self, may_leave: Callable[[], bool] = lambda: True) -> list[Line]:
+        """The whole lines since the last call, at most 1 MiB; a partial last line waits for its end. Raises OSError.
+
+        may_leave: whether another file, or other content, may be begun: of the former nothing is to be done any more.
+        """
+        self.waits = False
+        try:
+            file = _open_regular(self.path)
         except FileNotFoundError:
+            return self._rest(is_left=False)
+        with file:
+            while not self._is_same(file):
+                if lines := self._rest(is_left=True):
+                    return lines
+                if not may_leave():
+                    self.waits = True
+                    return []
+                self._begin_next(os.fstat(file.fileno()).st_ino)
+            return self._lines(file)
+
+    def _begin_next(self, last: int) -> None:
+        """last: the inode of the file that is there now."""
+        inode = last
+        while self._coming:
+            inode = self._coming.pop(0)
+            if inode not in (self.position.inode, last) and self._renamed(inode):
+                break
+            inode = last
+        generation = self.position.generation + bool(self.position.inode)
+        self.position = Position(inode, 0, generation, coming=list(self._coming))
+        self._read_to, self._head = 0, b""
+
+    def _is_same(self, file: IO[bytes]) -> bool:
+        """Whether it is what was read so far, or begins like it."""
+        info = os.fstat(file.fileno())
+        if info.st_ino != self.position.inode or info.st_size < self._read_to:
+            return False
+        first = file.read(HEAD_BYTES)
+        if self._head is None:
+            is_same = _digest(first[: self.position.head_bytes]) == self.position.head
+        else:
+            is_same = first.startswith(self._head)
+        if is_same:
+            self._head = first[: self._read_to]
+        return is_same
+
+    def _rest(self, is_left: bool) -> list[Line]:
+        """What has not been read of a file that was renamed. is_left: a last line without an end is whole, too."""
+        for entry in self._renamed(self.position.inode):
+            with _open_regular(Path(entry.path)) as file:
+                if self._is_same(file):
+                    return self._lines(file, is_left)
+        return []
+
+    def _renamed(self, inode: int) -> "list[os.DirEntry[str]]":
+        if not inode:
             return []
+        with os.scandir(self.path.parent) as entries:
+            return [entry for entry in entries if entry.inode() == inode and entry.name != self.path.name]
+
+    def _lines(self, file: IO[bytes], with_last: bool = False) -> list[Line]:
+        file.seek(self._read_to)
+        data = file.read(READ_BYTES)
         found, at = [], 0
         while (end := data.find(b"\n", at)) >= 0:
             found.append(Line(self._read_to + at, data[at:end].rstrip(b"\r"), self._read_to + end + 1))
             at = end + 1
-        if not found and len(data) == READ_BYTES:
-            found.append(Line(self._read_to, data[:MAX_LINE], self._read_to + READ_BYTES))
-            at = READ_BYTES
+        if not found and (len(data) == READ_BYTES or (with_last and data)):
+            found.append(Line(self._read_to, data[:MAX_LINE], self._read_to + len(data)))
+            at = len(data)
         self._read_to += at
+        file.seek(0)
+        self._head = file.read(min(HEAD_BYTES, self._read_to))
         return found
 
     @property
@@ -62,7 +144,16 @@ class TailedFile:
 
     def done_to(self, offset: int) -> None:
         """Everything before this offset has been dealt with."""
-        self.position.offset = offset
+        now = self.position
+        if self._head is None:  # nothing was read
+            self.position = msgspec.structs.replace(now, coming=list(self._coming))
+        else:
+            head = self._head[:offset]
+            self.position = Position(now.inode, offset, now.generation, len(head), _digest(head), list(self._coming))
+
+
+def _digest(head: bytes) -> str:
+    return hashlib.blake2b(head, digest_size=8).hexdigest() if head else ""
 
 
 def _open_regular(path: Path) -> IO[bytes]:
