@@ -107,7 +107,7 @@ class RelayActor(pykka.ThreadingActor):
         while self.actor_ref.is_alive():
             changed = watch.wait(WATCH_S)
             if changed:  # there may be a new name
-                self._files.notice(folder)
+                self._files.notice(folder, watch.take_renames())
             if changed is not None or self._unwritable:
                 self._look()
         watch.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from kortana.processes.descriptors import wait_readable
 
-_IN_MODIFY, _IN_CREATE, _IN_MOVED_TO, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x80, 0x400, 0x800
+_IN_MODIFY, _IN_CREATE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x400, 0x800
+_IN_MOVED_FROM, _IN_MOVED_TO = 0x40, 0x80
+_MASK = _IN_MODIFY | _IN_CREATE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_DELETE_SELF | _IN_MOVE_SELF
 _EVENT = struct.Struct("iIII")
 POLL_S = 0.1
 """Where there is no inotify."""
@@ -18,6 +20,9 @@ file of a removed one open, and never where a folder above it was moved."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+MAX_RENAMES = 1000
+
+
 class FolderWatch:
     """Of one folder, which may come only later, or go and come again."""
 
@@ -25,6 +30,8 @@ class FolderWatch:
         self._folder = folder
         self._fd = -1
         self._identity: tuple[int, int] | None = None
+        self._renames: list[tuple[str, str]] = []
+        self._leaving: dict[int, str] = {}
         self._watch()
 
     def wait(self, timeout_s: float | None = None) -> bool | None:
@@ -49,6 +56,12 @@ class FolderWatch:
             self.close()
         return bool(mask & ~_IN_MODIFY)
 
+    def take_renames(self) -> list[tuple[str, str]]:
+        """Names within the folder that became others since the last call, in order, the last thousand; none are seen
+        where there is no inotify."""
+        taken, self._renames = self._renames, []
+        return taken
+
     def _found(self) -> tuple[int, int] | None:
         try:
             info = os.stat(self._folder)
@@ -64,9 +77,8 @@ class FolderWatch:
     def _watch(self) -> None:
         self._identity = self._found()
         fd = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        mask = _IN_MODIFY | _IN_CREATE | _IN_MOVED_TO | _IN_DELETE_SELF | _IN_MOVE_SELF
         if fd >= 0:
-            is_watched = _libc.inotify_add_watch(fd, os.fsencode(self._folder), mask) >= 0
+            is_watched = _libc.inotify_add_watch(fd, os.fsencode(self._folder), _MASK) >= 0
             if not is_watched or self._identity != self._found():
                 os.close(fd)
                 fd = -1
@@ -94,12 +106,22 @@ class FolderWatch:
             while data := os.read(self._fd, 65536):
                 at = 0
                 while at < len(data):
-                    _, mask, _, length = _EVENT.unpack_from(data, at)
+                    _, mask, cookie, length = _EVENT.unpack_from(data, at)
+                    at += _EVENT.size
                     found |= mask
-                    at += _EVENT.size + length
+                    if cookie:
+                        self._renamed(mask, cookie, os.fsdecode(data[at : at + length].rstrip(b"\0")))
+                    at += length
         except BlockingIOError:
             pass
         return found
+
+    def _renamed(self, mask: int, cookie: int, name: str) -> None:
+        """Two events with one cookie, one right after the other; one alone: into another folder, or out of one."""
+        if mask & _IN_MOVED_FROM:
+            self._leaving = {cookie: name}
+        elif (old := self._leaving.pop(cookie, None)) is not None:
+            self._renames = [*self._renames[-MAX_RENAMES:], (old, name)]
 
 
 def _at_most(bound_s: float, timeout_s: float | None) -> float:

@@ -12,6 +12,7 @@ from kortana.adapters.relay.followed import FollowedFiles
 from kortana.adapters.relay.lines import message_of
 from kortana.adapters.relay.tail import MAX_COMING, MAX_LINE, READ_BYTES, Position, TailedFile
 from kortana.adapters.relay.unanswered import MAX_ANSWERED, Answered, Asked, Unanswered
+from kortana.processes.watch import FolderWatch
 from kortana.protocol.event import Event
 
 
@@ -90,6 +91,44 @@ def test_other_content_in_the_same_file_is_begun_anew_however_long_it_is(path: P
     assert texts(file) == ["a line", "more"]
     path.write_text(content)
     assert texts(later(file)) == texts(file) == content.splitlines()
+
+
+def test_a_file_that_was_renamed_before_anybody_looked_is_found_by_its_new_names(tmp_path: Path) -> None:
+    followed = FollowedFiles(tmp_path / "positions.json")
+    queues = tmp_path / "queues"
+    queues.mkdir()
+    watch, file = FolderWatch(queues), followed.file(queues / "in.txt")
+    names = ["in.txt.2", "in.txt.1", "in.txt"]
+    for number in range(3):  # as logrotate moves them on
+        for old, new in zip(names[1:], names, strict=False):
+            if (queues / old).exists():
+                (queues / old).rename(queues / new)
+        append(queues / "in.txt", f"{number}\n")
+    assert watch.wait(60)
+    renames = watch.take_renames()
+    assert renames == [("in.txt", "in.txt.1"), ("in.txt.1", "in.txt.2"), ("in.txt", "in.txt.1")]
+    assert watch.take_renames() == []
+    followed.notice(queues, renames)
+    assert texts(file) == ["0", "1", "2"]
+    watch.close()
+
+
+def test_an_agents_log_under_another_name_is_not_another_agents(tmp_path: Path) -> None:
+    path, renamed = tmp_path / "logs" / "a.log", tmp_path / "logs" / "a.1.log"
+    path.parent.mkdir()
+    append(path, "1\n")
+    followed = FollowedFiles(tmp_path / "positions.json")
+    assert texts(followed.file(path)) == ["1"]
+    followed.save({})
+    append(path, "2\n")
+    path.rename(renamed)
+    append(path, "3\n")
+    for run in (FollowedFiles(tmp_path / "positions.json"), followed):
+        assert texts(run.file(renamed)) == [] and texts(run.file(path)) == ["2", "3"]
+    append(renamed, "4\n")
+    assert texts(followed.file(renamed)) == ["4"]
+    append(tmp_path / "logs" / "b.log", "5\n")
+    assert texts(followed.file(tmp_path / "logs" / "b.log")) == ["5"]
 
 
 def test_a_file_with_the_number_of_one_that_was_deleted_is_begun_anew(path: Path) -> None:

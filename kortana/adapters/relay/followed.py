@@ -1,5 +1,6 @@
 """All files that the relay reads, and how far it has come in each, across restarts."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -22,13 +23,29 @@ class FollowedFiles:
             pass
 
     def file(self, path: Path) -> TailedFile:
+        """What it was before it got this name is no news in it."""
         key = f"{path.parent.name}/{path.name}"
         if key not in self._files:
-            self._files[key] = TailedFile(path, self._saved.get(key) or Position())
+            self._files[key] = TailedFile(path, self._saved.get(key) or self._renamed(path) or Position())
         return self._files[key]
 
-    def notice(self, folder: Path) -> None:
-        """There are other files in this folder. Any thread."""
+    def _renamed(self, path: Path) -> Position | None:
+        """The end of a file that was followed under another name, which goes on to read what is left of it."""
+        before = [TailedFile(path, position) for position in self._saved.values()]
+        for file in [*self._files.values(), *before]:
+            with suppress(OSError):
+                if (end := file.is_now(path)) is not None:
+                    return end
+        return None
+
+    def notice(self, folder: Path, renames: list[tuple[str, str]]) -> None:
+        """There are other files in this folder. renames: names that became others, in order. Any thread."""
+        for at, (old, new) in enumerate(renames):
+            file = self._files.get(f"{folder.name}/{old}")
+            if file is not None:
+                for before, after in renames[at + 1 :]:
+                    new = after if before == new else new
+                file.notice(folder / new)
         for file in list(self._files.values()):
             if file.path.parent == folder:
                 file.notice()
@@ -36,7 +53,7 @@ class FollowedFiles:
     def save(self, firsts: dict[TailedFile, int]) -> None:
         """firsts: where in a file the first line stands that is not dealt with; else all that was read is. Raises
         OSError."""
-        for file in self._files.values():
+        for file in list(self._files.values()):
             file.done_to(firsts.get(file, file.read_to))
         text = msgspec.json.encode({key: file.position for key, file in self._files.items()})
         if text != self._written:

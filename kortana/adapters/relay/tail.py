@@ -13,7 +13,7 @@ import msgspec
 READ_BYTES = 1 << 20
 MAX_LINE = 64 * 1024
 HEAD_BYTES = 256
-MAX_COMING = 100
+MAX_COMING = 1000
 
 
 class Position(msgspec.Struct):
@@ -54,10 +54,11 @@ class TailedFile:
         self.waits = False
         """There is another file, which is not begun yet."""
 
-    def notice(self) -> None:
-        """Another file may stand in its place. Any thread; one at a time."""
+    def notice(self, place: Path | None = None) -> None:
+        """Another file may stand in its place; or stood there, and is at another place now. Any thread; one at a time.
+        """
         try:
-            inode = self.path.stat().st_ino
+            inode = (place or self.path).stat().st_ino
         except OSError:
             return
         if inode != (self._coming[-1] if self._coming else self.position.inode) and len(self._coming) < MAX_COMING:
@@ -94,6 +95,13 @@ class TailedFile:
         generation = self.position.generation + bool(self.position.inode)
         self.position = Position(inode, 0, generation, coming=list(self._coming))
         self._read_to, self._head = 0, b""
+
+    def is_now(self, path: Path) -> Position | None:
+        """The end of the file at another place, where that is what was read so far. Raises OSError."""
+        with _open_regular(path) as file:
+            if not self.position.inode or not self._is_same(file):
+                return None
+            return Position(self.position.inode, os.fstat(file.fileno()).st_size)
 
     def _is_same(self, file: IO[bytes]) -> bool:
         """Whether it is what was read so far, or begins like it."""
