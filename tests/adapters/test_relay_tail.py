@@ -1,5 +1,6 @@
 """The relay's reading of a file: every line once, whatever its writers rename, truncate or replace."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -70,6 +71,24 @@ def test_what_was_renamed_while_nobody_read_is_found_by_a_later_run(path: Path) 
     path.rename(path.with_suffix(".old"))
     append(path, "3\n")
     assert texts(later(file)) == ["2", "3"]
+
+
+def test_all_that_were_renamed_while_nobody_read_are_found_but_no_copies(path: Path) -> None:
+    file = TailedFile(path, Position())
+    append(path, "1\n")
+    assert texts(file) == ["1"]
+    os.utime(path, ns=(0, 0))
+    for number in range(2, 5):
+        append(path, f"{number}\n")
+        os.utime(path, ns=(0, number * 10**9))
+        path.rename(path.with_name(f"in.txt.{9 - number}"))
+    append(path, "5\n")
+    copies = {"in.txt.bak": "5\n", "in.txt.copy": "1\n2\n", "in.txt.9.gz": "\x1f", "other.txt": "x\n"}
+    for name, copied in copies.items():
+        path.with_name(name).write_text(copied)
+    path.with_name("in.txt.0").write_text("older\n")
+    os.utime(path.with_name("in.txt.0"), ns=(0, 10**9))
+    assert texts(later(file)) == ["2", "3", "4", "5"]
 
 
 def test_a_file_that_is_not_done_with_is_not_left(path: Path) -> None:

@@ -14,6 +14,7 @@ READ_BYTES = 1 << 20
 MAX_LINE = 64 * 1024
 HEAD_BYTES = 256
 MAX_COMING = 1000
+_PACKED = (".gz", ".bz2", ".xz", ".zst")
 
 
 class Position(msgspec.Struct):
@@ -42,7 +43,7 @@ class TailedFile:
 
     What was renamed is looked for beside the file, and read to its end before the next one is begun. What was deleted,
     or copied away and truncated, is lost as far as it had not been read; and so are files that came and went without a
-    `notice`.
+    `notice`, but for those that did while nothing ran: what is named like it, and was written after it.
     """
 
     def __init__(self, path: Path, position: Position) -> None:
@@ -53,6 +54,8 @@ class TailedFile:
         """The first bytes of what was read; None where only the position knows."""
         self.waits = False
         """There is another file, which is not begun yet."""
+        self._is_resumed = bool(position.inode)
+        """By a later run, which does not know what has happened meanwhile."""
 
     def notice(self, place: Path | None = None) -> None:
         """Another file may stand in its place; or stood there, and is at another place now. Any thread; one at a time.
@@ -81,12 +84,15 @@ class TailedFile:
                 if not may_leave():
                     self.waits = True
                     return []
-                self._begin_next(os.fstat(file.fileno()).st_ino)
+                self._begin_next(file)
+            self._is_resumed = False
             return self._lines(file)
 
-    def _begin_next(self, last: int) -> None:
-        """last: the inode of the file that is there now."""
-        inode = last
+    def _begin_next(self, there: IO[bytes]) -> None:
+        """there: the file that has its name now."""
+        inode = last = os.fstat(there.fileno()).st_ino
+        if self._is_resumed:
+            self._coming, self._is_resumed = [*self._since(there), *self._coming][:MAX_COMING], False
         while self._coming:
             inode = self._coming.pop(0)
             if inode not in (self.position.inode, last) and self._renamed(inode):
@@ -131,6 +137,21 @@ class TailedFile:
         with os.scandir(self.path.parent) as entries:
             return [entry for entry in entries if entry.inode() == inode and entry.name != self.path.name]
 
+    def _since(self, there: IO[bytes]) -> list[int]:
+        """Files of its kind that were written after the one that was read, in order. A copy of that one, or of the one
+        that is there, is none."""
+        found: list[tuple[int, int]] = []
+        for read in self._renamed(self.position.inode)[:1]:
+            heads = [_head_of(Path(read.path)), os.pread(there.fileno(), HEAD_BYTES, 0)]
+            with os.scandir(self.path.parent) as entries:
+                for entry in entries:
+                    is_kind = entry.name.startswith(self.path.name) and not entry.name.endswith(_PACKED)
+                    if is_kind and entry.name not in (self.path.name, read.name) and entry.is_file():
+                        written = entry.stat().st_mtime_ns
+                        if written >= read.stat().st_mtime_ns and _head_of(Path(entry.path)) not in heads:
+                            found.append((written, entry.inode()))
+        return [inode for _, inode in sorted(found)]
+
     def _lines(self, file: IO[bytes], with_last: bool = False) -> list[Line]:
         file.seek(self._read_to)
         data = file.read(READ_BYTES)
@@ -158,6 +179,11 @@ class TailedFile:
         else:
             head = self._head[:offset]
             self.position = Position(now.inode, offset, now.generation, len(head), _digest(head), list(self._coming))
+
+
+def _head_of(path: Path) -> bytes:
+    with _open_regular(path) as file:
+        return file.read(HEAD_BYTES)
 
 
 def _digest(head: bytes) -> str:
