@@ -49,7 +49,7 @@ def _reply(actor: "SupervisorActor", message: Control, accepted: bool, reason: s
         f"r-{message.event.id}", message.event.timestamp, COORDINATOR, message.event.source, ACK, None, "normal",
         payload, False,
     )  # fmt: skip
-    actor.core.send(message.conn, encode_json(event))
+    actor.core.answer_command(message.conn, encode_json(event))
 
 
 def obey(actor: "SupervisorActor", message: Control) -> None:

@@ -230,6 +230,7 @@ class CoordinatorActor(pykka.ThreadingActor):
             return None
         if connection.role != "operator":
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN, "for operators")
+        self._hub.begin_command(connection)
         self._supervisor.tell(Control(connection.id, event, call.command, args))
         return None
 

@@ -161,9 +161,9 @@ class CoreActors:
             raise pykka.ActorDeadError("the coordinator is being restarted")
         return self._coordinator.ask(message, timeout=timeout_s)
 
-    def send(self, conn: int, body: bytes) -> None:
+    def answer_command(self, conn: int, body: bytes) -> None:
         """Answers on a connection what has nothing to do with the journal."""
-        self._hub.send([(conn, body)])
+        self._hub.end_command(conn, body)
 
     def stop(self) -> None:
         """Ends both, and cuts the connections, so that clients repeat what was not answered."""
@@ -173,7 +173,7 @@ class CoreActors:
         self._starting = self._coordinator = None
         if self._journal is not None:
             self._journal.close()
-        self._hub.cut_all(frozenset({"operator", "observer"}))
+        self._hub.cut_all()
 
     def finish(self) -> list[str]:
         """A last snapshot and checkpoint, everything durable and written; then both end.

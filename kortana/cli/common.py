@@ -188,7 +188,7 @@ class Project:
         """As `submit`, for many tasks, some of them in flight at a time; gives each with its ACK, or with why it was
         refused. Raises CliError for what concerns them all.
         """
-        source, rest = self._source(), iter(items)
+        source, rest, patient = self._source(), iter(items), True
         while batch := list(itertools.islice(rest, IN_FLIGHT)):
             events = [make_event(source, event_type, task_id=name, payload=payload) for name, payload in batch]
             try:
@@ -199,12 +199,15 @@ class Project:
             except ConnectionError:
                 raise not_running() from None
             for event in events:
-                yield event.task_id or "", self._outcome(client, event, begun)
+                outcome = self._outcome(client, event, begun, patient)
+                patient = patient and not (isinstance(outcome, CliError) and outcome.code == UNAVAILABLE)
+                yield event.task_id or "", outcome
 
-    def _outcome(self, client: Client, event: Event, begun: bool) -> dict[str, Any] | CliError:
+    def _outcome(self, client: Client, event: Event, begun: bool, patient: bool) -> dict[str, Any] | CliError:
+        """patient: whether what cannot be decided just now is asked for again, for a while."""
         try:
             answer = self._request(client, event, 30.0, begun)
-            if answer["reason"] == UNAVAILABLE and begun:  # just now
+            if answer["reason"] == UNAVAILABLE and begun and patient:
                 answer = self._request(client, event, 30.0)
             return self._checked(answer)
         except CliError as error:

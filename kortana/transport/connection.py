@@ -52,8 +52,8 @@ class Connection:
     """One connection. What its HELLO settled is set by whoever admits it."""
 
     __slots__ = (
-        "agent", "closing", "ended", "id", "incarnation", "incoming", "lines", "peer", "receive", "role", "sock",
-        "tied", "unsent",
+        "agent", "closing", "commands", "ended", "id", "incarnation", "incoming", "lines", "peer", "receive", "role",
+        "sock", "tied", "unsent",
     )  # fmt: skip
 
     def __init__(self, number: int, sock: socket.socket, peer: Peer) -> None:
@@ -73,6 +73,8 @@ class Connection:
         self.incarnation: int | None = None
         """Of a supervised worker."""
         self.role = ""
+        self.commands = 0
+        """So many of its commands are being carried out by others than the coordinator."""
         self.receive = False
         self.tied = False
 

@@ -155,11 +155,25 @@ class Hub:
         if connection is not None and connection.id in self._connections:
             self._receivers.setdefault(connection.agent or "", {})[number] = connection
 
-    def cut_all(self, but_roles: frozenset[str] = frozenset()) -> None:
-        """Closes every connection, so that its owner connects anew and repeats what was not answered."""
+    def cut_all(self) -> None:
+        """Closes every connection, so that its owner connects anew and repeats what was not answered; but not where a
+        command is being carried out, which is answered all the same, and is not to be carried out twice."""
         with self._lock:
-            self._broken += [c for c in self._connections.values() if c.role not in but_roles]
+            self._broken += [c for c in self._connections.values() if not c.commands]
         self.wake()
+
+    def begin_command(self, connection: Connection) -> None:
+        """Another thread carries it out, and gives its answer to `end_command`."""
+        with self._lock:
+            connection.commands += 1
+
+    def end_command(self, number: int, body: bytes) -> None:
+        """Any thread. Nobody wants to know where the connection has ended meanwhile."""
+        with self._lock:
+            connection = self._connections.get(number)
+            if connection is not None:
+                connection.commands -= 1
+        self.send([(number, body)])
 
     def cut_agent(self, agent: str) -> None:
         """Closes the connections of one agent."""

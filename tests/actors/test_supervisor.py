@@ -130,7 +130,7 @@ class FakeCore:
     def changed_tasks(self, config: Config) -> dict[str, str]:
         return {}
 
-    def send(self, conn: int, body: bytes) -> None:
+    def answer_command(self, conn: int, body: bytes) -> None:
         payload = decode_event(body).payload
         self.answers[payload["ack_for_event_id"]] = payload
 
@@ -182,6 +182,7 @@ class House:
                 try:
                     ref.ask(Inspect() if ref is self.ref else Flush(), timeout=30)
                 except pykka.ActorDeadError:
+                    assert ref is not self.ref, "the supervisor has died"
                     quiet = -1
                 except pykka.Timeout:  # asked in the moment of its death: after pykka has looked, for the last time
                     assert not ref.is_alive()

@@ -1,5 +1,6 @@
 """A disk with no room left: a small tmpfs of its own under data/."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -68,6 +69,21 @@ def test_a_full_disk_refuses_writers_serves_readers_and_goes_on_by_itself(projec
 
 def claim(project: Project) -> bool:
     return project.call("agent", "claim", "t", "--as", "late", expect=None).returncode == 0
+
+
+def test_a_person_is_told_and_what_was_asked_in_that_very_moment_is_not_forgotten(project: Project, disk: Path) -> None:
+    project.write({"workers": {}})
+    project.up()
+    filler = fill(disk)
+    tasks = [{"id": f"t{number}", "prompt": "x" * 2000} for number in range(100)]
+    (project.folder / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    refused = project.call("tasks", "import", "tasks.jsonl", expect=4)
+    assert "t99: refused: unavailable" in refused.stderr or "more" in refused.stderr
+    assert "No space left" in refused.stderr and "no answer" not in refused.stderr
+    filler.unlink()
+    eventually(lambda: project.call("tasks", "import", "tasks.jsonl", expect=None).returncode == 0, "room again")
+    assert len(project.json("tasks", "list")["tasks"]) == 100
+    project.down()
 
 
 def test_down_works_on_a_full_disk(project: Project, disk: Path) -> None:

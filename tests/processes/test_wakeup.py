@@ -37,6 +37,14 @@ def elsewhere(*numbers: int) -> threading.Thread:
     return thread
 
 
+def sleeper() -> "subprocess.Popen[bytes]":
+    """It takes every signal as at a terminal, whatever the tests were started with."""
+    for number in NUMBERS:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    return subprocess.Popen(["sleep", "1000"])
+
+
 class FakeSupervisor:
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -103,8 +111,7 @@ def test_a_command_in_the_foreground_gets_what_came_to_another_thread(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(foreground, "_in_foreground", lambda: False)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    process = subprocess.Popen(["sleep", "1000"])
+    process = sleeper()
     thread = elsewhere(number)
     assert foreground.wait_passing_on(process) == 128 + number
     thread.join()
@@ -114,7 +121,7 @@ def test_ctrl_c_at_a_terminal_is_not_passed_on_it_has_reached_the_command_by_its
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(foreground, "_in_foreground", lambda: True)
-    process = subprocess.Popen(["sleep", "1000"])
+    process = sleeper()
     thread = elsewhere(signal.SIGINT, signal.SIGTERM)
     assert foreground.wait_passing_on(process) == 128 + signal.SIGTERM
     thread.join()

@@ -90,6 +90,26 @@ def test_a_cut_while_nothing_is_read_is_not_forgotten(tmp_path: Path) -> None:
     hub.close()
 
 
+def test_a_cut_spares_who_waits_for_a_command_that_is_carried_out_until_it_has_its_answer(tmp_path: Path) -> None:
+    hub = Hub(listen(tmp_path / "s"))
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(str(tmp_path / "s"))
+    hub.poll(5.0)
+    (connection,) = hub._connections.values()
+    hub.begin_command(connection)
+    hub.cut_all()
+    hub.poll(5.0)
+    hub.end_command(connection.id, b"done")
+    assert sock.recv(10) == b"done\n"
+    hub.cut_all()
+    hub.poll(5.0)
+    hub.poll(5.0)
+    assert sock.recv(10) == b""
+    hub.end_command(connection.id, b"too late")
+    hub.close()
+
+
 def test_many_threads_share_one_client(server: Server) -> None:
     client = client_of(server.path)
     wrong: list[object] = []

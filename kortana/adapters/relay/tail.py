@@ -142,7 +142,8 @@ class TailedFile:
         that is there, is none."""
         found: list[tuple[int, int]] = []
         for read in self._renamed(self.position.inode)[:1]:
-            heads = [_head_of(Path(read.path)), os.pread(there.fileno(), HEAD_BYTES, 0)]
+            there.seek(0)
+            heads = [_head_of(Path(read.path)), there.read(HEAD_BYTES)]
             with os.scandir(self.path.parent) as entries:
                 for entry in entries:
                     is_kind = entry.name.startswith(self.path.name) and not entry.name.endswith(_PACKED)
