@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import string
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from kortana.agent.git import GitError, environment_elsewhere
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, instruction_of, is_lease_gone, say
 from kortana.agent.plain import last_of, plain
+from kortana.agent.prompt import PROMPT, render, told_of_earlier
 from kortana.agent.worktree import Worktree
 from kortana.processes.following import follow
 from kortana.processes.offspring import end_with_offspring
@@ -33,6 +33,8 @@ SETTINGS_VARIABLE = "KORTANA_ADAPTER"
 CLAIM_WAIT_S = 600.0
 QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
+MERGING = "merging"
+"""In a task's result: the commit that the repository is about to get."""
 REPORT_INTERVAL_S = 2.0
 MAX_LINE = 32 << 20
 """Bytes of one event of a stream: it may hold whole files that the agent has read."""
@@ -40,14 +42,6 @@ KEPT_LINES = 20
 MAX_TEXT = 8_000
 TEXT_BYTES, LINES_BYTES, DETAILS_BYTES = 24 * 1024, 12 * 1024, 4 * 1024
 """What of a result is kept, as JSON: all of it has to fit into one event."""
-PROMPT = """\
-You are $agent, one of several agents in this repository. Your task is "$id": $title
-
-$prompt
-
-$paths$dependencies
-You hold this task; others work on other tasks at the same time. When you are done, say in a few sentences what you \
-did: your last message is kept as the task's result. If you cannot do it, say why."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -58,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True):
     stream: str | None = None
     prompt: str | None = None
     template: str | None = None
-    """A file with the prompt's template ($id $title $prompt $paths $dependencies $agent)."""
+    """A file with the prompt's template ($id $title $prompt $paths $dependencies $earlier $agent)."""
     worktree: bool = False
     merge: bool = False
     stall_timeout: float = 900.0
@@ -82,17 +76,6 @@ def _mend_checkout() -> None:
     """What a predecessor that died in the midst of a merge has left, also where no task follows."""
     with contextlib.suppress(GitError), Checkout(Path.cwd()).changing(""):
         pass
-
-
-def render(template: str, task: dict[str, Any], agent: str, results: dict[str, Any]) -> str:
-    """The prompt for a task. results: what the tasks that it depends on have left."""
-    paths = task.get("paths") or ()
-    told = f"Change only these paths: {', '.join(paths)}\n" if paths else ""
-    done = "".join(f"Result of {name}: {text}\n" for name, text in results.items())
-    prompt = task.get("prompt") or (f"Carry out: {task['run']}" if task.get("run") else "")
-    return string.Template(template).safe_substitute(
-        agent=agent, id=task["id"], title=task.get("title") or task["id"], prompt=prompt, paths=told, dependencies=done
-    )
 
 
 class _CliAgent:
@@ -123,10 +106,13 @@ class _CliAgent:
         began = time.monotonic()
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
+            if tree is not None and self._is_merged(task, tree):
+                return False
+            earlier = told_of_earlier(task.fields, tree)
         except (GitError, OSError) as error:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return False
-        prompt = render(self._template, task.fields, self._agent.name, self._results(task))
+        prompt = render(self._template, task.fields, self._agent.name, self._results(task), earlier)
         code, outcome, lines = self._run(task, prompt, tree.place if tree else Path.cwd())
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
@@ -153,6 +139,22 @@ class _CliAgent:
         self._complete(task, result, tree)
         return False
 
+    def _is_merged(self, task: Task, tree: Worktree) -> bool:
+        """An attempt that has merged its work and died before it could report so: it is reported now."""
+        result = task.fields.get("result")
+        if not self._settings.merge or not isinstance(result, dict) or not tree.is_merged(result.pop(MERGING, None)):
+            return False
+        tree.discard()
+        self._report(task, {**result, "merged": True})
+        return True
+
+    def _may_merge(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
+        """Says what will be merged, which the coordinator takes from the holder of the lease alone."""
+        announced = self._agent.update_task_status(task.id, "in_progress", result={**result, MERGING: tree.tip()})
+        if not announced:
+            say(f"{task.id}: not merged: {announced.reason}")
+        return bool(announced)
+
     def _complete(self, task: Task, result: dict[str, Any], tree: Worktree | None) -> None:
         if tree is not None:
             title = task.fields.get("title") or task.id
@@ -161,6 +163,8 @@ class _CliAgent:
                 if not result["changed"]:
                     tree.discard()
                 elif self._settings.merge:
+                    if not self._may_merge(task, result, tree):
+                        return
                     refused = tree.merge(f"Merge {tree.branch}: {title}")
                     result["merged"] = not refused
                     if refused:
@@ -171,7 +175,10 @@ class _CliAgent:
             except (GitError, OSError) as error:
                 self._agent.update_task_status(task.id, "failed", _details(error), result=result)
                 return
-        details = (result["text"].strip().splitlines() or ["done"])[-1][:500]
+        self._report(task, result)
+
+    def _report(self, task: Task, result: dict[str, Any]) -> None:
+        details = (str(result.get("text", "")).strip().splitlines() or ["done"])[-1][:500]
         answer = self._agent.update_task_status(task.id, "completed", details, result=result)
         say(f"{task.id} completed" if answer else f"{task.id}: refused: {answer.reason}")
 

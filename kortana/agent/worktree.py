@@ -1,5 +1,6 @@
 """A git worktree of its own for each task: made from HEAD, kept on failure, merged or left by choice."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,19 @@ class Worktree:
         if git(self.folder, "status", "--porcelain"):
             git(self.folder, "commit", "--quiet", "--no-verify", "-m", message)
         return bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
+
+    def tip(self) -> str:
+        """The branch's last commit."""
+        return git(self._checkout.root, "rev-parse", f"refs/heads/{self.branch}")
+
+    def head(self) -> str:
+        """What the repository has checked out."""
+        return self._checkout.head()
+
+    def is_merged(self, commit: object) -> bool:
+        """Whether what the repository has checked out has this commit. False for whatever is none."""
+        is_name = isinstance(commit, str) and re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) is not None
+        return is_name and succeeds(self._checkout.root, "merge-base", "--is-ancestor", str(commit), "HEAD")
 
     def merge(self, message: str) -> str:
         """Merges the branch into what the repository has checked out; gives the reason where that cannot be.

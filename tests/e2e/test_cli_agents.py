@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from kortana.agent.cli_agent import PROMPT, read_line, render
+from kortana.agent.cli_agent import read_line
 from kortana.agent.clis import KNOWN, READERS, Outcome, is_quota
+from kortana.agent.prompt import PROMPT, render
 from tests.e2e.project import Project, eventually
 
 FAKE = Path(__file__).with_name("fake_cli.py")

@@ -1,0 +1,110 @@
+"""An adapter merges for the holder of the lease alone, and what was merged is not done again."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kortana.agent.answers import Answer, Task
+from kortana.agent.cli_agent import MERGING, Settings, _CliAgent
+from kortana.agent.prompt import PROMPT, render, told_of_earlier
+from kortana.agent.worktree import Worktree
+
+Update = tuple[str, dict[str, Any]]
+
+
+class FakeAgent:
+    """Remembers what it was told, and answers as `answer` says."""
+
+    name = "me"
+    timeout_s = 0.0
+
+    def __init__(self, answer: Callable[[Update], bool]) -> None:
+        self.updates: list[Update] = []
+        self._answer = answer
+
+    def update_task_status(self, task_id: str, status: str, details: str = "", result: Any = None) -> Answer:
+        self.updates.append((status, result))
+        accepted = self._answer(self.updates[-1])
+        return Answer({"accepted": accepted, "reason": "" if accepted else "stale_lease"})
+
+    def get_task(self, task_id: str) -> dict[str, Any]:
+        return {"status": "in_progress"}
+
+
+class Died(Exception):
+    pass
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for variable in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{variable}_NAME", "t")
+        monkeypatch.setenv(f"GIT_{variable}_EMAIL", "t@t")
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q", "-b", "main")
+    git("commit", "-q", "--allow-empty", "-m", "begin")
+    return tmp_path
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def work(answer: Callable[[Update], bool], result: Any = None, attempts: int = 0) -> list[Update]:
+    """One task by a command that adds a line to a file of the task's name."""
+    settings = Settings("cli", ("sh", "-c", 'cat > prompt.txt; echo did >> "$KORTANA_TASK"; rm -f prompt.txt'),
+                        "text", "stdin", worktree=True, merge=True)  # fmt: skip
+    agent = FakeAgent(answer)
+    fields = {"id": "t", "title": "", "prompt": "do it", "result": result, "attempts": attempts}
+    claimed = Answer({"accepted": True, "reason": "", "task": fields, "lease": {"token": 7, "ttl_s": 60.0}})
+    made = _CliAgent(agent, settings)  # type: ignore[arg-type]
+    try:
+        made._work(Task(claimed, agent))  # type: ignore[arg-type]
+    except Died:
+        pass
+    return agent.updates
+
+
+def test_what_will_be_merged_is_announced_then_merged_then_reported(repository: Path) -> None:
+    (first, announced), (last, reported) = work(lambda _: True)
+    assert (first, last) == ("in_progress", "completed")
+    assert git("merge-base", "--is-ancestor", announced[MERGING], "HEAD") == ""
+    assert reported["merged"] and MERGING not in reported
+    assert git("show", "HEAD:t") == "did" and git("branch") == "* main"
+
+
+def test_without_the_lease_nothing_is_merged_and_nothing_is_lost(repository: Path) -> None:
+    before = git("rev-parse", "HEAD")
+    assert [status for status, _ in work(lambda _: False)] == ["in_progress"]
+    assert git("rev-parse", "HEAD") == before and git("show", "kortana/t:t") == "did"
+
+
+def test_what_was_merged_before_its_attempt_died_is_reported_and_not_done_again(repository: Path) -> None:
+    def die_at_the_report(update: Update) -> bool:
+        if update[0] == "completed":
+            raise Died
+        return True
+
+    announced = work(die_at_the_report)[0][1]
+    merged = git("rev-parse", "HEAD")
+    assert work(lambda _: True, announced, attempts=1) == [("completed", {**announced, "merged": True})]
+    assert git("rev-parse", "HEAD") == merged and git("show", "HEAD:t") == "did" and git("branch") == "* main"
+
+
+@pytest.mark.parametrize("commit", ["0" * 40, "--help", 5, None, "HEAD"])
+def test_what_was_announced_and_not_merged_is_done(repository: Path, commit: object) -> None:
+    updates = work(lambda _: True, {"text": "", MERGING: commit}, attempts=1)
+    assert [status for status, _ in updates] == ["in_progress", "completed"] and git("show", "HEAD:t") == "did"
+
+
+def test_the_next_attempt_is_told_of_the_one_before_and_how_to_make_its_branch_mergeable(repository: Path) -> None:
+    task = {"id": "t", "prompt": "x", "attempts": 1, "details": "not merged: a, b", "result": {"merged": False}}
+    told = told_of_earlier(task, Worktree(repository, "t"))
+    for part in ("not merged: a, b", f"git merge {git('rev-parse', 'HEAD')}", "kortana/t"):
+        assert part in told
+    assert told in render(PROMPT, task, "me", {}, told)
+    assert told_of_earlier({**task, "attempts": 0}, None) == ""
+    assert "branch" not in told_of_earlier(task, None)
