@@ -106,9 +106,10 @@ class _CliAgent:
         began = time.monotonic()
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
-            if tree is not None and self._is_merged(task, tree):
+            before = self._agent.get_task(task.id) or {}
+            if tree is not None and self._was_merged(task, before.get("result"), tree):
                 return False
-            earlier = told_of_earlier(task.fields, tree)
+            earlier = told_of_earlier(before, tree)
         except (GitError, OSError) as error:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return False
@@ -139,10 +140,9 @@ class _CliAgent:
         self._complete(task, result, tree)
         return False
 
-    def _is_merged(self, task: Task, tree: Worktree) -> bool:
-        """An attempt that has merged its work and died before it could report so: it is reported now."""
-        result = task.fields.get("result")
-        if not self._settings.merge or not isinstance(result, dict) or not tree.is_merged(result.pop(MERGING, None)):
+    def _was_merged(self, task: Task, result: Any, tree: Worktree) -> bool:
+        """By an attempt that died before it could report so, whose announcement this is: it is reported now."""
+        if not self._settings.merge or not isinstance(result, dict) or not tree.is_merged(result.get(MERGING)):
             return False
         tree.discard()
         self._report(task, {**result, "merged": True})
@@ -150,7 +150,8 @@ class _CliAgent:
 
     def _may_merge(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
         """Says what will be merged, which the coordinator takes from the holder of the lease alone."""
-        announced = self._agent.update_task_status(task.id, "in_progress", result={**result, MERGING: tree.tip()})
+        result[MERGING] = tree.tip()
+        announced = self._agent.update_task_status(task.id, "in_progress", result=result)
         if not announced:
             say(f"{task.id}: not merged: {announced.reason}")
         return bool(announced)
@@ -168,16 +169,20 @@ class _CliAgent:
                     refused = tree.merge(f"Merge {tree.branch}: {title}")
                     result["merged"] = not refused
                     if refused:
+                        del result[MERGING]
                         details = _details(f"not merged: {refused}")
                         self._agent.update_task_status(task.id, "failed", details, result=result)
                         say(f"{task.id}: {details}")
                         return
             except (GitError, OSError) as error:
-                self._agent.update_task_status(task.id, "failed", _details(error), result=result)
-                return
+                if not tree.is_merged(result.get(MERGING)):
+                    self._agent.update_task_status(task.id, "failed", _details(error), result=result)
+                    return
+                result["merged"] = True  # what was left to be done is to tidy up
         self._report(task, result)
 
     def _report(self, task: Task, result: dict[str, Any]) -> None:
+        result.pop(MERGING, None)
         details = (str(result.get("text", "")).strip().splitlines() or ["done"])[-1][:500]
         answer = self._agent.update_task_status(task.id, "completed", details, result=result)
         say(f"{task.id} completed" if answer else f"{task.id}: refused: {answer.reason}")

@@ -21,17 +21,17 @@ class FakeAgent:
     name = "me"
     timeout_s = 0.0
 
-    def __init__(self, answer: Callable[[Update], bool]) -> None:
+    def __init__(self, answer: Callable[[Update], bool], task: dict[str, Any]) -> None:
         self.updates: list[Update] = []
-        self._answer = answer
+        self._answer, self._task = answer, task
 
     def update_task_status(self, task_id: str, status: str, details: str = "", result: Any = None) -> Answer:
-        self.updates.append((status, result))
+        self.updates.append((status, dict(result)))
         accepted = self._answer(self.updates[-1])
         return Answer({"accepted": accepted, "reason": "" if accepted else "stale_lease"})
 
     def get_task(self, task_id: str) -> dict[str, Any]:
-        return {"status": "in_progress"}
+        return self._task
 
 
 class Died(Exception):
@@ -57,9 +57,9 @@ def work(answer: Callable[[Update], bool], result: Any = None, attempts: int = 0
     """One task by a command that adds a line to a file of the task's name."""
     settings = Settings("cli", ("sh", "-c", 'cat > prompt.txt; echo did >> "$KORTANA_TASK"; rm -f prompt.txt'),
                         "text", "stdin", worktree=True, merge=True)  # fmt: skip
-    agent = FakeAgent(answer)
-    fields = {"id": "t", "title": "", "prompt": "do it", "result": result, "attempts": attempts}
-    claimed = Answer({"accepted": True, "reason": "", "task": fields, "lease": {"token": 7, "ttl_s": 60.0}})
+    brief = {"id": "t", "title": "", "prompt": "do it", "attempts": attempts}
+    agent = FakeAgent(answer, {**brief, "status": "in_progress", "result": result})
+    claimed = Answer({"accepted": True, "reason": "", "task": brief, "lease": {"token": 7, "ttl_s": 60.0}})
     made = _CliAgent(agent, settings)  # type: ignore[arg-type]
     try:
         made._work(Task(claimed, agent))  # type: ignore[arg-type]
@@ -90,7 +90,8 @@ def test_what_was_merged_before_its_attempt_died_is_reported_and_not_done_again(
 
     announced = work(die_at_the_report)[0][1]
     merged = git("rev-parse", "HEAD")
-    assert work(lambda _: True, announced, attempts=1) == [("completed", {**announced, "merged": True})]
+    (status, reported), = work(lambda _: True, announced, attempts=1)
+    assert status == "completed" and reported["merged"] and reported["text"] == announced["text"]
     assert git("rev-parse", "HEAD") == merged and git("show", "HEAD:t") == "did" and git("branch") == "* main"
 
 

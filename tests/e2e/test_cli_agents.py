@@ -165,6 +165,25 @@ def test_two_adapters_and_an_mcp_client_share_thirty_tasks(project: Project, kil
     assert status.stdout == ""
 
 
+def test_an_adapter_that_dies_right_after_its_merge_has_merged_once(project: Project) -> None:
+    repository(project)
+    hook = project.folder / ".git" / "hooks" / "post-merge"
+    hook.write_text("#!/bin/sh\n[ -e .git/died ] || { : > .git/died; kill -9 $(ps -o ppid= -p $PPID); }\n")
+    hook.chmod(0o755)
+    env = {"EDIT_LOG": str(project.folder / "edits.jsonl")}
+    project.write({"workers": {"w": worker("claude", env=env, cli={"worktree": True, "merge": True})},
+                   "tasks": [{"id": "t", "prompt": "EDIT src/f.txt"}]})  # fmt: skip
+    project.up()
+    task = settled(project, "t")["t"]
+    assert project.worker("w")["restarts"] == 1 and (project.folder / ".git" / "died").exists()
+    assert (task["status"], task["attempts"], task["result"]["merged"]) == ("completed", 1, True)
+    assert (project.folder / "src" / "f.txt").read_text() == "t\n"
+    begun = (project.folder / "edits.jsonl").read_text().count('"begin"')
+    assert begun == 1, "its work was not done again"
+    words = ["git", "log", "--merges", "--format=%s"]
+    assert subprocess.run(words, cwd=project.folder, capture_output=True, text=True).stdout.count("\n") == 1
+
+
 @pytest.mark.timeout(1200)
 def test_adapters_that_are_killed_again_and_again_merge_every_edit(project: Project) -> None:
     """Wherever in git they die. KORTANA_SEED repeats the choice of victims and moments."""
