@@ -10,7 +10,7 @@ import sys
 import threading
 from itertools import islice
 
-from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, wrong_arguments
+from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, full_names, wrong_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ class Server:
         tool = next((tool for tool in TOOLS if tool["name"] == name), None)
         if tool is None:
             raise RpcError(BAD_PARAMS, f"no tool {name!r}")
+        args = full_names(tool, args) if isinstance(args, dict) else args
         wrong = wrong_arguments(tool, args) if isinstance(args, dict) else "arguments: an object is needed"
         if wrong:
             return _tool_error(f"{wrong}. Next: mend the arguments and call again.")

@@ -228,6 +228,14 @@ CALLS: dict[str, Callable[[Session, dict[str, Any], str | None], Any]] = {
 _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "number": (int, float), "integer": (int,), "array": (list,)}
 
 
+def full_names(tool: dict[str, Any], args: dict[str, Any]) -> dict[str, Any]:
+    """`wait`, as the Python interface has it, is `wait_s`."""
+    properties: dict[str, Any] = tool["inputSchema"]["properties"]
+    if "wait" not in args or "wait_s" in args or "wait_s" not in properties:
+        return args
+    return {"wait_s" if name == "wait" else name: value for name, value in args.items()}
+
+
 def wrong_arguments(tool: dict[str, Any], args: dict[str, Any]) -> str:
     """What is wrong with a call's arguments by the tool's schema; empty where nothing is."""
     schema: dict[str, Any] = tool["inputSchema"]

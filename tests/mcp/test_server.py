@@ -124,6 +124,7 @@ def test_a_lease_is_renewed_while_the_client_lives_and_released_when_it_goes(up:
             await call(me, "claim_task", task_id="short")
             token = up.task("short")["lease_token"]
             await call(me, "claim_task", task_id="short", wait_s=0)
+            await call(me, "claim_task", task_id="short", wait=0)
             assert up.task("short")["lease_token"] == token
         eventually(lambda: up.task("short")["owner"] is None, "released with the client")
 

@@ -10,7 +10,7 @@ from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.mcp import session as session_module
 from kortana.mcp.server import _bounded
 from kortana.mcp.session import Session
-from kortana.mcp.tools import ToolError
+from kortana.mcp.tools import TOOLS, ToolError, full_names, wrong_arguments
 from kortana.protocol.event import Event
 
 
@@ -111,3 +111,11 @@ def test_what_was_read_before_kortana_went_is_given() -> None:
 def test_the_resource_of_tasks_is_bounded_by_number_and_by_size() -> None:
     assert len(_bounded({"id": n} for n in range(5000))) == 1000
     assert len(_bounded({"prompt": "x" * 50_000} for _ in range(5000))) == 21
+
+
+def test_wait_is_understood_where_a_tool_waits() -> None:
+    tools = {tool["name"]: tool for tool in TOOLS}
+    assert full_names(tools["claim_task"], {"wait": 5, "task_id": "t"}) == {"wait_s": 5, "task_id": "t"}
+    assert "wait is not known" in wrong_arguments(tools["why"], full_names(tools["why"], {"task_id": "t", "wait": 5}))
+    both = {"wait": 5, "wait_s": 6}
+    assert "wait is not known" in wrong_arguments(tools["claim_task"], full_names(tools["claim_task"], both))
