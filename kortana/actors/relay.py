@@ -11,8 +11,8 @@ import pykka
 
 from kortana.actors.messages import FilesChanged, RelayAnswer, RelayDied, RelayInbound, RelayResubmit
 from kortana.adapters.relay.followed import FollowedFiles
-from kortana.adapters.relay.lines import BadLine, event_of, log_agent, message_of
-from kortana.adapters.relay.tail import Line, TailedFile, append_lines, tail_of
+from kortana.adapters.relay.lines import BadLine, confirmation_of, event_of, log_agent, message_of
+from kortana.adapters.relay.tail import Line, Position, TailedFile, append_lines, end_of, tail_of
 from kortana.adapters.relay.unanswered import Answered, Asked, Unanswered
 from kortana.processes.watch import FolderWatch
 from kortana.protocol import event as ev
@@ -26,9 +26,7 @@ MAX_OF_UNWRITABLE = 500
 """Of an agent whose file cannot be written to; more would be in the others' way."""
 MAX_LOGS = 256
 WATCH_S = 5.0
-"""So long a watch of an actor that has died goes on at most."""
-RETRY_S = 5.0
-"""After so long a file that could not be written to is tried again."""
+"""So long a watch of an actor that has died goes on at most; and then what could not be written is tried again."""
 TAIL_BYTES = 8 << 20
 """How far back in an agent's file answers are looked for after a restart."""
 
@@ -63,7 +61,9 @@ class RelayActor(pykka.ThreadingActor):
         self._unwritable: dict[str, float] = {}
         """Agent → when its file is tried again."""
         self._turn = 0
-        self._has_more = False
+        self._has_more = self._is_caught_up = False
+        """All that a former run may have read has been read anew."""
+        self._began_at = Position()
         self._is_told = False
         """That there is something to be read."""
         self._complaints: dict[Path, str] = {}
@@ -80,6 +80,7 @@ class RelayActor(pykka.ThreadingActor):
             folder.mkdir(parents=True, exist_ok=True)
         self._files = FollowedFiles(self._positions_path)
         self._inbound = self._files.file(self._queues / "coordinator_in.txt")
+        self._began_at = end_of(self._inbound.path)
         for path in sorted(self._queues.glob("*_in.txt")):
             agent = path.name.removesuffix("_in.txt")
             if _is_agent(agent):
@@ -122,7 +123,7 @@ class RelayActor(pykka.ThreadingActor):
     def _connect(self, agent: str) -> int:
         number = self._conns.get(agent)
         if number is None:
-            self._answered[agent] = Answered(tail_of(self._in_file(agent), TAIL_BYTES))
+            self._answered[agent] = Answered(b"" if self._is_caught_up else tail_of(self._in_file(agent), TAIL_BYTES))
             number = self._conns[agent] = self._attach(agent, lambda body: self._hear(agent, body))
             self._submit(RelayInbound(agent, number, []))
         return number
@@ -147,6 +148,10 @@ class RelayActor(pykka.ThreadingActor):
             elif lines := self._lines(file):
                 self._take(lines) if file is self._inbound else self._take_said(agent, file, lines)
                 self._look()
+        if not self._is_caught_up and self._inbound.has_read(self._began_at):
+            self._is_caught_up = True
+            for answered in self._answered.values():
+                answered.forget_former()
         self._save()
 
     def _followed(self) -> list[tuple[str, TailedFile]]:
@@ -183,7 +188,7 @@ class RelayActor(pykka.ThreadingActor):
                 self._skip(self._inbound, line, error)
                 continue
             self._connect(event.source)
-            if event.id in self._answered[event.source]:
+            if self._answered[event.source].by_former(event.id) and not self._is_new(line):
                 continue
             body = encode_json(event)
             if event.requires_ack:
@@ -193,6 +198,11 @@ class RelayActor(pykka.ThreadingActor):
             self._unanswered.keep(agent, MAX_OF_UNWRITABLE)
         for agent, events in batches.items():
             self._submit(RelayInbound(agent, self._conns[agent], events))
+
+    def _is_new(self, line: Line) -> bool:
+        """Whether it has come in this run."""
+        is_it = self._inbound.position.inode == self._began_at.inode
+        return self._is_caught_up or (is_it and line.offset >= self._began_at.offset)
 
     def _ask(self, event: Event, body: bytes, file: TailedFile, line: Line, is_told: bool) -> None:
         self._unanswered.add(Asked(event, body, file, file.position.generation, line.offset, is_told))
@@ -232,9 +242,7 @@ class RelayActor(pykka.ThreadingActor):
         if asked is not None:
             self._answer(agent, asked, event["payload"], body)
         elif self._append(agent, body):
-            stamp = iso_from_ms(time.time_ns() // 1_000_000)
-            confirm = Event(f"rc-{event['id']}"[:128], stamp, agent, ev.COORDINATOR, ev.ACK, None, "normal",
-                            {"ack_for_event_id": event["id"]}, False)  # fmt: skip
+            confirm = confirmation_of(event["id"], agent, iso_from_ms(time.time_ns() // 1_000_000))
             self._submit(RelayInbound(agent, self._conns[agent], [(confirm, encode_json(confirm))]))
 
     def _answer(self, agent: str, asked_id: str, payload: dict[str, Any], body: bytes) -> None:
@@ -243,7 +251,7 @@ class RelayActor(pykka.ThreadingActor):
         if asked is not None and not asked.is_told:
             if payload.get("reason") == reasons.UNAVAILABLE:
                 return  # it is submitted again
-        elif asked_id not in answered:
+        elif asked is not None or asked_id not in answered:
             if not self._append(agent, body):
                 return
             answered.add(asked_id)
@@ -259,7 +267,7 @@ class RelayActor(pykka.ThreadingActor):
             append_lines(path, [body])
         except OSError as error:
             self._complain(path, error.strerror or str(error), "relay_write_failed")
-            self._unwritable[agent] = time.monotonic() + RETRY_S
+            self._unwritable[agent] = time.monotonic() + WATCH_S
             self._unanswered.keep(agent, MAX_OF_UNWRITABLE)
             if self._has_more:
                 self._look()

@@ -63,6 +63,25 @@ def test_files_that_came_and_went_between_two_looks_are_read_in_their_order(path
     assert texts(file) == list("012345")
 
 
+def test_what_is_told_of_twice_is_read_once(path: Path) -> None:
+    file = TailedFile(path, Position())
+    old, older = path.with_suffix(".1"), path.with_suffix(".2")
+    append(path, "1\n")
+    assert texts(file) == ["1"]
+    path.rename(older)
+    append(path, "2\n")
+    file.notice()
+    path.rename(old)
+    append(path, "3\n")
+    file.notice()
+    for place in (older, old, older, None, old):
+        file.notice(place)
+    assert texts(later(file)) == ["2", "3"] == texts(file)
+    file.notice(old)
+    append(path, "4\n")
+    assert texts(file) == ["4"]
+
+
 def test_what_was_renamed_while_nobody_read_is_found_by_a_later_run(path: Path) -> None:
     file = TailedFile(path, Position())
     append(path, "1\n")
@@ -245,7 +264,11 @@ def test_positions_of_all_files_are_saved_at_what_is_not_answered(tmp_path: Path
 def test_answers_are_remembered_within_bounds_and_found_in_the_agents_file() -> None:
     told = [b'{"event_type":"ACK","payload":{"ack_for_event_id":"old"}}', b'{"ACK"', b'"ACK"', b'{"event_type":"ACK"}']
     answered = Answered(b"\n".join(told))
-    assert "old" in answered and "new" not in answered
+    assert "old" in answered and answered.by_former("old") and "new" not in answered
+    answered.forget_former()
+    assert "old" not in answered
+    answered.add("old")
+    assert "old" in answered and not answered.by_former("old")
     for number in range(MAX_ANSWERED):
         answered.add(str(number))
     assert "old" not in answered and "0" in answered and str(MAX_ANSWERED - 1) in answered

@@ -75,6 +75,18 @@ def test_structured_lines_are_events_and_answers_come_back(up: Project) -> None:
     assert any(r["event_type"] == "INFO" and r["payload"].get("original_type") for r in up.journal())
 
 
+def test_a_line_that_comes_again_has_no_second_effect_and_gets_the_same_answer(up: Project) -> None:
+    for restart in (False, True):
+        say(up, line(id="once", event_type="TASK_CLAIM", task_id="t"))
+        say(up, line(id=f"after {restart}", event_type="HEARTBEAT"))
+        eventually(lambda restart=restart: f"after {restart}" in answers(up, "alpha"), "read")
+        if not restart:
+            up.down()
+            up.up()
+    found = [e["payload"] for e in inbox(up, "alpha") if e["payload"].get("ack_for_event_id") == "once"]
+    assert len(found) == 2 and found[0]["lease"]["token"] == found[1]["lease"]["token"]
+
+
 def test_bad_lines_are_logged_with_their_place_and_skipped(up: Project) -> None:
     bad = [
         b"not json\n",

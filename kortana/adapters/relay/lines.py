@@ -72,6 +72,12 @@ def message_of(data: bytes, agent: str, place: str, knows: Callable[[str], bool]
     return Event(place, f"{day}T{clock}.000Z", agent, target, ev.INFO, None, "normal", payload, True)
 
 
+def confirmation_of(event_id: str, agent: str, stamp: str) -> Event:
+    """What says that an event of an agent's mailbox stands in its file."""
+    payload = {"ack_for_event_id": event_id}
+    return Event(f"rc-{event_id}"[:128], stamp, agent, ev.COORDINATOR, ev.ACK, None, "normal", payload, False)
+
+
 def log_agent(name: str) -> str | None:
     """The agent whose outgoing log a file of that name is; None for any other file."""
     agent = name.removesuffix(".log")

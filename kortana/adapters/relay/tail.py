@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -50,6 +51,8 @@ class TailedFile:
         self.path, self.position = path, position
         self._read_to = position.offset
         self._coming = list(position.coming)
+        self._begun: deque[int] = deque(maxlen=MAX_COMING)
+        """The inodes of what was begun in this run."""
         self._head: bytes | None = None
         """The first bytes of what was read; None where only the position knows."""
         self.waits = False
@@ -64,7 +67,8 @@ class TailedFile:
             inode = (place or self.path).stat().st_ino
         except OSError:
             return
-        if inode != (self._coming[-1] if self._coming else self.position.inode) and len(self._coming) < MAX_COMING:
+        known = inode in self._coming or inode == self.position.inode or (place is not None and inode in self._begun)
+        if not known and len(self._coming) < MAX_COMING:
             self._coming.append(inode)
 
     def read(self, may_leave: Callable[[], bool] = lambda: True) -> list[Line]:
@@ -92,7 +96,8 @@ class TailedFile:
         """there: the file that has its name now."""
         inode = last = os.fstat(there.fileno()).st_ino
         if self._is_resumed:
-            self._coming, self._is_resumed = [*self._since(there), *self._coming][:MAX_COMING], False
+            self._coming = list(dict.fromkeys([*self._since(there), *self._coming]))[:MAX_COMING]
+            self._is_resumed = False
         while self._coming:
             inode = self._coming.pop(0)
             if inode not in (self.position.inode, last) and self._renamed(inode):
@@ -100,7 +105,12 @@ class TailedFile:
             inode = last
         generation = self.position.generation + bool(self.position.inode)
         self.position = Position(inode, 0, generation, coming=list(self._coming))
+        self._begun.append(inode)
         self._read_to, self._head = 0, b""
+
+    def has_read(self, place: Position) -> bool:
+        """Whether it has come to this place in this file. Never to one that is none."""
+        return bool(place.inode) and self.position.inode == place.inode and self._read_to >= place.offset
 
     def is_now(self, path: Path) -> Position | None:
         """The end of the file at another place, where that is what was read so far. Raises OSError."""
@@ -198,6 +208,15 @@ def _open_regular(path: Path) -> IO[bytes]:
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(fd, "rb")
+
+
+def end_of(path: Path) -> Position:
+    """Where a file ends now; nowhere where there is none."""
+    try:
+        info = path.stat()
+    except OSError:
+        return Position()
+    return Position(info.st_ino, info.st_size)
 
 
 def append_lines(path: Path, lines: list[bytes]) -> None:

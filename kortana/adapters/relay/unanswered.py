@@ -63,19 +63,29 @@ class Unanswered:
 
 
 class Answered:
-    """The ids of what one agent has got an answer to, the last of them. told: the end of the file with its answers."""
+    """The ids of what one agent has got an answer to, the last of them. told: the end of the file with the answers of a
+    former run, which may have died before it saved how far it had read."""
 
     def __init__(self, told: bytes) -> None:
         self._ids: dict[str, None] = {}
+        self._former: set[str] = set()
         for line in told.split(b"\n"):
             if b'"ACK"' in line:
                 try:
-                    self.add(str(msgspec.json.decode(line)["payload"]["ack_for_event_id"]))
+                    self._former.add(str(msgspec.json.decode(line)["payload"]["ack_for_event_id"]))
                 except (msgspec.MsgspecError, KeyError, TypeError):
                     continue
 
+    def by_former(self, event_id: str) -> bool:
+        """Whether a former run has answered it."""
+        return event_id in self._former
+
+    def forget_former(self) -> None:
+        """All that it had read is read anew: from here on an id that comes again is asked again."""
+        self._former.clear()
+
     def __contains__(self, event_id: str) -> bool:
-        return event_id in self._ids
+        return event_id in self._ids or event_id in self._former
 
     def add(self, event_id: str) -> None:
         self._ids[event_id] = None
