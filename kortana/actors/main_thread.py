@@ -11,8 +11,8 @@ import pykka
 from kortana.actors.messages import Inspect, ShutDown
 from kortana.processes.notify import Notifier
 from kortana.processes.reaping import reap_others
-from kortana.processes.wakeup import Wakeup
 from kortana.processes.wishes import heed_children, heed_wishes
+from kortana.transport.waker import Waker
 
 
 class MainThread:
@@ -21,7 +21,7 @@ class MainThread:
     def __init__(self, notifier: Notifier, say: Callable[[str], None]) -> None:
         self._notifier, self._say = notifier, say
         self._orders: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
-        self._wakeup = Wakeup()
+        self._waker = Waker()
         self._signals = 0
 
     def finished(self, code: int) -> None:
@@ -33,7 +33,7 @@ class MainThread:
         self._order("launcher")
 
     def install_signals(self) -> None:
-        self._wakeup.heed_signals()
+        self._waker.heed_signals()
         heed_wishes(lambda number: self._order("signal", number))
         heed_children(lambda: self._order("child"))
 
@@ -41,7 +41,7 @@ class MainThread:
         """There is nothing to be ended any more but this process, which may have to wait for its reader."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        self._wakeup.close()
+        self._waker.close()
 
     def serve(self, supervisor: Any, reopen_launcher: Callable[[], None]) -> int:
         """Until the tree has finished, or a second signal came. Gives the exit code."""
@@ -49,7 +49,7 @@ class MainThread:
             try:
                 order, value = self._orders.get_nowait()
             except queue.Empty:
-                if not self._wakeup.wait(self._notifier.watchdog_s):
+                if not self._waker.wait(self._notifier.watchdog_s):
                     self._pet_watchdog(supervisor)
                 continue
             if order == "finished":
@@ -71,7 +71,7 @@ class MainThread:
 
     def _order(self, what: str, value: int = 0) -> None:
         self._orders.put((what, value))
-        self._wakeup.wake()
+        self._waker.wake()
 
     def _pet_watchdog(self, supervisor: Any) -> None:
         """A sign of life, if the supervisor actor answers."""

@@ -12,7 +12,7 @@ import pykka
 from kortana.actors.messages import FilesChanged, RelayAnswer, RelayDied, RelayInbound, RelayResubmit
 from kortana.adapters.relay.followed import FollowedFiles
 from kortana.adapters.relay.lines import BadLine, confirmation_of, event_of, log_agent, message_of
-from kortana.adapters.relay.tail import Line, Position, TailedFile, append_lines, end_of, tail_of
+from kortana.adapters.relay.tail import Line, TailedFile, append_lines, end_of, tail_of
 from kortana.adapters.relay.unanswered import Answered, Asked, Unanswered
 from kortana.processes.watch import FolderWatch
 from kortana.protocol import event as ev
@@ -61,11 +61,11 @@ class RelayActor(pykka.ThreadingActor):
         self._unwritable: dict[str, float] = {}
         """Agent → when its file is tried again."""
         self._turn = 0
-        self._has_more = self._is_caught_up = False
-        """All that a former run may have read has been read anew."""
-        self._began_at = Position()
+        self._has_more = False
         self._is_told = False
         """That there is something to be read."""
+        self._is_caught_up = False
+        """All that a former run may have read has been read anew."""
         self._complaints: dict[Path, str] = {}
 
     def on_start(self) -> None:
@@ -188,7 +188,7 @@ class RelayActor(pykka.ThreadingActor):
                 self._skip(self._inbound, line, error)
                 continue
             self._connect(event.source)
-            if self._answered[event.source].by_former(event.id) and not self._is_new(line):
+            if self._answered[event.source].by_former(event.id) and not self._is_beyond_beginning(line):
                 continue
             body = encode_json(event)
             if event.requires_ack:
@@ -199,10 +199,9 @@ class RelayActor(pykka.ThreadingActor):
         for agent, events in batches.items():
             self._submit(RelayInbound(agent, self._conns[agent], events))
 
-    def _is_new(self, line: Line) -> bool:
-        """Whether it has come in this run."""
-        is_it = self._inbound.position.inode == self._began_at.inode
-        return self._is_caught_up or (is_it and line.offset >= self._began_at.offset)
+    def _is_beyond_beginning(self, line: Line) -> bool:
+        """Whether it has come since this run began."""
+        return self._inbound.position.inode == self._began_at.inode and line.offset >= self._began_at.offset
 
     def _ask(self, event: Event, body: bytes, file: TailedFile, line: Line, is_told: bool) -> None:
         self._unanswered.add(Asked(event, body, file, file.position.generation, line.offset, is_told))

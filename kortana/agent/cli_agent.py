@@ -157,29 +157,33 @@ class _CliAgent:
         return bool(announced)
 
     def _complete(self, task: Task, result: dict[str, Any], tree: Worktree | None) -> None:
-        if tree is not None:
-            title = task.fields.get("title") or task.id
-            try:
-                result["changed"] = tree.commit(f"{task.id}: {title}")
-                if not result["changed"]:
-                    tree.discard()
-                elif self._settings.merge:
-                    if not self._may_merge(task, result, tree):
-                        return
-                    refused = tree.merge(f"Merge {tree.branch}: {title}")
-                    result["merged"] = not refused
-                    if refused:
-                        del result[MERGING]
-                        details = _details(f"not merged: {refused}")
-                        self._agent.update_task_status(task.id, "failed", details, result=result)
-                        say(f"{task.id}: {details}")
-                        return
-            except (GitError, OSError) as error:
-                if not tree.is_merged(result.get(MERGING)):
-                    self._agent.update_task_status(task.id, "failed", _details(error), result=result)
-                    return
-                result["merged"] = True  # what was left to be done is to tidy up
-        self._report(task, result)
+        if tree is None or self._take_in(task, result, tree):
+            self._report(task, result)
+
+    def _take_in(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
+        """What was changed: committed, and merged where that is wanted. False where that failed, which is told."""
+        title = task.fields.get("title") or task.id
+        try:
+            result["changed"] = tree.commit(f"{task.id}: {title}")
+            if not result["changed"]:
+                tree.discard()
+            if not result["changed"] or not self._settings.merge:
+                return True
+            if not self._may_merge(task, result, tree):
+                return False
+            refused = tree.merge(f"Merge {tree.branch}: {title}")
+        except (GitError, OSError) as error:
+            if not tree.is_merged(result.get(MERGING)):
+                self._agent.update_task_status(task.id, "failed", _details(error), result=result)
+                return False
+            refused = ""  # what was left to be done is to tidy up
+        result["merged"] = not refused
+        if refused:
+            del result[MERGING]
+            details = _details(f"not merged: {refused}")
+            self._agent.update_task_status(task.id, "failed", details, result=result)
+            say(f"{task.id}: {details}")
+        return not refused
 
     def _report(self, task: Task, result: dict[str, Any]) -> None:
         result.pop(MERGING, None)

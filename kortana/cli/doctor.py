@@ -108,13 +108,17 @@ def _sync() -> Check:
 
 def _data_folder(project: Project) -> Check:
     layout = project.layout
-    there = next(folder for folder in (layout.root, *layout.root.parents) if folder.exists())
-    barred = next((path for path in [there, *_contents(layout)] if not os.access(path, _needed(path))), None)
+    barred = next((path for path in [_there(layout), *_contents(layout)] if not os.access(path, _needed(path))), None)
     if barred is not None:
         return Check("data folder", False, f"{barred} cannot be read and written", _REMEDY_OF_RIGHTS)
     if layout.run.exists() and layout.run.stat().st_mode & layout.root.stat().st_mode & 0o077:
         return Check("data folder", False, f"{layout.run} is open to others", f"chmod 700 {layout.run}")
     return Check("data folder", True, str(layout.root))
+
+
+def _there(layout: DataLayout) -> Path:
+    """The data folder, or the nearest one above it that is there."""
+    return next(folder for folder in (layout.root, *layout.root.parents) if folder.exists())
 
 
 def _contents(layout: DataLayout) -> Iterator[Path]:
@@ -129,9 +133,7 @@ def _needed(path: Path) -> int:
 
 
 def _room(project: Project) -> Check:
-    root = project.layout.root
-    parent = next(folder for folder in (root, *root.parents) if folder.exists())
-    free = shutil.disk_usage(parent).free
+    free = shutil.disk_usage(_there(project.layout)).free
     ok = free >= MIN_FREE_BYTES
     return Check(
         "disk", ok, f"{free >> 20} MiB free", "" if ok else "make room: below 256 MiB a journal soon stands still"

@@ -10,6 +10,7 @@ from kortana.agent.mailbox import give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
 from kortana.processes.foreground import wait_passing_on
 from kortana.transport.inside import token_for
+from kortana.transport.waker import Waker
 
 QUOTA_EXIT_CODE = 75
 CANNOT_RUN = 127
@@ -73,4 +74,4 @@ def _command(words: list[str], task: Task, environment: dict[str, str]) -> int:
         return CANNOT_RUN
 
     task.when_lost(process.terminate)
-    return wait_passing_on(process)
+    return wait_passing_on(process, Waker())

@@ -175,8 +175,10 @@ class Server:
         tool = next((tool for tool in TOOLS if tool["name"] == name), None)
         if tool is None:
             raise RpcError(BAD_PARAMS, f"no tool {name!r}")
-        args = full_names(tool, args) if isinstance(args, dict) else args
-        wrong = wrong_arguments(tool, args) if isinstance(args, dict) else "arguments: an object is needed"
+        wrong = "arguments: an object is needed"
+        if isinstance(args, dict):
+            args = full_names(tool, args)
+            wrong = wrong_arguments(tool, args)
         if wrong:
             return _tool_error(f"{wrong}. Next: mend the arguments and call again.")
         session = self._session_now()

@@ -4,6 +4,7 @@ import ctypes
 import os
 import struct
 import time
+from collections import deque
 from pathlib import Path
 
 from kortana.processes.descriptors import wait_readable
@@ -12,15 +13,13 @@ _IN_MODIFY, _IN_CREATE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x400, 0x80
 _IN_MOVED_FROM, _IN_MOVED_TO = 0x40, 0x80
 _MASK = _IN_MODIFY | _IN_CREATE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_DELETE_SELF | _IN_MOVE_SELF
 _EVENT = struct.Struct("iIII")
+MAX_RENAMES = 1000
 POLL_S = 0.1
 """Where there is no inotify."""
 CHECK_S = 2.0
 """So often is looked whether the folder is still the one that is watched: the system says so only once nobody has a
 file of a removed one open, and never where a folder above it was moved."""
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-MAX_RENAMES = 1000
 
 
 class FolderWatch:
@@ -30,7 +29,7 @@ class FolderWatch:
         self._folder = folder
         self._fd = -1
         self._identity: tuple[int, int] | None = None
-        self._renames: list[tuple[str, str]] = []
+        self._renames: deque[tuple[str, str]] = deque(maxlen=MAX_RENAMES)
         self._leaving: dict[int, str] = {}
         self._watch()
 
@@ -59,7 +58,8 @@ class FolderWatch:
     def take_renames(self) -> list[tuple[str, str]]:
         """Names within the folder that became others since the last call, in order, the last thousand; none are seen
         where there is no inotify."""
-        taken, self._renames = self._renames, []
+        taken = list(self._renames)
+        self._renames.clear()
         return taken
 
     def _found(self) -> tuple[int, int] | None:
@@ -121,7 +121,7 @@ class FolderWatch:
         if mask & _IN_MOVED_FROM:
             self._leaving = {cookie: name}
         elif (old := self._leaving.pop(cookie, None)) is not None:
-            self._renames = [*self._renames[-MAX_RENAMES:], (old, name)]
+            self._renames.append((old, name))
 
 
 def _at_most(bound_s: float, timeout_s: float | None) -> float:

@@ -4,7 +4,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pykka
 import pytest
@@ -17,6 +16,7 @@ from kortana.ports import JournalFault, Snapshot
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event, Record
 from kortana.transport.hub import Hub
+from tests.actors.fakes import Told
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -61,14 +61,6 @@ class SlowJournal:
         self.durable.append(self.written[-1])
 
 
-class Ears:
-    def __init__(self) -> None:
-        self.heard: list[Any] = []
-
-    def tell(self, message: Any) -> None:
-        self.heard.append(message)
-
-
 class Stage:
     def __init__(self, folder: Path) -> None:
         listener = socket.socket(socket.AF_UNIX)
@@ -80,10 +72,10 @@ class Stage:
         self.inbox = HubInbox(self.hub)
         self.inbox.listening = True
         self.sent: list[int] = []
-        self.supervisor = Ears()
+        self.supervisor = Told()
         attached = self.hub.attach("agent", lambda body: self.sent.append(int(body)))
         self.conn = attached
-        self.writer = Ears()
+        self.writer = Told()
         self.ref = PersistenceActor.start(
             self.journal, self.hub, self.inbox, None, self.supervisor, 7, self.writer
         )
@@ -148,7 +140,7 @@ def test_a_failed_sync_ends_the_actor_and_lets_nothing_out(stage: Stage) -> None
     threading.Timer(0.05, stage.inbox.put, args=(Envelope("turn"),)).start()
     stage.inbox.get()
     assert not stage.ref.is_alive() and stage.sent == [] and stage.journal.written == [1]
-    [died] = stage.supervisor.heard
+    [died] = stage.supervisor.messages
     assert isinstance(died, ChildDied) and died.journal and died.generation == 7
 
 
@@ -166,15 +158,15 @@ def test_what_is_asked_meanwhile_is_answered_when_the_group_is_durable(stage: St
 
 def test_a_snapshot_is_written_only_once_what_it_shows_is_durable(stage: Stage) -> None:
     stage.tell()
-    snapshot = WriteSnapshot(Snapshot(1, "", [], {}, None), Ears())
+    snapshot = WriteSnapshot(Snapshot(1, "", [], {}, None), Told())
     stage.ref.tell(snapshot)
     stage.turn()
     stage.turn()
-    assert stage.journal.written == [1] and stage.writer.heard == []
+    assert stage.journal.written == [1] and stage.writer.messages == []
     stage.journal.finish_sync()
     threading.Timer(0.05, stage.inbox.put, args=(Envelope("turn"),)).start()
     stage.inbox.get()
-    assert stage.writer.heard == [snapshot] and stage.journal.durable == [1]
+    assert stage.writer.messages == [snapshot] and stage.journal.durable == [1]
 
 
 def test_a_disk_that_hangs_stops_the_reading_once_enough_has_gathered(stage: Stage) -> None:

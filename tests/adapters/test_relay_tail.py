@@ -122,6 +122,17 @@ def test_a_file_that_is_not_done_with_is_not_left(path: Path) -> None:
     assert [line.data for line in file.read()] == [b"2"] and not file.waits
 
 
+def test_a_long_file_is_known_by_its_beginning_from_the_first_read_on(path: Path) -> None:
+    append(path, f"{'a' * 1000}\n")
+    file = TailedFile(path, Position())
+    assert len(texts(file)) == 1
+    resumed = later(file)
+    path.write_text(f"{'b' * 2000}\n")
+    assert texts(resumed) == texts(file) == ["b" * 2000]
+    append(path, "more\n")
+    assert texts(later(file)) == texts(file) == ["more"]
+
+
 @pytest.mark.parametrize("content", ["x\n", "a line\nmore than before\n", "A line\nmore\n"])
 def test_other_content_in_the_same_file_is_begun_anew_however_long_it_is(path: Path, content: str) -> None:
     append(path, "a line\nmore\n")

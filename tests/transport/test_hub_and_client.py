@@ -76,13 +76,18 @@ def client_of(path: Path, name: str = "a", patience_s: float = 30.0) -> Client:
     return Client(lambda: str(path) if path.exists() else None, Hello(name), patience_s)
 
 
-def test_a_cut_while_nothing_is_read_is_not_forgotten(tmp_path: Path) -> None:
-    """The wake that a cut sends may be taken in by a poll that does not read."""
-    hub = Hub(listen(tmp_path / "s"))
+def hub_with_one_connection(folder: Path) -> tuple[Hub, socket.socket]:
+    hub = Hub(listen(folder / "s"))
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(30)
-    sock.connect(str(tmp_path / "s"))
+    sock.connect(str(folder / "s"))
     hub.poll(5.0)
+    return hub, sock
+
+
+def test_a_cut_while_nothing_is_read_is_not_forgotten(tmp_path: Path) -> None:
+    """The wake that a cut sends may be taken in by a poll that does not read."""
+    hub, sock = hub_with_one_connection(tmp_path)
     hub.cut_all()
     hub.poll(5.0, read=False)
     hub.poll(5.0)
@@ -91,11 +96,7 @@ def test_a_cut_while_nothing_is_read_is_not_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_cut_spares_who_waits_for_a_command_that_is_carried_out_until_it_has_its_answer(tmp_path: Path) -> None:
-    hub = Hub(listen(tmp_path / "s"))
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(30)
-    sock.connect(str(tmp_path / "s"))
-    hub.poll(5.0)
+    hub, sock = hub_with_one_connection(tmp_path)
     (connection,) = hub._connections.values()
     hub.begin_command(connection)
     hub.cut_all()

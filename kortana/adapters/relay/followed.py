@@ -24,7 +24,7 @@ class FollowedFiles:
 
     def file(self, path: Path) -> TailedFile:
         """What it was before it got this name is no news in it."""
-        key = f"{path.parent.name}/{path.name}"
+        key = _key(path)
         if key not in self._files:
             self._files[key] = TailedFile(path, self._saved.get(key) or self._renamed(path) or Position())
         return self._files[key]
@@ -41,7 +41,7 @@ class FollowedFiles:
     def notice(self, folder: Path, renames: list[tuple[str, str]]) -> None:
         """There are other files in this folder. renames: names that became others, in order. Any thread."""
         for at, (old, new) in enumerate(renames):
-            file = self._files.get(f"{folder.name}/{old}")
+            file = self._files.get(_key(folder / old))
             if file is not None:
                 for before, after in renames[at + 1 :]:
                     new = after if before == new else new
@@ -53,9 +53,13 @@ class FollowedFiles:
     def save(self, firsts: dict[TailedFile, int]) -> None:
         """firsts: where in a file the first line stands that is not dealt with; else all that was read is. Raises
         OSError."""
-        for file in list(self._files.values()):
+        for file in self._files.values():
             file.done_to(firsts.get(file, file.read_to))
         text = msgspec.json.encode({key: file.position for key, file in self._files.items()})
         if text != self._written:
             replace_file(self.positions, [text, b"\n"], durable=False)
             self._written = text
+
+
+def _key(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

@@ -53,8 +53,8 @@ class TailedFile:
         self._coming = list(position.coming)
         self._begun: deque[int] = deque(maxlen=MAX_COMING)
         """The inodes of what was begun in this run."""
-        self._head: bytes | None = None
-        """The first bytes of what was read; None where only the position knows."""
+        self._first: bytes | None = None
+        """How the file begins, as far as was read and a little beyond; None where only the position knows."""
         self.waits = False
         """There is another file, which is not begun yet."""
         self._is_resumed = bool(position.inode)
@@ -98,15 +98,14 @@ class TailedFile:
         if self._is_resumed:
             self._coming = list(dict.fromkeys([*self._since(there), *self._coming]))[:MAX_COMING]
             self._is_resumed = False
-        while self._coming:
-            inode = self._coming.pop(0)
-            if inode not in (self.position.inode, last) and self._renamed(inode):
-                break
-            inode = last
+        while self._coming and inode == last:
+            other = self._coming.pop(0)
+            if other != self.position.inode and self._renamed(other):
+                inode = other
         generation = self.position.generation + bool(self.position.inode)
-        self.position = Position(inode, 0, generation, coming=list(self._coming))
+        self.position = Position(inode, 0, generation)
         self._begun.append(inode)
-        self._read_to, self._head = 0, b""
+        self._read_to, self._first = 0, b""
 
     def has_read(self, place: Position) -> bool:
         """Whether it has come to this place in this file. Never to one that is none."""
@@ -124,13 +123,14 @@ class TailedFile:
         info = os.fstat(file.fileno())
         if info.st_ino != self.position.inode or info.st_size < self._read_to:
             return False
+        file.seek(0)
         first = file.read(HEAD_BYTES)
-        if self._head is None:
+        if self._first is None:
             is_same = _digest(first[: self.position.head_bytes]) == self.position.head
         else:
-            is_same = first.startswith(self._head)
+            is_same = first.startswith(self._first[: self._read_to])
         if is_same:
-            self._head = first[: self._read_to]
+            self._first = first
         return is_same
 
     def _rest(self, is_left: bool) -> list[Line]:
@@ -150,18 +150,21 @@ class TailedFile:
     def _since(self, there: IO[bytes]) -> list[int]:
         """Files of its kind that were written after the one that was read, in order. A copy of that one, or of the one
         that is there, is none."""
-        found: list[tuple[int, int]] = []
-        for read in self._renamed(self.position.inode)[:1]:
-            there.seek(0)
-            heads = [_head_of(Path(read.path)), there.read(HEAD_BYTES)]
-            with os.scandir(self.path.parent) as entries:
-                for entry in entries:
-                    is_kind = entry.name.startswith(self.path.name) and not entry.name.endswith(_PACKED)
-                    if is_kind and entry.name not in (self.path.name, read.name) and entry.is_file():
-                        written = entry.stat().st_mtime_ns
-                        if written >= read.stat().st_mtime_ns and _head_of(Path(entry.path)) not in heads:
-                            found.append((written, entry.inode()))
-        return [inode for _, inode in sorted(found)]
+        found = self._renamed(self.position.inode)
+        if not found:
+            return []
+        read = found[0]
+        there.seek(0)
+        heads = [_head_of(Path(read.path)), there.read(HEAD_BYTES)]
+        with os.scandir(self.path.parent) as entries:
+            kin = [
+                (entry.stat().st_mtime_ns, entry.inode(), Path(entry.path))
+                for entry in entries
+                if entry.name.startswith(self.path.name) and not entry.name.endswith(_PACKED) and entry.is_file()
+                if entry.name not in (self.path.name, read.name)
+            ]
+        since = read.stat().st_mtime_ns
+        return [inode for written, inode, path in sorted(kin) if written >= since and _head_of(path) not in heads]
 
     def _lines(self, file: IO[bytes], with_last: bool = False) -> list[Line]:
         file.seek(self._read_to)
@@ -174,8 +177,6 @@ class TailedFile:
             found.append(Line(self._read_to, data[:MAX_LINE], self._read_to + len(data)))
             at = len(data)
         self._read_to += at
-        file.seek(0)
-        self._head = file.read(min(HEAD_BYTES, self._read_to))
         return found
 
     @property
@@ -185,10 +186,10 @@ class TailedFile:
     def done_to(self, offset: int) -> None:
         """Everything before this offset has been dealt with."""
         now = self.position
-        if self._head is None:  # nothing was read
+        if self._first is None:  # nothing was read
             self.position = msgspec.structs.replace(now, coming=list(self._coming))
         else:
-            head = self._head[:offset]
+            head = self._first[:offset]
             self.position = Position(now.inode, offset, now.generation, len(head), _digest(head), list(self._coming))
 
 

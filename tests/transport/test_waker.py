@@ -1,17 +1,17 @@
-"""Signals that come to another thread than the main one."""
+"""Waking a thread that waits; signals that come to another thread than the main one."""
 
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from kortana.actors.main_thread import MainThread
 from kortana.actors.messages import ShutDown
 from kortana.processes import foreground
-from kortana.processes.wakeup import Wakeup
+from kortana.transport.waker import Waker
+from tests.actors.fakes import Told
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
 
@@ -45,14 +45,6 @@ def sleeper() -> "subprocess.Popen[bytes]":
     return subprocess.Popen(["sleep", "1000"])
 
 
-class FakeSupervisor:
-    def __init__(self) -> None:
-        self.told: list[Any] = []
-
-    def tell(self, message: Any) -> None:
-        self.told.append(message)
-
-
 class FakeNotifier:
     watchdog_s = None
 
@@ -62,34 +54,34 @@ class FakeNotifier:
 
 def test_a_signal_in_another_thread_ends_the_wait_and_its_handler_runs() -> None:
     heard: list[int] = []
-    wakeup = Wakeup()
-    wakeup.heed_signals()
+    waker = Waker()
+    waker.heed_signals()
     signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
     thread = elsewhere(signal.SIGUSR1)
-    assert wakeup.wait(60) and heard == [signal.SIGUSR1]
+    assert waker.wait(60) and heard == [signal.SIGUSR1]
     thread.join()
-    wakeup.close()
-    wakeup.wake()  # too late, and no error
+    waker.close()
+    waker.wake()  # too late, and no error
 
 
 def test_a_wake_before_the_wait_is_not_missed_and_is_one_however_often() -> None:
-    wakeup = Wakeup()
+    waker = Waker()
     for _ in range(100_000):
-        wakeup.wake()
-    assert wakeup.wait(60)
-    while wakeup.wait(0):
+        waker.wake()
+    assert waker.wait(60)
+    while waker.wait(0):
         pass
-    wakeup.close()
+    waker.close()
 
 
 def test_the_main_thread_of_up_hears_both_of_two_signals_that_came_to_another_thread() -> None:
     said: list[str] = []
-    supervisor, main = FakeSupervisor(), MainThread(FakeNotifier(), said.append)  # type: ignore[arg-type]
+    supervisor, main = Told(), MainThread(FakeNotifier(), said.append)  # type: ignore[arg-type]
     main.install_signals()
     thread = elsewhere(signal.SIGTERM, signal.SIGINT)
     assert main.serve(supervisor, lambda: None) == 1
     thread.join()
-    assert len(supervisor.told) == 1 and isinstance(supervisor.told[0], ShutDown)
+    assert len(supervisor.messages) == 1 and isinstance(supervisor.messages[0], ShutDown)
     assert said[-1] == "killing everything"
     main.release_signals()
 
@@ -103,7 +95,7 @@ def test_other_threads_tell_the_main_thread_of_up_what_it_has_to_do() -> None:
         opened.append(True)
         threading.Timer(0.05, main.finished, (7,)).start()
 
-    assert main.serve(FakeSupervisor(), reopen) == 7 and opened == [True]
+    assert main.serve(Told(), reopen) == 7 and opened == [True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -113,7 +105,7 @@ def test_a_command_in_the_foreground_gets_what_came_to_another_thread(
     monkeypatch.setattr(foreground, "_in_foreground", lambda: False)
     process = sleeper()
     thread = elsewhere(number)
-    assert foreground.wait_passing_on(process) == 128 + number
+    assert foreground.wait_passing_on(process, Waker()) == 128 + number
     thread.join()
 
 
@@ -123,5 +115,5 @@ def test_ctrl_c_at_a_terminal_is_not_passed_on_it_has_reached_the_command_by_its
     monkeypatch.setattr(foreground, "_in_foreground", lambda: True)
     process = sleeper()
     thread = elsewhere(signal.SIGINT, signal.SIGTERM)
-    assert foreground.wait_passing_on(process) == 128 + signal.SIGTERM
+    assert foreground.wait_passing_on(process, Waker()) == 128 + signal.SIGTERM
     thread.join()
