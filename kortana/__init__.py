@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 """`typing` takes longer to load than all that `kortana agent` does."""
 if TYPE_CHECKING:
@@ -13,8 +15,19 @@ __version__ = "0.1.0"
 __all__ = ["AgentInterface", "ClaimDenied", "KortanaUnavailable", "__version__"]
 
 
+def why_not_here() -> tuple[str, str]:
+    """Why Kortana does not run on this system, and what to do; empty where it does."""
+    if sys.platform == "linux":
+        return "", ""
+    if sys.platform in ("win32", "cygwin"):
+        return "Kortana does not run on Windows itself yet", "run it in WSL 2: see `On Windows` in the README"
+    return f"Kortana does not run on {sys.platform} yet, only on Linux", "run it in a virtual machine or a container"
+
+
 def __getattr__(name: str) -> Any:
     if name in ("AgentInterface", "ClaimDenied", "KortanaUnavailable"):
+        if any(why_not_here()):
+            raise ImportError("; ".join(why_not_here()))
         from kortana.agent import interface
 
         return getattr(interface, name)

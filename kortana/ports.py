@@ -89,6 +89,9 @@ class Crashes(Protocol):
     def write(self, record: dict[str, Any]) -> None:
         """Seals a record. Raises OSError."""
 
+    def sync(self) -> None:
+        """Makes durable what was written. Raises OSError."""
+
 
 class Snapshots(Protocol):
     """Readable and recoverable copies of the state."""

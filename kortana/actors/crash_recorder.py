@@ -41,7 +41,8 @@ class CrashRecorder:
     ) -> None:
         self._store, self._events, self._held, self._log = store, events, held, log
         self._room = threading.Semaphore(MAX_UNSEALED)
-        self._sealing = _Sealing.start(self._write)
+        self._sealing, self._syncing = _Aside.start(self._write), _Aside.start(self._sync)
+        self._sync_is_due = False
         self.versions = CodeVersions()
 
     def begin(self, worker: str, incarnation: int) -> "Draft":
@@ -82,8 +83,20 @@ class CrashRecorder:
             self._store.write(masker.value(self._record(unsealed)))
         except Exception as error:
             self._log("crash_record_lost", worker=draft.worker, id=draft.id, error=repr(error))
+        else:
+            if not self._sync_is_due:
+                self._sync_is_due = True
+                self._syncing.tell(None)
         finally:
             self._room.release()
+
+    def _sync(self, _: None) -> None:
+        """After the successor's start, and not on the thread that seals: a sync may wait for all that others write."""
+        self._sync_is_due = False
+        try:
+            self._store.sync()
+        except OSError as error:
+            self._log("crash_record_unsynced", error=repr(error))
 
     def _record(self, unsealed: "_Unsealed") -> dict[str, Any]:
         draft, spec, how, death, verdict = (
@@ -112,17 +125,17 @@ class CrashRecorder:
         }  # fmt: skip
 
 
-class _Sealing(pykka.ThreadingActor):
-    """Writes records on a thread of its own, so that a disk that hangs does not hang the workers' actors."""
+class _Aside(pykka.ThreadingActor):
+    """Does one thing on a thread of its own, so that a disk that hangs does not hang the workers' actors."""
 
     use_daemon_thread = True
 
-    def __init__(self, write: Callable[["_Unsealed"], None]) -> None:
+    def __init__(self, task: Callable[[Any], None]) -> None:
         super().__init__()
-        self._write = write
+        self._task = task
 
     def on_receive(self, message: Any) -> Any:
-        self._write(message)
+        self._task(message)
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -160,4 +173,5 @@ def record_own_death(store: Crashes, events: Events, run_id: str, ended: int) ->
             "config_hash": None, "code_version": None, "environment_names": [],
         }
     )  # fmt: skip
+    store.sync()
     return crash_id

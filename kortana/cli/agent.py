@@ -14,7 +14,7 @@ import time
 
 from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.cli.conversation import Conversation
-from kortana.cli.errors import DONE, REFUSED, USAGE, CliError
+from kortana.cli.errors import DONE, REFUSED, USAGE, CliError, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ def agent_main(words: list[str]) -> int:
     try:
         return _run([word for word in words if word != "--json"], as_json)
     except CliError as error:
-        if as_json:
-            print(json.dumps(error.as_json()), file=sys.stderr)
-        else:
-            print(f"kortana agent: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
-        return error.exit_code
+        return show(error, as_json, "kortana agent")
 
 
 def _run(words: list[str], as_json: bool) -> int:

@@ -1,7 +1,6 @@
 """The click group: commands load when they are called, and errors end with their code."""
 
 import importlib
-import json
 import os
 import sys
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from kortana.cli.errors import FAILED, USAGE, CliError
+from kortana.cli.errors import FAILED, USAGE, CliError, show
 
 _COMMANDS = {
     "up": "up", "down": "down", "ps": "ps", "status": "ps", "logs": "logs",
@@ -108,14 +107,14 @@ def run() -> int:
         outcome = app.main(standalone_mode=False, prog_name="kortana")
         return outcome if isinstance(outcome, int) else 0
     except CliError as error:
-        return _show(error)
+        return show(error, _as_json())
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as error:
         wrong = CliError(USAGE, "usage", error.format_message(), _usage_hint(error))
-        return _show(wrong)
+        return show(wrong, _as_json())
     except click.ClickException as error:
-        return _show(CliError(USAGE, "usage", error.format_message()))
+        return show(CliError(USAGE, "usage", error.format_message()), _as_json())
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
@@ -123,19 +122,13 @@ def run() -> int:
         return 141
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
-        return _show(CliError(FAILED, "os_error", f"{place}{error.strerror or error}"))
+        return show(CliError(FAILED, "os_error", f"{place}{error.strerror or error}"), _as_json())
+
+
+def _as_json() -> bool:
+    return "--json" in sys.argv
 
 
 def _usage_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx is not None else "kortana"
     return f"see `{path} --help`"
-
-
-def _show(error: CliError) -> int:
-    if "--json" in sys.argv:
-        print(json.dumps(error.as_json()), file=sys.stderr)
-    else:
-        print(f"kortana: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
-    return error.exit_code

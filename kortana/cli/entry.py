@@ -3,6 +3,8 @@
 import os
 import sys
 
+from kortana import why_not_here
+
 
 def _open_streams() -> None:
     """Who was started with a standard stream closed gets /dev/null for it: else the next file that is opened, the
@@ -15,8 +17,18 @@ def _open_streams() -> None:
             setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115
 
 
+def _refuse_system() -> None:
+    """Says so where Kortana does not run, before anything is loaded that is not there."""
+    message, hint = why_not_here()
+    if message:
+        from kortana.cli.errors import FAILED, CliError, show
+
+        sys.exit(show(CliError(FAILED, "unsupported_system", message, hint), "--json" in sys.argv))
+
+
 def main() -> None:
     """Runs the command line and exits with its code."""
+    _refuse_system()
     _open_streams()
     if len(sys.argv) > 1 and sys.argv[1] == "agent":
         from kortana.cli.agent import agent_main

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -25,3 +28,12 @@ class CliError(Exception):
 
 def not_running() -> CliError:
     return CliError(NOT_RUNNING, "not_running", "Kortana is not running here", "start it with `kortana up`")
+
+
+def show(error: CliError, as_json: bool, program: str = "kortana") -> int:
+    """Tells of it on stderr; gives its exit code."""
+    if as_json:
+        print(json.dumps(error.as_json()), file=sys.stderr)
+    else:
+        print(f"{program}: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+    return error.exit_code

@@ -96,6 +96,8 @@ class FakeCrashes:
     def write(self, record: dict[str, Any]) -> None:
         self.records.append(record)
 
+    def sync(self) -> None: ...
+
 
 class Stage:
     """One worker actor, and hands on everything around it. `ask` makes each step finish before the next."""

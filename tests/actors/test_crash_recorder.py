@@ -22,6 +22,10 @@ class Disk:
         self.records: list[dict[str, Any]] = []
         self.written = threading.Semaphore(0)
         self.error: Exception | None = None
+        self.durable: list[int] = []
+        """How many records there were at each sync."""
+        self.may_sync, self.synced = threading.Event(), threading.Semaphore(0)
+        self.may_sync.set()
 
     def write(self, record: dict[str, Any]) -> None:
         assert self.free.wait(30)
@@ -29,6 +33,14 @@ class Disk:
             raise self.error
         self.records.append(record)
         self.written.release()
+
+    def sync(self) -> None:
+        assert self.may_sync.wait(30)
+        error = self.error
+        self.durable.append(len(self.records))
+        self.synced.release()
+        if error is not None:
+            raise error
 
 
 @pytest.fixture
@@ -101,3 +113,32 @@ def test_a_record_that_cannot_be_written_is_told_and_the_next_one_can(
     disk.error = None
     seal(recorder, 2)
     assert [record["incarnation"] for record in disk.records] == [2]
+
+
+@pytest.mark.timeout(60)
+def test_records_are_synced_behind_and_those_that_wait_for_it_together(disk: Disk, recorder: CrashRecorder) -> None:
+    disk.free.set()
+    disk.may_sync.clear()
+    for incarnation in (1, 2, 3):
+        seal(recorder, incarnation)
+    assert len(disk.records) == 3 and disk.durable == []
+    disk.may_sync.set()
+    while disk.durable[-1:] != [3]:
+        assert disk.synced.acquire(timeout=30)
+    assert len(disk.durable) <= 2
+
+
+@pytest.mark.timeout(60)
+def test_a_sync_that_fails_is_told_and_the_next_one_is_tried(
+    disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]]
+) -> None:
+    disk.free.set()
+    disk.may_sync.clear()
+    seal(recorder)
+    disk.error = OSError("no disk")
+    disk.may_sync.set()
+    assert disk.synced.acquire(timeout=30)
+    disk.error = None
+    seal(recorder, 2)
+    assert disk.synced.acquire(timeout=30)
+    assert [event["event"] for event in told] == ["crash_record_unsynced"]

@@ -1,5 +1,6 @@
 """Crash records under data/crashes: written once each, grouped by fingerprint, bounded by number and bytes."""
 
+import contextlib
 import json
 import os
 import threading
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kortana.adapters.files.layout import PRIVATE_DIR, PRIVATE_FILE
+from kortana.adapters.files.layout import PRIVATE_DIR, PRIVATE_FILE, sync_file, sync_folder
 from kortana.protocol.codec import encode_json
 
 KEEP_RECORDS = 500
@@ -23,9 +24,10 @@ class CrashStore:
         self._sizes: dict[Path, int] | None = None
         """What is kept, oldest first, in bytes; one process writes, and looks at the folder once."""
         self._total = 0
+        self._unsynced: list[Path] = []
 
     def write(self, record: dict[str, Any]) -> None:
-        """Seals a record; the oldest go where there are too many. Raises OSError."""
+        """Seals a record, which outlives this process; the oldest go where there are too many. Raises OSError."""
         self._folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
         path = self._folder / f"{record['id']}.json"
         temp = path.with_suffix(".tmp")
@@ -34,7 +36,19 @@ class CrashStore:
             size = file.tell()
         os.replace(temp, path)
         with self._lock:
+            self._unsynced.append(path)
             self._retain(path, size)
+
+    def sync(self) -> None:
+        """What was written outlives a power cut as well. Raises OSError."""
+        with self._lock:
+            unsynced, self._unsynced = self._unsynced, []
+        for path in unsynced:
+            with contextlib.suppress(FileNotFoundError):  # one of the oldest meanwhile
+                sync_file(path)
+        if unsynced:
+            sync_folder(self._folder)
+            sync_folder(self._folder.parent)
 
     def _retain(self, path: Path, size: int) -> None:
         sizes = self._sizes

@@ -53,7 +53,12 @@ def sync_folder(folder: Path) -> None:
     opened."""
     if os.name == "nt":
         return
-    fd = os.open(folder, os.O_RDONLY)
+    sync_file(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Makes durable what was written to a file. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
