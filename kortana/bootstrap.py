@@ -47,6 +47,7 @@ from kortana.processes.notify import Notifier
 from kortana.processes.posix import become_subreaper
 from kortana.processes.pulse import MISSED, PULSE_S
 from kortana.processes.reaping import reap_others
+from kortana.processes.threads import starting_threads
 from kortana.processes.tree import Mark, is_inside
 from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
@@ -112,7 +113,8 @@ class Tree:
         link.open()
         try:
             leftovers.remember(self._layout.processes, self._run_id, link.identity())
-            self._supervisor = self._build(hub, link, first)
+            with starting_threads():
+                self._supervisor = self._build(hub, link, first)
             self._write_endpoint()
             self._supervisor.proxy().begin().get(timeout=120)
             self._log.write("up", run_id=self._run_id, pid=os.getpid())

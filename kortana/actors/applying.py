@@ -25,7 +25,7 @@ class Step(msgspec.Struct, frozen=True):
     what: str = ""
 
 
-def _replicas(config: Config) -> dict[str, WorkerSpec]:
+def replicas_of(config: Config) -> dict[str, WorkerSpec]:
     return {name: worker for worker in config.workers for name in worker.replica_names()}
 
 
@@ -56,7 +56,7 @@ def plan(old: Config, new: Config, known_tasks: frozenset[str], changed: dict[st
 
     known_tasks: those that are in the graph. changed: see `changed_tasks`.
     """
-    before, after = _replicas(old), _replicas(new)
+    before, after = replicas_of(old), replicas_of(new)
     steps = [Step(REMOVE, "worker", name) for name in reversed(before) if name not in after]
     for name, spec in after.items():
         if name not in before:
@@ -107,7 +107,7 @@ def check_cycles(state: State, config: Config) -> None:
 
 def carry_out(actor: "SupervisorActor", new: Config, steps: list[Step]) -> None:
     """Tells workers; what takes time goes on by itself."""
-    specs = _replicas(new)
+    specs = replicas_of(new)
     actor.config = msgspec.structs.replace(
         new, **{name: getattr(actor.config, name) for name in _AT_RESTART}
     )  # fmt: skip

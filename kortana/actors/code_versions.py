@@ -3,10 +3,12 @@
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from kortana.agent.git import environment_elsewhere
 from kortana.processes.reaping import own_child
+from kortana.processes.threads import starting_threads
 
 VERSION_MAX_AGE_S = 30.0
 GIT_TIMEOUT_S = 5.0
@@ -26,7 +28,8 @@ class CodeVersions:
             if known is not None and time.monotonic() - known[0] < VERSION_MAX_AGE_S:
                 return
             self._known[cwd] = (time.monotonic(), known[1] if known else None)
-        threading.Thread(target=self._look, args=(cwd,), name="code-version", daemon=True).start()
+        with suppress(OSError), starting_threads():
+            threading.Thread(target=self._look, args=(cwd,), name="code-version", daemon=True).start()
 
     def of(self, cwd: str) -> dict[str, Any] | None:
         known = self._known.get(cwd)

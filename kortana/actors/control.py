@@ -152,6 +152,12 @@ def _go_to(actor: "SupervisorActor", message: Control, new: Config) -> None:
     shown = {"plan": msgspec.to_builtins(steps)}
     if message.args.dry_run:
         return _reply(actor, message, True, result=shown)
+    specs = applying.replicas_of(new)
+    added = [step.name for step in steps if step.kind == "worker" and step.action == applying.ADD]
+    try:
+        actor.recruits.call({name: specs[name] for name in added if name not in actor.workers}, new)
+    except OSError as error:
+        return _reply(actor, message, False, "out_of_threads", {"detail": f"{error.strerror}; nothing was changed"})
     if new.coordinator != actor.config.coordinator:
         actor.core.configure(limits_from(new))
     actor.core.add_tasks([task for task in new.tasks if task.id not in known])

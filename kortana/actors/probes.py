@@ -9,6 +9,7 @@ from collections.abc import Callable
 from kortana.config.spec import ReadySpec
 from kortana.processes.reaping import own_child
 from kortana.processes.sessions import kill_session, start_apart
+from kortana.processes.threads import starting_threads
 
 ATTEMPT_TIMEOUT_S = 5.0
 MAX_SAID = 200
@@ -86,7 +87,12 @@ class Probe:
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        """Begins to ask; where there is no thread for it, it is never ready, and `said` tells why."""
+        try:
+            with starting_threads():
+                self._thread.start()
+        except OSError as error:
+            self.said = str(error.strerror)
 
     def stop(self) -> None:
         self._stopped.set()

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pykka
 
 from kortana.actors import control
+from kortana.actors.applying import replicas_of
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.core_care import CoreCare
 from kortana.actors.ending import look_who_is_left, outcome
@@ -34,11 +34,11 @@ from kortana.actors.messages import (
     WorkerChanged,
     WorkerCrashed,
 )
+from kortana.actors.recruits import Recruits, with_replicas
 from kortana.actors.regrouping import Regrouping
 from kortana.actors.relay_care import RelayCare
 from kortana.actors.reports import Reports
 from kortana.actors.services import Services
-from kortana.actors.worker import WorkerActor
 from kortana.actors.worker_process import RESTING
 from kortana.actors.worker_view import Worker
 from kortana.config.spec import Config, WorkerSpec
@@ -81,7 +81,7 @@ class SupervisorActor(pykka.ThreadingActor):
         self._relay = RelayCare(make_relay, services, log)
         self.leaving: set[str] = set()
         """Workers that are no longer declared, and not yet at rest."""
-        self._reports = reports
+        self.recruits = Recruits(services, reports)
         self.log = log
         self._finished = finished
         self._reopen_launcher = reopen_launcher
@@ -97,26 +97,26 @@ class SupervisorActor(pykka.ThreadingActor):
         services.supervisor = core.supervisor = reports.supervisor = self.actor_ref
 
     def begin(self) -> None:
-        """Starts coordinator and persistence, then the workers in the order of the file."""
+        """Starts coordinator and persistence, then the workers in the order of the file. Raises OSError where the
+        system has not enough threads for them."""
         self.core.start(fresh=True)
         self._relay.start()
-        for spec in self.config.workers:
-            for name in spec.replica_names():
-                self.workers[name] = worker = Worker(spec, name)
-                worker.ref = self._employ(worker)
-                self.log("declared", worker=name)
+        specs = replicas_of(self.config)
+        self.recruits.call(specs, self.config)
+        for name in specs:
+            self.workers[name] = self.recruits.take(name)
+            self.log("declared", worker=name)
         for worker in self.workers.values():
             worker.tell(StartWorker("boot"))
 
     def hire(self, spec: WorkerSpec, name: str) -> None:
-        """A worker that was not there before."""
+        """A worker that was not declared before: one that is still leaving comes back, another one has been called."""
         self.leaving.discard(name)
         if name in self.workers:
             self.change(spec, name)
             self.workers[name].tell(StartWorker("config"))
             return
-        self.workers[name] = worker = Worker(spec, name)
-        worker.ref = self._employ(worker)
+        self.workers[name] = worker = self.recruits.take(name)
         self.log("declared", worker=name)
         for other in self.workers.values():
             worker.tell(PeerChanged(other.name, frozenset(other.reached)))
@@ -127,7 +127,7 @@ class SupervisorActor(pykka.ThreadingActor):
         worker = self.workers[name]
         worker.spec = spec
         self.log("config_applied", worker=name)
-        worker.order(Reconfigure(self._with_replicas(spec)), control.INSPECT_TIMEOUT_S)
+        worker.order(Reconfigure(with_replicas(spec, self.config)), control.INSPECT_TIMEOUT_S)
 
     def dismiss(self, name: str) -> None:
         """Stops a worker, and forgets it once it is at rest."""
@@ -141,17 +141,9 @@ class SupervisorActor(pykka.ThreadingActor):
             if worker.view.state in RESTING:
                 self.leaving.discard(name)
                 del self.workers[name]
-                self._reports.forget(name)
-                worker.ref.stop(block=False)
-                self.services.gate.undeclare(name)
+                self.recruits.forget(worker)
                 self.log("removed", worker=name, caused_by="config")
         control.settle(self)
-
-    def _with_replicas(self, spec: WorkerSpec) -> WorkerSpec:
-        """`start_after: {flash: ready}` waits for every replica of flash."""
-        names = {w.name: w.replica_names() for w in self.config.workers}
-        after = {peer: wanted for base, wanted in spec.start_after.items() for peer in names[base]}
-        return msgspec.structs.replace(spec, start_after=after)
 
     def on_receive(self, message: Any) -> Any:
         match message:
@@ -233,12 +225,7 @@ class SupervisorActor(pykka.ThreadingActor):
             self._finished(1)
             return
         peers = [PeerChanged(other.name, frozenset(other.reached)) for other in self.workers.values()]
-        worker.hand_over(self._employ(worker), [*peers, TakeOver(message.error), *message.unread])
-
-    def _employ(self, worker: Worker) -> Any:
-        ref = WorkerActor.start(self._with_replicas(worker.spec), worker.name, self.services, worker.view)
-        self._reports.enlist(worker.name, ref)
-        return ref
+        worker.hand_over(self.recruits.employ(worker, self.config), [*peers, TakeOver(message.error), *message.unread])
 
     def _on_gave_up(self, name: str, scope: str) -> None:
         if self.config.supervisor.on_give_up == "exit":

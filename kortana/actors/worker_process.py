@@ -2,6 +2,7 @@
 
 import signal
 from abc import abstractmethod
+from contextlib import suppress
 from typing import Any
 
 import pykka
@@ -23,6 +24,7 @@ from kortana.core.restart import classify
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
+from kortana.processes.threads import starting_threads
 
 STACKS_GRACE_S = 0.2
 """How long a hung Python worker has to write its stacks."""
@@ -54,6 +56,15 @@ class ProcessOwner(pykka.ThreadingActor):
         self.view = view
         services.gate.declare(name)
 
+    def _start_actor_loop(self) -> None:
+        """Raises OSError where the system allows no more threads; then there is no such actor."""
+        try:
+            with starting_threads():
+                super()._start_actor_loop()
+        except OSError:
+            pykka.ActorRegistry.unregister(self.actor_ref)
+            raise
+
     @abstractmethod
     def _after_exit(self, how: ProcessExit, intended: bool) -> None:
         """The process and all it started are gone."""
@@ -61,8 +72,7 @@ class ProcessOwner(pykka.ThreadingActor):
     # starting
 
     def _launch(self, cause: str) -> None:
-        self.view.ready = False
-        self.view.intent = None
+        self.view.ready, self.view.intent = False, None
         if not self._is.launcher.is_open():
             self._enter("backoff", cause="launcher")  # until LauncherBack
             return
@@ -79,10 +89,8 @@ class ProcessOwner(pykka.ThreadingActor):
         self._is.recorder.versions.refresh(self._spec.cwd)
 
     def _prepare(self) -> None:
-        try:
+        with suppress(EnvFileError):  # said by `_launch`
             self._successor.prepare(self._spec)
-        except EnvFileError:
-            pass  # said by `_launch`
 
     def _on_report(self, report: Any) -> None:
         if report.incarnation != self.view.incarnation:

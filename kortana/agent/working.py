@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kortana.agent.answers import Task
 from kortana.agent.pace import renew_every_s
+from kortana.processes.threads import starting_threads
 
 if TYPE_CHECKING:
     from kortana.agent.interface import AgentInterface
@@ -16,7 +17,8 @@ JOIN_S = 60.0
 
 @contextmanager
 def renewing(agent: "AgentInterface", task: Task) -> Iterator[None]:
-    """Renews the lease of a task in the background, as often as `pace` says; a refusal sets `task.lost`."""
+    """Renews the lease of a task in the background, as often as `pace` says; a refusal sets `task.lost`. Raises OSError
+    where the system allows no more threads; the task has been given back then."""
     done = threading.Event()
 
     def renew() -> None:
@@ -29,7 +31,13 @@ def renewing(agent: "AgentInterface", task: Task) -> Iterator[None]:
                 continue
 
     thread = threading.Thread(target=renew, name=f"renew-{task.id}", daemon=True)
-    thread.start()
+    try:
+        with starting_threads():
+            thread.start()
+    except OSError:
+        with suppress(OSError, TimeoutError):
+            task.give_back()
+        raise
     try:
         yield
     finally:

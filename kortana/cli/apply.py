@@ -62,8 +62,8 @@ def _call(project: Project, command: str, timeout_s: float, **args: Any) -> list
         if error.code in ("unknown_worker", "config"):
             raise CliError(USAGE, error.code, error.result["detail"], "nothing was changed") from None
         if error.code == "not_ready":
-            told = told_of(error.result["workers"])
-            raise CliError(FAILED, error.code, f"applied, but {told}", "see `kortana logs`") from None
+            told = told_of("applied, but not ready", error.result["workers"])
+            raise CliError(FAILED, error.code, told, "see `kortana logs`") from None
         raise
 
 

@@ -276,10 +276,11 @@ def human_bytes(count: int | None) -> str:
     return f"{count / (1 << 20):.1f}MiB"
 
 
-def told_of(rows: list[dict[str, Any]]) -> str:
-    """Workers that are not as they should be, each with why."""
+def told_of(what: str, rows: list[dict[str, Any]]) -> str:
+    """What is wrong, and with which workers, each with why; where there are several, on a line of its own."""
     parts = [(f"{row['name']} is {row['state']}", last_end(row["last_exit"])) for row in rows]
-    return "; ".join(f"{what}: {end}" if end else what for what, end in parts)
+    lines = [f"{state}: {end}" if end else state for state, end in parts]
+    return "\n  ".join([f"{what}:", *lines]) if len(lines) > 1 else ": ".join([what, *lines])
 
 
 def last_end(last: dict[str, Any] | None) -> str:

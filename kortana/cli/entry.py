@@ -1,5 +1,6 @@
 """Where the `kortana` command begins. `kortana agent` and `kortana mcp` take short cuts that load next to nothing."""
 
+import codecs
 import os
 import sys
 
@@ -15,6 +16,16 @@ def _open_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it got the lowest number that is free
             setattr(sys, name, open(fd, "w" if fd else "r", closefd=False))  # noqa: SIM115
+    codecs.register_error("json", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="json")  # type: ignore[union-attr]
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What a stream's encoding cannot say is written as JSON says it, which people can read as well."""
+    assert isinstance(error, UnicodeEncodeError)
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
 
 
 def _refuse_system() -> None:

@@ -160,8 +160,10 @@ def _wait_until_ready(project: Project, deadline: float) -> None:
     except CliError as error:
         rows = list(project.pages("ps", "workers"))
         late = [row for row in rows if not row["ready"] and row["state"] != "exited"]
-        told = told_of(late) or error.message
-        raise CliError(FAILED, "not_ready", f"not every worker is ready: {told}", "see `kortana logs`") from None
+        told = told_of("not every worker is ready", late)
+        if not late:
+            told += f": {error.message}"
+        raise CliError(FAILED, "not_ready", told, "see `kortana logs`") from None
 
 
 COMMANDS = {"up": up}

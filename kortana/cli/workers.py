@@ -23,7 +23,7 @@ def _make(name: str, summary: str, done: str) -> click.Command:
             if error.code == "unknown_worker":
                 raise CliError(USAGE, error.code, error.result["detail"], "`kortana ps` lists the workers") from None
             if error.code == "not_ready":
-                told = told_of((error.result or {}).get("workers", [])) or error.message
+                told = told_of("not ready", (error.result or {}).get("workers", []))
                 raise CliError(FAILED, error.code, told, "see `kortana logs`") from None
             raise
         if as_json:

@@ -131,7 +131,12 @@ def compose_file(path: Path, shown: str, reader: Reader) -> yaml.Node | None:
         if "'\\t'" in what:
             what = "a tab; YAML indents with spaces"
         reader.problems.append(Problem(shown, line, column, "", what))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        what = f"byte {error.object[error.start]:#04x} is no UTF-8: save the file in that encoding"
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        reader.problems.append(Problem(shown, line, column, "", what))
+    except (OSError, yaml.YAMLError, RecursionError) as error:
         what = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reader.problems.append(Problem(shown, 1, 1, "", what))
     return None

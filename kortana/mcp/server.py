@@ -108,9 +108,14 @@ class Server:
                 self._fail(request_id, BUSY, f"more than {MAX_RUNNING} calls at once")
                 return
             cancelled = self._running[request_id] = threading.Event()
-            threading.Thread(
-                target=self._answer, args=(request_id, method, params, cancelled), name="call", daemon=True
-            ).start()
+            from kortana.processes.threads import starting_threads
+
+            how = (request_id, method, params, cancelled)
+            try:
+                with starting_threads():
+                    threading.Thread(target=self._answer, args=how, name="call", daemon=True).start()
+            except OSError:
+                self._answer(*how)
         else:
             self._answer(request_id, method, params, threading.Event())
 

@@ -6,11 +6,13 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.agent.pace import renew_every_s, sign_of_life_every_s
 from kortana.mcp.tools import NEXT_STEPS, ToolError
+from kortana.processes.threads import starting_threads
 from kortana.protocol import event as ev
 from kortana.protocol.codec import encode_json
 from kortana.transport.outgoing import make_event
@@ -154,8 +156,10 @@ class Session:
 
     def _begin_to_renew(self) -> None:
         if self._renewer is None:
-            self._renewer = threading.Thread(target=self._renew, name="renew", daemon=True)
-            self._renewer.start()
+            renewer = threading.Thread(target=self._renew, name="renew", daemon=True)
+            with suppress(OSError), starting_threads():  # without one a lease lives by its TTL, and heartbeats
+                renewer.start()
+                self._renewer = renewer
 
     def _renew(self) -> None:
         """What is claimed meanwhile puts nothing off."""

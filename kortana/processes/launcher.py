@@ -23,6 +23,7 @@ from kortana.processes.loop import Loop
 from kortana.processes.outputs import Outputs
 from kortana.processes.posix import become_subreaper, start_ticks
 from kortana.processes.sampling import Sampler
+from kortana.processes.threads import why_no_process
 
 ORDERS_S = 0.005
 """So long orders are taken before everything else has its turn."""
@@ -109,7 +110,7 @@ class Launcher:
             child = self._fork(start)
         except OSError as error:
             key = spec.worker, spec.incarnation
-            self._conclude(key, start.held, messages.StartFailed(*key, f"{error.strerror or error}"))
+            self._conclude(key, start.held, messages.StartFailed(*key, why_no_process(error)))
             return
         self._children[child.key] = child
         self._by_pid[child.pid] = child

@@ -16,6 +16,7 @@ from kortana.processes.descriptors import wait_writable
 from kortana.processes.launcher import launcher_main
 from kortana.processes.posix import start_ticks
 from kortana.processes.pulse import PATIENCE_S, Pulse
+from kortana.processes.threads import starting_threads
 
 Listener = Callable[[messages.OfWorker | None], None]
 """Is told each report, and None when the launcher itself is gone."""
@@ -35,7 +36,7 @@ class LauncherLink:
         self._pulse: Pulse | None = None
 
     def open(self) -> None:
-        """Starts the launcher. From the main thread only: it is tied to the thread that forks it."""
+        """Starts the launcher. From the main thread only: it is tied to the thread that forks it. Raises OSError."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         stacks, their_stacks = context.Pipe(duplex=False)
@@ -49,7 +50,8 @@ class LauncherLink:
         self._control = ours
         pulse = self._pulse = Pulse(ours, stacks, self.pid, lambda: self._say_now(messages.Ping()))
         self._thread = threading.Thread(target=self._listen, args=(ours, pulse), name="launcher-link", daemon=True)
-        self._thread.start()
+        with starting_threads():
+            self._thread.start()
 
     @property
     def pid(self) -> int:

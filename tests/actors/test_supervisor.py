@@ -144,8 +144,9 @@ class House:
         self.processes = Processes(self.reports.pass_on, random.Random(seed + 1) if seed else _Never())
         self.core, self.events, self.codes = FakeCore(), [], []  # type: FakeCore, list[dict[str, Any]], list[int]
         self.clock = FakeClock()
+        self.gate = _Gate()
         services = Services(
-            self.processes, _Gate(), self.clock, FakeTimer(), None, self.core.tell_coordinator, self._log,
+            self.processes, self.gate, self.clock, FakeTimer(), None, self.core.tell_coordinator, self._log,
             lambda: 0.0, self._process, TreeBudget(1 << 30, 60.0), strategy,
             CrashRecorder(FakeCrashes(), lambda agent, most: [], lambda agent: [], self._log),
         )  # fmt: skip
@@ -205,7 +206,15 @@ class House:
 
 
 class _Gate(FakeGate):
-    def undeclare(self, worker: str) -> None: ...
+    def __init__(self) -> None:
+        super().__init__()
+        self.declared: set[str] = set()
+
+    def declare(self, worker: str) -> None:
+        self.declared.add(worker)
+
+    def undeclare(self, worker: str) -> None:
+        self.declared.discard(worker)
 
 
 class _Never(random.Random):
@@ -271,6 +280,49 @@ def test_ps_tells_how_long_the_tree_is_up_by_the_clock_that_nobody_sets() -> Non
     asked = house.command("ps", {})
     house.settle()
     assert house.core.answers[asked]["result"]["uptime_s"] == 100.0
+
+
+class _FewThreads:
+    """The system allows so many more threads for actors."""
+
+    def __init__(self, left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = left
+        start = pykka.ThreadingActor._start_actor_loop
+
+        def start_if_allowed(actor: pykka.ThreadingActor) -> None:
+            if not self.left:
+                raise RuntimeError("can't start new thread")
+            self.left -= 1
+            start(actor)
+
+        monkeypatch.setattr(pykka.ThreadingActor, "_start_actor_loop", start_if_allowed)
+
+
+def test_workers_for_which_there_are_no_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.settle()
+    threads = _FewThreads(3, monkeypatch)
+    refused = house.command("scale", {"counts": {"a": 5}})
+    house.settle()
+    answer = house.core.answers[refused]
+    assert (answer["accepted"], answer["reason"]) == (False, "out_of_threads")
+    assert "ulimit -u" in answer["result"]["detail"] and "nothing was changed" in answer["result"]["detail"]
+    assert house.states() == {"a": "running", "b": "running", "c": "running"}
+    assert house.gate.declared == {"a", "b", "c"}
+    threads.left = 5
+    done = house.command("scale", {"counts": {"a": 5}})
+    house.settle()
+    assert house.core.answers[done]["accepted"]
+    assert sorted(house.states()) == ["a-1", "a-2", "a-3", "a-4", "a-5", "b", "c"]
+    house.ref.tell(ShutDown("the test is over", 0))
+    house.settle()
+    assert house.processes.live == set() and house.codes == [0]
+
+
+def test_a_tree_for_which_there_are_not_enough_threads_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    _FewThreads(4, monkeypatch)  # the recorder's two, the supervisor's, and one worker's
+    with pytest.raises(OSError, match="no more threads"):
+        House()
 
 
 def test_what_a_dead_actor_had_not_read_is_read_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,3 +119,14 @@ def test_what_json_cannot_say_is_refused_where_it_is_said() -> None:
                  lambda: agent.update_task_status("t", "in_progress", progress=float("nan"))):  # fmt: skip
         with pytest.raises(ValueError, match="a number is needed"):
             call()
+
+
+def test_a_task_that_cannot_be_renewed_for_want_of_a_thread_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    agent = FakeAgent()
+    with pytest.raises(OSError, match="no more threads"), working_on(agent, _task(agent)):
+        raise AssertionError("never begun")
+    assert agent.told == [("release",)]

@@ -1,6 +1,7 @@
-"""Where the command line begins: on a system that Kortana does not run on, that is all that is said."""
+"""Where the command line begins: systems that it does not run on, and streams that cannot say everything."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -41,3 +42,15 @@ def test_the_agents_library_says_so_too() -> None:
     found = _on("win32", "import kortana\nprint(kortana.__version__)\nfrom kortana import AgentInterface\n")
     assert found.returncode == 1 and found.stdout
     assert found.stderr.splitlines()[-1].startswith("ImportError: Kortana does not run on Windows itself yet; ")
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [
+    ("ascii", rb"gr\u00fc\u2603\ud83d\ude00"), ("latin-1", b"gr\xfc\\u2603\\ud83d\\ude00"),
+    ("utf-8", "grü☃😀".encode()),
+])  # fmt: skip
+def test_what_a_stream_cannot_say_is_written_as_json_says_it(encoding: str, shown: bytes) -> None:
+    code = "from kortana.cli import entry\nentry._open_streams()\nprint('grü☃😀')"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, env=environment)
+    assert (found.returncode, found.stdout) == (0, shown + b"\n")
+    assert json.loads(b'"%b"' % found.stdout.rstrip().decode(encoding).encode()) == "grü☃😀"

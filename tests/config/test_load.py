@@ -148,6 +148,17 @@ def test_what_no_process_can_be_given_is_refused(tmp_path: Path, worker: str, ke
     assert any(f"workers.w.{key}: " in text for *_, text in found), found
 
 
+@pytest.mark.parametrize(("content", "where"), [
+    ("version: 1\nworkers: {w: {command: [a]}}\n".encode("utf-16"), "1:1: byte 0xff"),
+    (b"version: 1\nworkers:\n  w: {command: [gr\xfc]}\n", "3:19: byte 0xfc"),
+])  # fmt: skip
+def test_a_file_in_another_encoding_is_told_where(tmp_path: Path, content: bytes, where: str) -> None:
+    path = tmp_path / "kortana.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"kortana.yaml:{where} is no UTF-8: save the file in that encoding"):
+        load_config(path)
+
+
 def test_a_variable_that_is_no_utf8_may_go_into_the_environment_and_nowhere_else(tmp_path: Path) -> None:
     path = tmp_path / "kortana.yaml"
     path.write_text("version: 1\nworkers: {w: {command: [ls], env: {A: '${ODD}'}}}\n")

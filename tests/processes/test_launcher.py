@@ -14,7 +14,7 @@ def test_a_fork_that_fails_is_told_when_it_is_asked_for(held: bool, monkeypatch:
     monkeypatch.setenv("KORTANA_NO_CGROUPS", "1")
 
     def refuse(self: Launcher, start: messages.Start) -> None:
-        raise OSError(11, "Resource temporarily unavailable")
+        raise OSError(12, "Cannot allocate memory")
 
     monkeypatch.setattr(Launcher, "_fork", refuse)
     ours, theirs = Pipe()
@@ -26,4 +26,4 @@ def test_a_fork_that_fails_is_told_when_it_is_asked_for(held: bool, monkeypatch:
         assert not ours.poll(), "nobody knows of it yet"
         launcher._obey(messages.Release("w", 1))
     told = messages.decode_from_launcher(ours.recv_bytes())
-    assert told == messages.StartFailed("w", 1, "Resource temporarily unavailable")
+    assert told == messages.StartFailed("w", 1, "Cannot allocate memory")
