@@ -53,7 +53,7 @@ from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
 from kortana.recovering import Recovery
 from kortana.transport.background_sync import BackgroundSync
-from kortana.transport.endpoint import listen, socket_path_for
+from kortana.transport.endpoint import listen_for
 from kortana.transport.hub import ROOM_FOR_PEOPLE, Hub
 from kortana.wiring import SystemClock, process_spec, task_event
 
@@ -105,8 +105,8 @@ class Tree:
         first = self._recovery.first()
         become_subreaper()
         self._main.install_signals()
-        self._socket = socket_path_for(self._layout.run)
-        hub = Hub(listen(self._socket), self._files - OWN_FILES - ROOM_FOR_PEOPLE)
+        self._socket, listener = listen_for(self._layout.run)
+        hub = Hub(listener, self._files - OWN_FILES - ROOM_FOR_PEOPLE)
         if self._background is not None:
             hub.watch(self._background.fd, self._background.notice)
         link = self._link = LauncherLink(self._launcher_options(), self._reports.pass_on, self._on_launcher_hung)

@@ -112,7 +112,8 @@ def _data_folder(project: Project) -> Check:
     if barred is not None:
         return Check("data folder", False, f"{barred} cannot be read and written", _REMEDY_OF_RIGHTS)
     if layout.run.exists() and layout.run.stat().st_mode & layout.root.stat().st_mode & 0o077:
-        return Check("data folder", False, f"{layout.run} is open to others", f"chmod 700 {layout.run}")
+        remedy = f"chmod 700 {layout.run}; where that changes nothing, its file system knows no rights: set data_dir"
+        return Check("data folder", False, f"{layout.run} is open to others", remedy)
     return Check("data folder", True, str(layout.root))
 
 
@@ -141,11 +142,11 @@ def _room(project: Project) -> Check:
 
 
 def _socket(project: Project) -> Check:
-    from kortana.transport.endpoint import _MAX_SOCKET_PATH
+    from kortana.transport.endpoint import why_not_listen_in
 
-    path = project.layout.run / "kortana.sock"
-    fits = len(os.fsencode(path)) <= _MAX_SOCKET_PATH
-    return Check("socket", True, str(path) if fits else "the path is too long: endpoint.json says where the socket is")
+    run = project.layout.run
+    why = why_not_listen_in(run) if run.exists() else ""
+    return Check("socket", True, f"{why}: endpoint.json says where the socket is" if why else f"{run}/kortana.sock")
 
 
 def _leftovers(project: Project) -> Check:

@@ -12,11 +12,33 @@ _MAX_SOCKET_PATH = 100
 """Bytes; Linux takes 107, BSDs 103."""
 
 
-def socket_path_for(run_folder: Path) -> Path:
-    """`run/kortana.sock`; where that is too long for the system, a short path in the owner's temp folder."""
+def listen_for(run_folder: Path) -> tuple[Path, socket.socket]:
+    """A socket that listens as `run/kortana.sock`, or, where that is not possible, in the owner's temp folder. Raises
+    OSError. The data folder's lock must be held."""
     path = run_folder / "kortana.sock"
-    if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
-        return path
+    if not why_not_listen_in(run_folder):
+        return path, listen(path)
+    path.unlink(missing_ok=True)
+    path = _elsewhere(path)
+    return path, listen(path)
+
+
+def why_not_listen_in(run_folder: Path) -> str:
+    """Why no socket can stand in a folder; empty where one can."""
+    if len(os.fsencode(run_folder / "kortana.sock")) > _MAX_SOCKET_PATH:
+        return "the path is too long"
+    trial = run_folder / ".trial"
+    try:
+        listen(trial).close()
+    except OSError as error:  # the file system has none, such as that of a USB stick
+        return f"no socket can stand in the data folder ({error.strerror})"
+    finally:
+        trial.unlink(missing_ok=True)
+    return ""
+
+
+def _elsewhere(path: Path) -> Path:
+    """A short path in the owner's temp folder, always the same one for the same path."""
     digest = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"kortana-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -32,9 +54,12 @@ def listen(path: Path) -> socket.socket:
     old_mask = os.umask(0o177)
     try:
         listener.bind(str(path))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
     finally:
         os.umask(old_mask)
-    listener.listen(512)
     listener.setblocking(False)
     return listener
 

@@ -1,0 +1,64 @@
+"""Where the socket stands: in the data folder, or where it can."""
+
+import errno
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kortana.transport.endpoint import listen_for, why_not_listen_in
+
+
+@pytest.fixture
+def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The owner's temp folder."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
+def _listens(run: Path) -> Path:
+    path, listener = listen_for(run)
+    with listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
+    return path
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(mode=0o700, parents=True)
+    return path
+
+
+def test_it_stands_in_the_data_folder(tmp_path: Path, temp: Path) -> None:
+    run = _folder(tmp_path / "run")
+    assert _listens(run) == run / "kortana.sock"
+    assert [path.name for path in run.iterdir()] == ["kortana.sock"] and why_not_listen_in(run) == ""
+
+
+def test_a_path_that_is_too_long_gets_a_short_one_always_the_same(tmp_path: Path, temp: Path) -> None:
+    run = _folder(tmp_path / ("long" * 30))
+    assert "too long" in why_not_listen_in(run)
+    path = _listens(run)
+    assert path.parent.parent == temp and _listens(run) == path
+
+
+def test_a_file_system_without_sockets_gets_one_elsewhere(
+    tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As exFAT does it: an error, and an empty file under the name."""
+    run = _folder(tmp_path / "run")
+    bind = socket.socket.bind
+
+    def refuse(sock: socket.socket, address: Any) -> None:
+        if Path(address).parent == run:
+            Path(address).touch()
+            raise OSError(errno.EIO, "Input/output error")
+        bind(sock, address)
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    assert why_not_listen_in(run) == "no socket can stand in the data folder (Input/output error)"
+    assert _listens(run).parent.parent == temp and list(run.iterdir()) == []
