@@ -3,6 +3,8 @@
 import errno
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,17 @@ from kortana.transport.endpoint import listen_for, why_not_listen_in
 
 
 @pytest.fixture
-def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def short() -> Iterator[Path]:
+    """A folder with a short path, as sockets need it."""
+    with tempfile.TemporaryDirectory(prefix="k") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def temp(short: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The owner's temp folder."""
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    return folder
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(_folder(short / "temp")))
+    return short / "temp"
 
 
 def _listens(run: Path) -> Path:
@@ -33,24 +40,24 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def test_it_stands_in_the_data_folder(tmp_path: Path, temp: Path) -> None:
-    run = _folder(tmp_path / "run")
+def test_it_stands_in_the_data_folder(short: Path, temp: Path) -> None:
+    run = _folder(short / "run")
     assert _listens(run) == run / "kortana.sock"
     assert [path.name for path in run.iterdir()] == ["kortana.sock"] and why_not_listen_in(run) == ""
 
 
-def test_a_path_that_is_too_long_gets_a_short_one_always_the_same(tmp_path: Path, temp: Path) -> None:
-    run = _folder(tmp_path / ("long" * 30))
+def test_a_path_that_is_too_long_gets_a_short_one_always_the_same(short: Path, temp: Path) -> None:
+    run = _folder(short / ("long" * 30))
     assert "too long" in why_not_listen_in(run)
     path = _listens(run)
     assert path.parent.parent == temp and _listens(run) == path
 
 
 def test_a_file_system_without_sockets_gets_one_elsewhere(
-    tmp_path: Path, temp: Path, monkeypatch: pytest.MonkeyPatch
+    short: Path, temp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As exFAT does it: an error, and an empty file under the name."""
-    run = _folder(tmp_path / "run")
+    run = _folder(short / "run")
     bind = socket.socket.bind
 
     def refuse(sock: socket.socket, address: Any) -> None:
