@@ -26,6 +26,7 @@ from kortana.actors.messages import (
 from kortana.actors.queries import answer_query
 from kortana.actors.snapshotting import Snapshotter
 from kortana.core.commands import AgentUp, Boot, Command, Disconnect, Drain, Submit, Tick
+from kortana.core.deadlines import earlier
 from kortana.core.decide import decide, decide_event, next_due
 from kortana.core.limits import Limits
 from kortana.core.state import State
@@ -269,6 +270,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         due = next_due(self._state)
         if due is not None and due <= self.inbox.looked_at and not self._unavailable:
             decide(turn, Tick(self.inbox.looked_at))
+            due = next_due(self._state)
         if turn.records or turn.replies or turn.deliveries:
             self._stats.count(turn)
             self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
@@ -276,8 +278,7 @@ class CoordinatorActor(pykka.ThreadingActor):
             return
         self._ending.look(self._state, turn.now, changed=bool(turn.records))
         self._snapshot()
-        dues = next_due(self._state), self._snapshotter.next_due(), self._ending.next_due()
-        self.inbox.deadline = min((due for due in dues if due is not None), default=None)
+        self.inbox.deadline = earlier(due, earlier(self._snapshotter.next_due(), self._ending.next_due()))
 
     def _snapshot(self, final: bool = False) -> None:
         snapshot = self._snapshotter.take_all() if final else self._snapshotter.step()

@@ -62,3 +62,10 @@ class Deadlines(Generic[K]):
         if len(self._heap) > 64 + 4 * len(self._due):
             self._heap = sorted((due, index, key) for index, (key, due) in enumerate(self._due.items()))
             self._count = len(self._heap)
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two moments, either of which may be none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one if one < other else other

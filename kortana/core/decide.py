@@ -20,6 +20,7 @@ from kortana.core.commands import (
     Submit,
     Tick,
 )
+from kortana.core.deadlines import earlier
 from kortana.core.governing import (
     decide_add,
     decide_assign,
@@ -82,8 +83,7 @@ def decide_event(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -
 
 def next_due(state: State) -> float | None:
     """When the next lease or wait ends (monotonic seconds), or None."""
-    dues = [due for due in (state.deadlines.next_due(), state.waiters.deadlines.next_due()) if due is not None]
-    return min(dues, default=None)
+    return earlier(state.deadlines.next_due(), state.waiters.deadlines.next_due())
 
 
 def _submit(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -> None:
