@@ -9,9 +9,10 @@ from kortana.agent.interface import AgentInterface
 
 
 def run_entrypoint(entrypoint: str) -> None:
-    """Calls `module:callable` as `callable(agent)`; modules are found from the working directory first."""
-    sys.path.insert(0, os.getcwd())
+    """Calls `module:callable` as `callable(agent)`; a person's modules are found from the working directory first."""
     module, _, name = entrypoint.partition(":")
+    if not module.startswith("kortana."):
+        sys.path.insert(0, os.getcwd())
     target = importlib.import_module(module)
     for part in name.split("."):
         target = getattr(target, part)

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,6 +20,21 @@ from kortana.processes.threads import starting_threads
 
 Listener = Callable[[messages.OfWorker | None], None]
 """Is told each report, and None when the launcher itself is gone."""
+
+
+@contextlib.contextmanager
+def _own_modules() -> Iterator[None]:
+    """An interpreter that is started meanwhile finds no modules in the folder where it starts: that is somebody's
+    project, and a `types.py` there is none of Python's."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 class LauncherLink:
@@ -43,7 +58,8 @@ class LauncherLink:
         self._process = context.Process(
             target=launcher_main, args=(theirs, their_stacks, self._options), name="kortana-launcher", daemon=False
         )
-        self._process.start()
+        with _own_modules():
+            self._process.start()
         theirs.close()
         their_stacks.close()
         _stop_resource_tracker()

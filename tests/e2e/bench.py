@@ -6,6 +6,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from kortana.ports import ProcessSpec
 from kortana.processes.link import LauncherLink
 from kortana.processes.messages import LauncherOptions, NotRunning
@@ -15,7 +17,8 @@ RUNNER = "kortana.agent.runner:run_entrypoint"
 
 
 def children_of(pid: int) -> set[int]:
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    """By each process's parent: the kernel's own list of children leaves some out while others end."""
+    return {child.pid for child in psutil.Process(pid).children()}
 
 
 class Bench:

@@ -21,6 +21,8 @@ from kortana.protocol.codec import decode_record
 T = TypeVar("T")
 PATIENCE_S = 60.0
 ROOT = Path(__file__).parents[2]
+KORTANA = str(Path(sys.executable).with_name("kortana"))
+"""The command as it is installed: `python -m` would look for modules in the project."""
 
 
 def eventually(condition: Callable[[], T], what: str = "", patience_s: float = PATIENCE_S) -> T:
@@ -53,7 +55,7 @@ class Project:
     def call(self, *words: str, expect: int | None = 0, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """Runs `kortana WORDS` to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "kortana", *words],
+            [KORTANA, *words],
             cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False, **kwargs,
         )  # fmt: skip
         assert expect is None or done.returncode == expect, (words, done.returncode, done.stdout, done.stderr)
@@ -71,7 +73,7 @@ class Project:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`kortana WORDS`, which goes on. SIGHUP is as at a terminal, also where the tests are under nohup."""
         return subprocess.Popen(
-            [sys.executable, "-m", "kortana", *words], cwd=self.folder, env=self.env,
+            [KORTANA, *words], cwd=self.folder, env=self.env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )  # fmt: skip

@@ -213,3 +213,37 @@ def test_a_python_worker_has_the_signals_of_any_python_program(project: Project)
     project.down()
     said = [line.split(" ", 2)[-1] for line in project.log("w").splitlines()]
     assert said == ["broken pipe", "child: -13", "waiting", "interrupted"]
+
+
+SHADOWS = (
+    "click", "enum", "json", "kortana", "logging", "loguru", "msgspec", "multiprocessing", "pickle", "psutil", "pykka",
+    "queue", "random", "selectors", "signal", "socket", "struct", "subprocess", "tempfile", "threading", "types",
+    "yaml",
+)  # fmt: skip
+MINE = """
+import colorsys, os
+def run(agent):
+    with agent.claim("mine", wait=60) as task:
+        task.result = [colorsys.MINE, os.environ.get("PYTHONSAFEPATH")]
+"""
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_projects_own_modules_are_nothing_to_kortana(project: Project, detached: bool) -> None:
+    """`types.py` in a repository's root is not Python's, but for the project's own workers."""
+    for name in SHADOWS:
+        (project.folder / f"{name}.py").write_text("raise RuntimeError('not for Kortana')\n")
+    (project.folder / "own").mkdir()
+    (project.folder / "own" / "colorsys.py").write_text("MINE = 'mine'\n")
+    (project.folder / "own" / "mine.py").write_text(MINE)
+    workers = {
+        "shell": {"agent": "shell"}, "python": {"entrypoint": "mine:run", "cwd": "own", "restart": "temporary"}
+    }  # fmt: skip
+    project.write({"workers": workers, "tasks": [{"id": "t", "run": "true"}, {"id": "mine"}]})
+    if detached:
+        project.up()
+        eventually(lambda: project.task_counts() == {"completed": 2}, "all is done")
+        project.down()
+    else:
+        project.call("up", "--exit-when-done")
+    assert project.task("mine")["result"] == ["mine", None]
