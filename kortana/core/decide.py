@@ -46,6 +46,10 @@ from kortana.protocol import payloads, reasons
 from kortana.protocol.codec import event_digest
 from kortana.protocol.event import Event
 
+RULES = 1
+"""The rules by which is decided, as a number that stands in the journal at each boot. It grows with each change by
+which the same inputs lead to other records: what was decided by other rules is not held against these (`verify`)."""
+
 _DECIDE = {
     ev.TASK_CLAIM: decide_claim,
     ev.TASK_UPDATE: decide_update,
@@ -218,7 +222,7 @@ def _end_wait(turn: Turn, command: EndWait) -> None:
 
 def _boot(turn: Turn, command: Boot) -> None:
     last_task = turn.state.last_task
-    turn.note("boot", fresh=command.fresh, limits=msgspec.to_builtins(command.limits))
+    turn.note("boot", fresh=command.fresh, rules=RULES, limits=msgspec.to_builtins(command.limits))
     for agent in [turn.state.agents[name] for name in sorted(turn.state.agents)]:
         if command.fresh and agent.up:
             why = "Kortana was started anew"

@@ -2,6 +2,7 @@
 
 An outside cause (an input, a worker's birth or death, a boot, a deadline) stands at the head of what it led to.
 It is given to `decide` again, and each record that follows is compared with the one that `decide` makes.
+What was decided by other rules, those of another version of Kortana, only changes the state.
 """
 
 from collections import deque
@@ -22,7 +23,7 @@ from kortana.core.commands import (
     Expire,
     Submit,
 )
-from kortana.core.decide import decide
+from kortana.core.decide import RULES, decide
 from kortana.core.evolve import evolve
 from kortana.core.invariants import LeaseAudit, violations
 from kortana.core.limits import Limits
@@ -56,6 +57,8 @@ class Report(msgspec.Struct):
     denials: int = 0
     torn: int = 0
     """Decisions that a crash has cut short, and a boot has completed."""
+    by_other_rules: int = 0
+    """Records that were not compared."""
 
 
 class _Journal:
@@ -111,10 +114,13 @@ def verify(records: Iterator[Record], limits: Limits) -> Report:
     journal = _Journal(records, audit)
     state = State(limits)
     while (head := journal.peek()) is not None:
-        command = _command_of(journal, state, head)
         if _instruction(head) == "boot":
             state.waiters = Waiters()
             state.tied.clear()
+            if head.event.payload.get("rules") != RULES:
+                report.by_other_rules += _follow(journal, state)
+                continue
+        command = _command_of(journal, state, head)
         try:
             decide(_LockstepTurn(state, journal, ms_from_iso(head.recorded_at)), command)
         except _Torn:
@@ -127,6 +133,15 @@ def verify(records: Iterator[Record], limits: Limits) -> Report:
         raise Difference(state.seq, broken[0])
     report.records, report.grants, report.denials = state.seq, audit.grants, audit.denials
     return report
+
+
+def _follow(journal: _Journal, state: State) -> int:
+    """Takes a boot and what follows it, up to the next one, as it stands. Gives the number of records."""
+    taken = 0
+    while (record := journal.peek()) is not None and (not taken or _instruction(record) != "boot"):
+        evolve(state, journal.take(), 0.0)
+        taken += 1
+    return taken
 
 
 def _instruction(record: Record) -> Any:
