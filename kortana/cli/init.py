@@ -25,7 +25,7 @@ workers:
   #   command: ["./server.sh", "--port", "8080"]      # any long-running command
   #   ready: {type: log, pattern: "listening"}
   # robot:
-  #   entrypoint: my_pkg.workers:run                  # def run(agent: kortana.AgentInterface) -> None
+  #   entrypoint: my_pkg.workers:run                  # def run(agent: AgentInterface), in Kortana's own Python
 
 tasks:
   - id: hello

@@ -233,12 +233,11 @@ def test_a_projects_own_modules_are_nothing_to_kortana(project: Project, detache
     """`types.py` in a repository's root is not Python's, but for the project's own workers."""
     for name in SHADOWS:
         (project.folder / f"{name}.py").write_text("raise RuntimeError('not for Kortana')\n")
-    (project.folder / "own").mkdir()
+    (project.folder / "own" / "src").mkdir(parents=True)
     (project.folder / "own" / "colorsys.py").write_text("MINE = 'mine'\n")
-    (project.folder / "own" / "mine.py").write_text(MINE)
-    workers = {
-        "shell": {"agent": "shell"}, "python": {"entrypoint": "mine:run", "cwd": "own", "restart": "temporary"}
-    }  # fmt: skip
+    (project.folder / "own" / "src" / "mine.py").write_text(MINE)
+    python = {"entrypoint": "mine:run", "cwd": "own", "env": {"PYTHONPATH": "src"}, "restart": "temporary"}
+    workers = {"shell": {"agent": "shell"}, "python": python}
     project.write({"workers": workers, "tasks": [{"id": "t", "run": "true"}, {"id": "mine"}]})
     if detached:
         project.up()
