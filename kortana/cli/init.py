@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from kortana.adapters.files.layout import DataLayout
 from kortana.cli.common import FILE_NAME, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
 
@@ -11,6 +12,7 @@ _YAML = """\
 # Workers and tasks of this project. `kortana config check` tells what is wrong; `kortana up` starts it.
 version: 1
 # project: my-team             # default: this folder's name
+{data_dir}
 
 defaults:                      # merged under every worker
   restart: permanent           # permanent | transient | temporary
@@ -36,12 +38,13 @@ tasks:
     run: echo "goodbye from $KORTANA_AGENT"
     depends_on: [hello]
 """
+_USUAL = "# data_dir: data               # the journal, snapshots, logs"
+_OTHER = "data_dir: .kortana             # the journal, snapshots, logs; data/ is this project's own"
 _PROFILE = """\
 # Merged under the keys of each worker that names this file.
 ready: {type: hello, timeout: 30s}
 stop: {signal: SIGTERM, grace: 10s}
 """
-_IGNORE = "*\n!.gitignore\n"
 
 
 @click.command()
@@ -52,9 +55,8 @@ def init(folder: Path, as_json: bool) -> int:
     if (folder / FILE_NAME).exists():
         raise CliError(FAILED, "exists", f"{folder / FILE_NAME} is there already", "nothing was written")
     files = {
-        folder / FILE_NAME: _YAML,
+        folder / FILE_NAME: _YAML.replace("{data_dir}", _OTHER if _is_own(folder / "data") else _USUAL),
         folder / "config" / "agents" / "shell.yaml": _PROFILE,
-        folder / "data" / ".gitignore": _IGNORE,
     }
     written = []
     for path, text in files.items():
@@ -66,6 +68,12 @@ def init(folder: Path, as_json: bool) -> int:
         "wrote " + ", ".join(written) + "\nnext: kortana up --exit-when-done"
     )
     return 0
+
+
+def _is_own(data: Path) -> bool:
+    """Whether a folder is in use, and not by Kortana."""
+    names = {path.name for path in data.iterdir()} - {".gitignore"} if data.is_dir() else set()
+    return bool(names) and not DataLayout(data).journal.exists()
 
 
 COMMANDS = {"init": init}

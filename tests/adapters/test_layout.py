@@ -22,6 +22,15 @@ def test_a_data_folder_that_was_there_gets_no_gitignore(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "run"]
 
 
+def test_the_rights_of_a_persons_own_folders_are_left_alone(tmp_path: Path) -> None:
+    layout = DataLayout(tmp_path)
+    for folder in (layout.logs, layout.run):
+        folder.mkdir()
+        folder.chmod(0o755)
+    layout.create()
+    assert [folder.stat().st_mode & 0o777 for folder in (layout.logs, layout.run)] == [0o755, PRIVATE_DIR]
+
+
 def test_another_up_that_makes_the_folder_in_the_same_moment_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

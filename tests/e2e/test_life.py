@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,6 +184,20 @@ def test_the_repositorys_own_team_starts_from_init(project: Project) -> None:
     assert project.json("ps")["workers"]
     again = project.call("init", expect=1)
     assert "kortana.yaml" in again.stderr
+
+
+@pytest.mark.parametrize(("there", "expected"), [
+    ((), "data"), ((".gitignore",), "data"), (("coordination_events.jsonl",), "data"), (("set.csv",), ".kortana"),
+])  # fmt: skip
+def test_init_leaves_a_data_folder_of_the_projects_own_alone(
+    project: Project, there: tuple[str, ...], expected: str
+) -> None:
+    for name in there:
+        (project.folder / "data").mkdir(exist_ok=True)
+        (project.folder / "data" / name).touch()
+    project.call("init")
+    assert Path(project.json("config", "show")["data_dir"]) == project.folder / expected
+    assert {path.name for path in project.folder.glob("data/*")} == set(there)
 
 
 def test_a_python_worker_has_the_signals_of_any_python_program(project: Project) -> None:

@@ -29,7 +29,8 @@ class DataLayout:
         return self.logs / f"{name}.log"
 
     def create(self) -> None:
-        """Makes the folders, for their owner alone; a new data folder is nothing for git. Raises OSError."""
+        """Makes the folders, for their owner alone; a new data folder is nothing for git. One that was there may be a
+        person's too, and stays as it is, but for `run`. Raises OSError."""
         try:
             self.root.mkdir(mode=PRIVATE_DIR, parents=True)
         except FileExistsError:
@@ -37,10 +38,9 @@ class DataLayout:
         else:
             with open(self.root / ".gitignore", "w", opener=private_opener) as file:
                 file.write("# made by kortana\n*\n")
-        for folder in (self.root, self.logs, self.run):
-            folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
-            if folder is not self.root:
-                folder.chmod(PRIVATE_DIR)
+        for folder in (self.logs, self.run):
+            folder.mkdir(mode=PRIVATE_DIR, exist_ok=True)
+        self.run.chmod(PRIVATE_DIR)
 
 
 def private_opener(path: str, flags: int) -> int:
