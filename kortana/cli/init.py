@@ -39,7 +39,7 @@ tasks:
     depends_on: [hello]
 """
 _USUAL = "# data_dir: data               # the journal, snapshots, logs"
-_OTHER = "data_dir: .kortana             # the journal, snapshots, logs; data/ is this project's own"
+_OTHER = "data_dir: .kortana/data        # the journal, snapshots, logs; data/ is this project's own"
 _PROFILE = """\
 # Merged under the keys of each worker that names this file.
 ready: {type: hello, timeout: 30s}

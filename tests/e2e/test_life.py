@@ -187,7 +187,7 @@ def test_the_repositorys_own_team_starts_from_init(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("there", "expected"), [
-    ((), "data"), ((".gitignore",), "data"), (("coordination_events.jsonl",), "data"), (("set.csv",), ".kortana"),
+    ((), "data"), ((".gitignore",), "data"), (("coordination_events.jsonl",), "data"), (("set.csv",), ".kortana/data"),
 ])  # fmt: skip
 def test_init_leaves_a_data_folder_of_the_projects_own_alone(
     project: Project, there: tuple[str, ...], expected: str
