@@ -19,7 +19,15 @@ from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
 from kortana.agent.git import GitError, environment_elsewhere
 from kortana.agent.interface import AgentInterface
-from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.agent.mailbox import (
+    PATIENCE_S,
+    give_back_blocked,
+    heed_mailbox,
+    instruction_of,
+    is_lease_gone,
+    say,
+    say_claimed,
+)
 from kortana.agent.plain import last_of, plain
 from kortana.agent.prompt import PROMPT, render, told_of_earlier
 from kortana.agent.worktree import Worktree
@@ -93,7 +101,7 @@ class _CliAgent:
             if not answer:
                 continue
             task = self._task = Task(answer, self._agent)
-            say(f"claimed {task.id} (token {task.token}): {task.fields.get('title', '')}")
+            say_claimed(task)
             with self._agent.renewing(task):
                 quota = self._work(task)
             self._task = None

@@ -12,9 +12,20 @@ from kortana.protocol.event import Event
 PATIENCE_S = 3600.0
 """An outcome is worth waiting for: Kortana may stand still."""
 
+SHOWN_CHARS = 200
+
 
 def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201  a worker's stdout is its log
+
+
+def say_claimed(task: Task) -> None:
+    """With what is to be done, as far as it goes on one line."""
+    fields = task.fields
+    what = str(fields.get("title") or fields.get("run") or fields.get("prompt") or "").strip()
+    first, *more = what.splitlines() or [""]
+    shown = first[:SHOWN_CHARS] + (" ..." if more or len(first) > SHOWN_CHARS else "")
+    say(f"claimed {task.id} (token {task.token})" + (f": {shown}" if shown else ""))
 
 
 def instruction_of(event: Event) -> str:

@@ -10,7 +10,15 @@ from typing import Any
 
 from kortana.agent.answers import Answer, Task
 from kortana.agent.interface import AgentInterface
-from kortana.agent.mailbox import PATIENCE_S, give_back_blocked, heed_mailbox, instruction_of, is_lease_gone, say
+from kortana.agent.mailbox import (
+    PATIENCE_S,
+    give_back_blocked,
+    heed_mailbox,
+    instruction_of,
+    is_lease_gone,
+    say,
+    say_claimed,
+)
 from kortana.agent.plain import last_of
 from kortana.processes.following import follow
 from kortana.processes.sessions import SHELL, end_session, start_apart
@@ -47,7 +55,7 @@ class _Shell:
             if not answer:
                 continue
             task = Task(answer, self._agent)
-            say(f"claimed {task.id} (token {task.token}): {task.fields.get('title') or task.fields.get('run', '')}")
+            say_claimed(task)
             with self._agent.renewing(task):
                 outcome = self._run(task)
             self._report(task, outcome)
