@@ -12,6 +12,7 @@ from kortana.cli.errors import FAILED, NOT_RUNNING, USAGE, CliError
 
 SHOWN_OUTPUT = 30
 SHOWN_EVENTS = 10
+MAX_NAMES = 4
 
 
 @click.group(invoke_without_command=True)
@@ -40,12 +41,18 @@ def _list(file: Path | None, as_json: bool) -> int:
         print("no crashes")
         return 0
     rows = [
-        [str(g["count"]), g["last_seen"][:19].replace("T", " "), ",".join(g["workers"]), g["verdict"], g["ids"][-1],
+        [str(g["count"]), g["last_seen"][:19].replace("T", " "), _some(g["workers"]), g["verdict"], g["ids"][-1],
          g["summary"]]
         for g in groups
     ]  # fmt: skip
     print(table(rows, ["COUNT", "LAST SEEN", "WORKERS", "VERDICT", "LATEST ID", "SUMMARY"]))
     return 0
+
+
+def _some(names: list[str]) -> str:
+    """As many as a column has room for."""
+    more = len(names) - MAX_NAMES
+    return ",".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 @crashes.command()
