@@ -24,6 +24,8 @@ Events = Callable[[str, int], list[dict[str, Any]]]
 SEAL_S = 0.1
 """A restart waits no longer for the record of the death before it."""
 MAX_UNSEALED = 100
+SYNC_AFTER_S = 0.1
+"""By then a successor runs; and a storm of crashes is a few syncs, which the journal's would wait for."""
 
 
 def _new_id(worker: str, incarnation: int) -> tuple[str, str]:
@@ -91,7 +93,8 @@ class CrashRecorder:
             self._room.release()
 
     def _sync(self, _: None) -> None:
-        """After the successor's start, and not on the thread that seals: a sync may wait for all that others write."""
+        """Not on the thread that seals: a sync may wait for all that others write."""
+        time.sleep(SYNC_AFTER_S)
         self._sync_is_due = False
         try:
             self._store.sync()
