@@ -13,6 +13,7 @@ import click
 
 from kortana.adapters.files.layout import DataLayout
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
+from kortana.cli.versions import tell_if_other
 from kortana.config.load import load_config
 from kortana.config.nodes import ConfigError
 from kortana.config.spec import Config
@@ -170,6 +171,7 @@ class Project:
             raise not_running() from None
         except Refused as error:
             raise CliError(REFUSED, error.reason, str(error)) from None
+        tell_if_other(client.welcome.get("version"))
         return client
 
     def call(self, command: str, timeout_s: float = 30.0, client: Client | None = None, **args: Any) -> Any:

@@ -24,7 +24,7 @@ def ps(file: Path | None, as_json: bool) -> int:
     shown = {
         "project": endpoint.get("project"),
         "pid": endpoint.get("pid"),
-        "uptime_s": first["uptime_s"],
+        "uptime_s": first.get("uptime_s"),
         "state": first["state"],
         "workers": rows,
     }

@@ -19,7 +19,9 @@ SLEEPER = {"command": ["sleep", "1000"]}
 def test_up_shows_its_workers_and_down_leaves_nothing(project: Project) -> None:
     project.write({"project": "team", "workers": {"a": SLEEPER, "b": {**SLEEPER, "replicas": 2}}})
     assert "team is up" in project.up()
-    shown = project.json("ps")
+    told = project.call("ps", "--json")
+    assert told.stderr == ""
+    shown = json.loads(told.stdout)
     assert shown["project"] == "team" and shown["state"] == "running"
     assert [row["name"] for row in shown["workers"]] == ["a", "b-1", "b-2"]
     assert all(row["state"] == "running" and row["ready"] and row["pid"] for row in shown["workers"])
