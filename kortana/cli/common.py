@@ -72,7 +72,9 @@ def find_file(file: Path | None) -> Path:
     for folder in (here, *here.parents):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    raise CliError(USAGE, "no_config", f"there is no {FILE_NAME} here or above", "write one with `kortana init`")
+    other = (here / FILE_NAME).with_suffix(".yml")
+    hint = f"rename {other.name} to {FILE_NAME}" if other.is_file() else "write one with `kortana init`"
+    raise CliError(USAGE, "no_config", f"there is no {FILE_NAME} here or above", hint)
 
 
 def load(file: Path | None) -> Config:

@@ -9,6 +9,8 @@ from kortana.cli.common import Project, file_option, json_option, print_json, ti
 from kortana.cli.errors import NOT_RUNNING, TIMED_OUT, CliError
 from kortana.processes.watched import Watched
 
+LOOK_EVERY_S = 0.05
+
 
 @click.command()
 @file_option
@@ -30,15 +32,25 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
             raise
         if supervisor is not None and project.holder() == pid:
             supervisor.terminate()  # it is just starting, or its socket does not answer
-    if supervisor is not None:
-        ended = supervisor.ended(deadline - time.monotonic())
-        supervisor.close()
-        if not ended:
-            raise CliError(
-                TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left"
-            )
+    if not _ended(project, pid, supervisor, deadline):
+        raise CliError(TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left")
     _say(as_json, "stopped", True)
     return 0
+
+
+def _ended(project: Project, pid: int, supervisor: Watched | None, deadline: float) -> bool:
+    """Waits for the end of the supervisor; whether it came in time. Where the system has no handle for a process, it is
+    gone when nobody holds its lock any more."""
+    if supervisor is not None:
+        try:
+            return supervisor.ended(deadline - time.monotonic())
+        finally:
+            supervisor.close()
+    while project.holder() == pid:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(LOOK_EVERY_S)
+    return True
 
 
 def _say(as_json: bool, text: str, stopped: bool) -> None:

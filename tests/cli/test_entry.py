@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from kortana.cli.common import find_file
+from kortana.cli.errors import CliError
+
 PRETEND = """
 import sys
+from pathlib import Path
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "kortana.processes", "kortana.transport"):
     sys.modules[name] = None
 sys.platform = {system!r}
@@ -54,3 +59,14 @@ def test_what_a_stream_cannot_say_is_written_as_json_says_it(encoding: str, show
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, env=environment)
     assert (found.returncode, found.stdout) == (0, shown + b"\n")
     assert json.loads(b'"%b"' % found.stdout.rstrip().decode(encoding).encode()) == "grü☃😀"
+
+
+def test_a_file_with_the_other_suffix_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CliError) as refused:
+        find_file(None)
+    assert "init" in refused.value.hint
+    (tmp_path / "kortana.yml").touch()
+    with pytest.raises(CliError) as refused:
+        find_file(None)
+    assert refused.value.hint == "rename kortana.yml to kortana.yaml"

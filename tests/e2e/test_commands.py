@@ -7,6 +7,9 @@ import signal
 import pytest
 
 from kortana import AgentInterface
+from kortana.cli.down import down
+from kortana.cli.errors import TIMED_OUT, CliError
+from kortana.processes.watched import Watched
 from tests.e2e.project import Project, eventually
 
 TEAM = {
@@ -220,3 +223,22 @@ def test_of_many_tasks_each_is_done_or_named_with_its_reason(team: Project) -> N
     assert [line.partition(":")[0] for line in done.stderr.removeprefix("kortana: ").splitlines()] == [
         "first", "t7", "  200 removed, 2 refused"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("patience", ["60", "0.2"])
+def test_down_waits_also_where_the_system_has_no_handle_for_a_process(
+    project: Project, monkeypatch: pytest.MonkeyPatch, patience: str
+) -> None:
+    """As before Linux 5.3: then it is the lock that tells."""
+    deaf = {"command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], "stop": {"grace": "1s"}}
+    project.write({"workers": {"a": deaf}})
+    project.up()
+    monkeypatch.setattr(Watched, "of", lambda pid: None)
+    words = ["-f", str(project.folder / "kortana.yaml"), "--timeout", patience]
+    if patience == "60":
+        assert down.main(words, standalone_mode=False) == 0
+        assert project.all_gone()
+    else:
+        with pytest.raises(CliError) as refused:
+            down.main(words, standalone_mode=False)
+        assert refused.value.exit_code == TIMED_OUT
