@@ -43,8 +43,10 @@ class Recruits:
                 self._called.clear()
                 raise
 
-    def take(self, name: str) -> Worker:
-        """One that was called."""
+    def take(self, name: str, spec: WorkerSpec, config: Config) -> Worker:
+        """One that was called, or is only now: it was still leaving then, and has gone since. Raises OSError."""
+        if name not in self._called:
+            self.call({name: spec}, config)
         return self._called.pop(name)
 
     def forget(self, worker: Worker) -> None:

@@ -103,8 +103,8 @@ class SupervisorActor(pykka.ThreadingActor):
         self._relay.start()
         specs = replicas_of(self.config)
         self.recruits.call(specs, self.config)
-        for name in specs:
-            self.workers[name] = self.recruits.take(name)
+        for name, spec in specs.items():
+            self.workers[name] = self.recruits.take(name, spec, self.config)
             self.log("declared", worker=name)
         for worker in self.workers.values():
             worker.tell(StartWorker("boot"))
@@ -116,7 +116,7 @@ class SupervisorActor(pykka.ThreadingActor):
             self.change(spec, name)
             self.workers[name].tell(StartWorker("config"))
             return
-        self.workers[name] = worker = self.recruits.take(name)
+        self.workers[name] = worker = self.recruits.take(name, spec, self.config)
         self.log("declared", worker=name)
         for other in self.workers.values():
             worker.tell(PeerChanged(other.name, frozenset(other.reached)))

@@ -319,6 +319,22 @@ def test_workers_for_which_there_are_no_threads_change_nothing(monkeypatch: pyte
     assert house.processes.live == set() and house.codes == [0]
 
 
+def test_a_worker_that_goes_while_it_is_declared_again_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is at rest, the supervisor has not seen it off yet, and does so in the midst of the command."""
+    house = House()
+    house.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(SupervisorActor, "_see_off", lambda self: None)
+        house.command("scale", {"counts": {"a": 2}})
+        house.settle()
+    assert house.states() == {"a": "stopped", "a-1": "running", "a-2": "running", "b": "running", "c": "running"}
+    house.command("scale", {"counts": {"a": 1}})
+    house.settle()
+    assert house.states() == {"a": "running", "b": "running", "c": "running"}
+    assert "command_failed" not in [event["event"] for event in house.events]
+    house.check()
+
+
 def test_a_tree_for_which_there_are_not_enough_threads_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     _FewThreads(4, monkeypatch)  # the recorder's two, the supervisor's, and one worker's
     with pytest.raises(OSError, match="no more threads"):
