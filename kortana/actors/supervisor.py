@@ -101,9 +101,7 @@ class SupervisorActor(pykka.ThreadingActor):
         system has not enough threads for them."""
         self.core.start(fresh=True)
         self._relay.start()
-        specs = replicas_of(self.config)
-        self.recruits.call(specs, self.config)
-        for name, spec in specs.items():
+        for name, spec in replicas_of(self.config).items():
             self.workers[name] = self.recruits.take(name, spec, self.config)
             self.log("declared", worker=name)
         for worker in self.workers.values():

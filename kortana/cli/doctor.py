@@ -142,11 +142,11 @@ def _room(project: Project) -> Check:
 
 
 def _socket(project: Project) -> Check:
-    from kortana.transport.endpoint import why_not_listen_in
+    from kortana.transport.endpoint import SOCKET_NAME, why_not_listen_in
 
     run = project.layout.run
     why = why_not_listen_in(run) if run.exists() else ""
-    return Check("socket", True, f"{why}: endpoint.json says where the socket is" if why else f"{run}/kortana.sock")
+    return Check("socket", True, f"{why}: endpoint.json says where the socket is" if why else f"{run / SOCKET_NAME}")
 
 
 def _leftovers(project: Project) -> Check:

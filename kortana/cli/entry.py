@@ -9,7 +9,8 @@ from kortana import why_not_here
 
 def _open_streams() -> None:
     """Who was started with a standard stream closed gets /dev/null for it: else the next file that is opened, the
-    journal perhaps, would take its number, and what is printed would go there."""
+    journal perhaps, would take its number, and what is printed would go there. No stream fails at what its encoding
+    lacks."""
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(fd)

@@ -131,8 +131,8 @@ def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json
     from kortana.adapters.files.layout import private_opener
 
     project.layout.create()
-    no_module_of_the_projects = "-P"
-    command = [sys.executable, no_module_of_the_projects, "-m", "kortana", "up", "-f", project.config.path]
+    # -P: a project's own modules are none of Kortana's
+    command = [sys.executable, "-P", "-m", "kortana", "up", "-f", project.config.path]
     errors = project.layout.logs / "up.stderr"
     with open(errors, "wb", opener=private_opener) as stderr:
         words = command + (["--exit-when-done"] if exit_when_done else [])

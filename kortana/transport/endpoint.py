@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+SOCKET_NAME = "kortana.sock"
 _MAX_SOCKET_PATH = 100
 """Bytes; Linux takes 107, BSDs 103."""
 
@@ -15,22 +16,28 @@ _MAX_SOCKET_PATH = 100
 def listen_for(run_folder: Path) -> tuple[Path, socket.socket]:
     """A socket that listens as `run/kortana.sock`, or, where that is not possible, in the owner's temp folder. Raises
     OSError. The data folder's lock must be held."""
-    path = run_folder / "kortana.sock"
-    if not why_not_listen_in(run_folder):
-        return path, listen(path)
-    path.unlink(missing_ok=True)
+    path = run_folder / SOCKET_NAME
+    if _fits(path):
+        try:
+            return path, listen(path)
+        except OSError:  # the file system has none, such as that of a USB stick
+            path.unlink(missing_ok=True)
     path = _elsewhere(path)
     return path, listen(path)
 
 
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _MAX_SOCKET_PATH
+
+
 def why_not_listen_in(run_folder: Path) -> str:
-    """Why no socket can stand in a folder; empty where one can."""
-    if len(os.fsencode(run_folder / "kortana.sock")) > _MAX_SOCKET_PATH:
+    """Why no socket can stand in a folder, for a person; empty where one can."""
+    if not _fits(run_folder / SOCKET_NAME):
         return "the path is too long"
     trial = run_folder / ".trial"
     try:
         listen(trial).close()
-    except OSError as error:  # the file system has none, such as that of a USB stick
+    except OSError as error:
         return f"no socket can stand in the data folder ({error.strerror})"
     finally:
         trial.unlink(missing_ok=True)
@@ -44,7 +51,7 @@ def _elsewhere(path: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to somebody else")
-    return folder / "kortana.sock"
+    return folder / SOCKET_NAME
 
 
 def listen(path: Path) -> socket.socket:
