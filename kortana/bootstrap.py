@@ -18,7 +18,7 @@ from kortana.actors.admission import Gate
 from kortana.actors.budget import TreeBudget
 from kortana.actors.console import Console, describe_event
 from kortana.actors.core_actors import CoreActors
-from kortana.actors.crash_recorder import CrashRecorder, record_own_death
+from kortana.actors.crash_recorder import CrashRecorder, record_own_death, records_owed
 from kortana.actors.environment import worker_environment
 from kortana.actors.main_thread import MainThread
 from kortana.actors.messages import LauncherBack
@@ -38,7 +38,7 @@ from kortana.config.limits import limits_from
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
-from kortana.processes import cgroup, leftovers, open_files
+from kortana.processes import black_box, cgroup, leftovers, open_files
 from kortana.processes.huge_pages import use_huge_pages
 from kortana.processes.link import LauncherLink
 from kortana.processes.lock import FolderLock
@@ -158,6 +158,8 @@ class Tree:
         if ended:
             self._say(f"ended {ended} processes that an earlier run had left")
             self._log.write("adopted_leftovers", ended=ended)
+        for crash_id in records_owed(self._crashes, self._journal.tail.events_of, self._layout.black_box):
+            self._log.write("crash_record_recovered", crash_id=crash_id)
         if unclean is None:
             return
         try:
@@ -233,8 +235,9 @@ class Tree:
     def _launcher_options(self) -> LauncherOptions:
         options = self._options
         return LauncherOptions(
-            self._run_id, options.foreground, options.live, options.colour, self._name_width(), RUNNER
-        )
+            self._run_id, options.foreground, options.live, options.colour, self._name_width(), RUNNER,
+            str(self._layout.black_box),
+        )  # fmt: skip
 
     def _name_width(self) -> int:
         names = [name for worker in self._config.workers for name in worker.replica_names()]
@@ -267,6 +270,8 @@ class Tree:
         for path in (self._socket, self._layout.endpoint, self._layout.processes, self._layout.reserve):
             with contextlib.suppress(OSError):
                 path.unlink()
+        with contextlib.suppress(OSError):
+            black_box.clear_away(self._layout.black_box)
         if self._socket.parent != self._layout.run:
             self._socket.parent.rmdir()
         reap_others()

@@ -89,6 +89,9 @@ class Crashes(Protocol):
     def write(self, record: dict[str, Any]) -> None:
         """Seals a record. Raises OSError."""
 
+    def read(self, crash_id: str) -> dict[str, Any] | None:
+        """The record by its ID; None where there is none."""
+
     def sync(self) -> None:
         """Makes durable what was written. Raises OSError."""
 
@@ -164,6 +167,16 @@ class ProcessExit(msgspec.Struct, frozen=True):
     """Its first process over time, oldest first."""
 
 
+class CrashSettings(msgspec.Struct, frozen=True):
+    """What the record of a death says of a worker whatever it dies of. All of it is UTF-8."""
+
+    command: list[str] | str
+    cwd: str
+    config_hash: str
+    code_version: dict[str, Any] | None
+    environment_names: list[str]
+
+
 class Launcher(Protocol):
     """Owns the worker processes. Calls return at once; what happens is told to the listener given to `start`."""
 
@@ -173,11 +186,16 @@ class Launcher(Protocol):
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         """Starts one incarnation; `held`: its process only gets ready, and nothing is told of it before `release`."""
 
+    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
+        """Starts it when the incarnation before it crashes: ends by itself, with another exit code than these. It
+        begins once what is known of that is kept for the record, and at `release` where it cannot be kept; nothing is
+        told of it before `release`."""
+
     def release(self, worker: str, incarnation: int) -> None:
-        """Lets begin what is held."""
+        """Lets begin what is held or waits for an end, where it has not begun, and tells what there is of it."""
 
     def discard(self, worker: str, incarnation: int) -> None:
-        """Ends what is held; where nothing is, nothing happens."""
+        """Ends what is held or has begun unheard, and forgets what waits; where nothing is, nothing happens."""
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         """Sends a signal to its first process and that one's process group."""

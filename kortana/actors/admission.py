@@ -34,6 +34,7 @@ class Gate:
         self._is_inside = is_inside
         self._monotonic = monotonic
         self._tokens: dict[str, tuple[str, int]] = {}
+        self._announced: dict[str, str] = {}
         self._declared: dict[str, None] = {}
         self._seen: dict[str, float] = {}
         self._progressed: dict[str, float] = {}
@@ -48,10 +49,15 @@ class Gate:
         """No guest may carry this name."""
         self._declared[worker] = None
 
+    def announce(self, worker: str, token: str) -> None:
+        """Its next incarnation may begin before it is handed this out, and is to wait until then."""
+        self._announced[worker] = token
+
     def hand_out(self, worker: str, token: str, incarnation: int) -> None:
         """From now on only this incarnation speaks for the worker."""
         self._seen.pop(worker, None)
         self._progressed.pop(worker, None)
+        self._announced.pop(worker, None)
         self._tokens[worker] = (token, incarnation)
 
     def withdraw(self, worker: str) -> None:
@@ -66,6 +72,7 @@ class Gate:
     def undeclare(self, worker: str) -> None:
         """It is no worker any more."""
         self._declared.pop(worker, None)
+        self._announced.pop(worker, None)
         self.withdraw(worker)
 
     def saw(self, agent: str, now: float, progressed: bool = False) -> None:
@@ -126,8 +133,10 @@ class Gate:
             return f"{reasons.BAD_PAYLOAD}: {source!r} is no agent name"
         receive = hello.receive is not False
         if source in self._declared:
-            known = self._tokens.get(source)
-            if known is None or not hmac.compare_digest(known[0].encode(), (hello.token or "").encode()):
+            known, told = self._tokens.get(source), (hello.token or "").encode()
+            if known is None or not hmac.compare_digest(known[0].encode(), told):
+                if hmac.compare_digest(self._announced.get(source, "").encode() or b"\0", told):
+                    return f"{reasons.UNAVAILABLE}: the end of the incarnation before this one is being dealt with"
                 return f"{reasons.FORBIDDEN}: the name of a declared worker, without its current token"
             return Admission("agent", receive, hello.tie_leases, known[1], peer.pid)
         if self._is_inside(peer.pid):

@@ -23,6 +23,10 @@ class TreeBudget:
         with self._lock:
             return self._window.used(now)
 
+    def has_room(self, now: float) -> bool:
+        with self._lock:
+            return self._window.used(now) < self._window.intensity
+
     def clear(self) -> None:
         with self._lock:
             self._window.clear()
@@ -44,6 +48,12 @@ class Restarts:
 
     def used(self, now: float) -> int:
         return self._window.used(now)
+
+    def come_at_once(self, now: float) -> bool:
+        """Whether the next one will be allowed, as far as can be seen, and wait for nothing. Counts nothing."""
+        backoff = self._spec.backoff
+        waits = backoff.initial > 0 and backoff.max > 0
+        return not waits and self.used(now) < self._window.intensity and self._tree.has_room(now)
 
     def next_delay_s(self, draw: float) -> float:
         """The wait before one more restart in a row."""

@@ -9,7 +9,7 @@ import pykka
 
 from kortana.actors import applying
 from kortana.actors.messages import Control, Inspect, RestartWorker, StartWorker, StopWorker
-from kortana.actors.worker_process import RESTING
+from kortana.actors.worker_view import RESTING
 from kortana.config.limits import limits_from
 from kortana.config.load import load_config
 from kortana.config.nodes import ConfigError

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from kortana.actors.messages import ScheduleRestart, StartWorker, StopWorker
-from kortana.actors.worker_process import LIVE, RESTING
+from kortana.actors.worker_view import LIVE, RESTING
 
 
 class Regrouping:

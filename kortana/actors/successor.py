@@ -1,24 +1,45 @@
-"""The next incarnation of a worker: what its process is to be, and that process while it is held."""
+"""The next incarnation of a worker: what its process is to be, and that process before anybody has heard of it."""
 
 import secrets
+from contextlib import suppress
 
+from kortana.actors.budget import Restarts
+from kortana.actors.environment import EnvFileError
 from kortana.actors.services import Services
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import WorkerSpec
+from kortana.core.restart import classify, verdict
 from kortana.ports import ProcessSpec
 
 
 class Successor:
-    """Of one worker. `prepare` has it get ready while the death before it is recorded; `begin` lets it begin."""
+    """Of one worker. `appoint` has it begin in the moment of a crash, `prepare` has it get ready while the death before
+    it is recorded; `begin` lets it begin, and be heard of."""
 
     def __init__(self, name: str, services: Services, view: WorkerView) -> None:
         self._name, self._is, self._view = name, services, view
         self._held: tuple[str, ProcessSpec] | None = None
 
+    def appoint(self, spec: WorkerSpec, restarts: Restarts) -> None:
+        """Where a crash means a start at once, the launcher need not ask. Not for a Python worker, which says HELLO
+        sooner than the death before it is dealt with; nor where the environment may be another one by then."""
+        if spec.command is None or spec.env_file is not None or self._is.strategy != "one_for_one":
+            return
+        if verdict(spec.restart, "crash") != "restart" or not restarts.come_at_once(self._is.clock.monotonic()):
+            return
+        codes = {*spec.success_exit_codes, *spec.quota_exit_codes}
+        kinds = {code: classify(code, None, spec.success_exit_codes, spec.quota_exit_codes, False) for code in codes}
+        self._held = token, process = self._make(spec)
+        self._is.gate.announce(self._name, token)
+        but_not = sorted(code for code, kind in kinds.items() if verdict(spec.restart, kind) != "restart")
+        self._is.launcher.start_after(process, but_not, self._is.recorder.settings(spec, process.env))
+
     def prepare(self, spec: WorkerSpec) -> None:
-        """Raises EnvFileError."""
-        self._held = self._make(spec)
-        self._is.launcher.start(self._held[1], held=True)
+        """Where nobody is appointed. A bad env_file is `take`'s to say."""
+        if self._held is None:
+            with suppress(EnvFileError):
+                self._held = self._make(spec)
+                self._is.launcher.start(self._held[1], held=True)
 
     def discard(self) -> None:
         """There will be none, or another one."""

@@ -39,8 +39,7 @@ from kortana.actors.regrouping import Regrouping
 from kortana.actors.relay_care import RelayCare
 from kortana.actors.reports import Reports
 from kortana.actors.services import Services
-from kortana.actors.worker_process import RESTING
-from kortana.actors.worker_view import Worker
+from kortana.actors.worker_view import RESTING, Worker
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.commands import Drain
 from kortana.core.restart import Window

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from kortana.actors.budget import Restarts
-from kortana.actors.crash_report import ACTOR_DIED
 from kortana.actors.messages import (
     AgentSaidHello,
     Alarm,
@@ -28,12 +27,15 @@ from kortana.actors.messages import (
     WorkerActorDied,
     WorkerCrashed,
 )
-from kortana.actors.worker_process import LIVE, RESTING, UNKNOWN_EXIT, ProcessOwner
+from kortana.actors.worker_process import UNKNOWN_EXIT, ProcessOwner
+from kortana.actors.worker_view import LIVE, RESTING
 from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown
 from kortana.core.restart import classify, verdict
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
+from kortana.processes.crash_record import Moment
+from kortana.processes.crash_report import ACTOR_DIED
 
 ASK_AGAIN_S = 5.0
 """A coordinator that is being restarted has forgotten who asked."""
@@ -109,7 +111,8 @@ class WorkerActor(ProcessOwner):
     def _take_over(self, error: str) -> None:
         """The actor before this one died: a process that may live is ended as a failure, a pending start comes."""
         view = self.view
-        self._is.launcher.discard(self._name, view.incarnation + 1)
+        for incarnation in (view.incarnation, view.incarnation + 1):
+            self._is.launcher.discard(self._name, incarnation)
         if view.state in LIVE:
             view.failing = f"{ACTOR_DIED}{error}"
             self._is.launcher.kill_tree(self._name, view.incarnation)
@@ -143,7 +146,6 @@ class WorkerActor(ProcessOwner):
         view = self.view
         view.then_start = None
         self._alarms.cancel("backoff")
-        self._successor.discard()
         if view.state in ("starting", "running"):
             self._end_process(cause)
         elif view.state == "stopping":
@@ -218,7 +220,7 @@ class WorkerActor(ProcessOwner):
         }  # fmt: skip
         self.view.next_at = self._is.clock.monotonic() + delay
         if delay <= 0:
-            self._prepare()
+            self._successor.prepare(self._spec)
         self._log("restarting", **self._restart_facts)
         self._enter("backoff", **self._restart_facts)
         if delay <= 0:
@@ -251,9 +253,9 @@ class WorkerActor(ProcessOwner):
         self._is.tell_coordinator(Decide(down))
         self._log("crashed", cause="the launcher died", caused_by="parent", crash_id=crash_id)
         how = msgspec.structs.replace(UNKNOWN_EXIT, signal="SIGKILL")
-        facts = {
-            "pid": self.view.pid, "uptime_s": self.view.uptime_s(self._is.clock.monotonic()), "ready": self.view.ready
-        }  # fmt: skip
+        moment = Moment(
+            self.view.pid, self.view.uptime_s(self._is.clock.monotonic()), self.view.ready, {"state": "backoff"}
+        )  # fmt: skip
         self.view.ended(how, "the launcher died", crash_id)
         if draft is None:
             self._after_stop()
@@ -261,7 +263,7 @@ class WorkerActor(ProcessOwner):
         self.view.restarts += 1
         self._enter("backoff", cause="launcher")
         death = Death(None, "SIGKILL", launcher_died=True)
-        self._is.recorder.seal(draft, self._spec, self._env, how, death, {**facts, "restart": {"state": "backoff"}})
+        self._is.recorder.seal(draft, self._spec, self._env, how, death, moment)
 
     def _on_reconfigured(self, spec: WorkerSpec) -> None:
         """A new declaration: a worker that runs restarts with it, one that stops or rests goes on with that."""

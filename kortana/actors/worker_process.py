@@ -2,34 +2,33 @@
 
 import signal
 from abc import abstractmethod
-from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pykka
 
 from kortana.actors.alarms import Alarms
 from kortana.actors.budget import Restarts
 from kortana.actors.crash_recorder import Draft
-from kortana.actors.crash_report import death_of
 from kortana.actors.environment import EnvFileError
 from kortana.actors.messages import Decide, ProbeSucceeded, WorkerChanged
 from kortana.actors.probes import PROBED, Probe, why_not_ready
 from kortana.actors.services import Services
 from kortana.actors.successor import Successor
 from kortana.actors.teller import Teller
-from kortana.actors.worker_view import WorkerView
+from kortana.actors.worker_view import LIVE, RESTING, WorkerView
 from kortana.config.spec import WorkerSpec
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.core.restart import classify
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
+from kortana.processes.crash_record import CrashName, Moment
+from kortana.processes.crash_report import death_of
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
 from kortana.processes.threads import starting_threads
 
 STACKS_GRACE_S = 0.2
 """How long a hung Python worker has to write its stacks."""
-LIVE = frozenset({"starting", "running", "stopping"})
-RESTING = frozenset({"stopped", "exited", "failed", "parked"})
 UNKNOWN_EXIT = ProcessExit(None, None, False, 0.0, 0.0, 0, 0)
 
 
@@ -88,10 +87,6 @@ class ProcessOwner(pykka.ThreadingActor):
             self._successor.begin(process)
         self._is.recorder.versions.refresh(self._spec.cwd)
 
-    def _prepare(self) -> None:
-        with suppress(EnvFileError):  # said by `_launch`
-            self._successor.prepare(self._spec)
-
     def _on_report(self, report: Any) -> None:
         if report.incarnation != self.view.incarnation:
             return
@@ -103,8 +98,8 @@ class ProcessOwner(pykka.ThreadingActor):
             case LogMatched(line=line):
                 if self._spec.ready.type == "log":
                     self._become_ready(line=line)
-            case Exited(exit=how):
-                self._on_exited(how)
+            case Exited(exit=how, kept=kept):
+                self._on_exited(how, kept)
             case NotRunning():
                 self._on_exited(UNKNOWN_EXIT)
 
@@ -153,6 +148,7 @@ class ProcessOwner(pykka.ThreadingActor):
         self.view.ready = True
         self._log("ready", **evidence)
         self._enter("running", reached=frozenset({"started", "ready"}), **evidence)
+        self._successor.appoint(self._spec, self._restarts)
         if self._spec.backoff.reset_after > 0:
             self._alarms.set("healthy", self._spec.backoff.reset_after)
 
@@ -211,6 +207,7 @@ class ProcessOwner(pykka.ThreadingActor):
         self.view.intent = cause
         self.view.ready = False
         self._stop_probe()
+        self._successor.discard()
         stop = self._spec.stop
         self._log("intent", action="stop", cause=cause, signal=stop.signal, caused_by=cause)
         self._enter("stopping", cause=cause)
@@ -240,20 +237,20 @@ class ProcessOwner(pykka.ThreadingActor):
         self._is.launcher.kill_tree(self._name, self.view.incarnation)
         self._log("signalled", signal="SIGKILL", caused_by=self.view.intent)
 
-    def _on_exited(self, how: ProcessExit) -> None:
+    def _on_exited(self, how: ProcessExit, kept: CrashName | None = None) -> None:
         if self.view.state not in LIVE:
             return
         with self._tell.quietly():
-            self._mourn(how)
+            self._mourn(how, kept)
 
-    def _mourn(self, how: ProcessExit) -> None:
+    def _mourn(self, how: ProcessExit, kept: CrashName | None) -> None:
         intended = self.view.intent is not None
         kind = classify(how.code, how.signal, self._spec.success_exit_codes, self._spec.quota_exit_codes, intended)
         if self.view.failing and not intended:
             kind = "crash"
         clean = kind in ("normal", "intended")
         detail = self.view.intent or self.view.failing or (how.signal or f"exit code {how.code}")
-        draft = None if clean else self._is.recorder.begin(self._name, self.view.incarnation)
+        draft = None if clean else self._is.recorder.begin(self._name, self.view.incarnation, kept)
         crash_id = draft.id if draft else None
         self._is.gate.withdraw(self._name)
         down = AgentDown(self._name, self.view.incarnation, clean, detail, crash_id=crash_id)
@@ -270,23 +267,23 @@ class ProcessOwner(pykka.ThreadingActor):
     def _conclude(self, how: ProcessExit, intended: bool, draft: Draft | None, death: Death) -> None:
         """Decides what comes next, and seals the record; a successor starts by a message that comes after."""
         view = self.view
-        facts: dict[str, Any] = {
-            "pid": view.pid, "uptime_s": view.uptime_s(self._is.clock.monotonic()), "ready": view.ready,
-        }  # fmt: skip
+        moment = Moment(view.pid, view.uptime_s(self._is.clock.monotonic()), view.ready, {})
         self._stop_probe()
         self._crash_id = draft.id if draft and not intended else None
         self._restart_facts = {}
         self._after_exit(how, intended)
         if draft is None or intended:
             return
-        facts["restart"] = {"state": view.state, **self._restart_facts}
-        verdict = self._is.recorder.seal(draft, self._spec, self._env, how, death, facts)
+        moment = msgspec.structs.replace(moment, restart={"state": view.state, **self._restart_facts})
+        verdict = self._is.recorder.seal(draft, self._spec, self._env, how, death, moment)
         view.last_exit = {**(view.last_exit or {}), "reason": verdict.summary}
 
     # telling
 
     def _enter(self, state: str, reached: frozenset[str] = frozenset(), **fields: Any) -> None:
         self.view.state = state
+        if state in RESTING:
+            self._successor.discard()
         self._log(state, **fields)
         self._tell_state(reached)
 

@@ -11,6 +11,10 @@ from kortana.config.spec import WorkerSpec
 from kortana.ports import ProcessExit
 from kortana.protocol.timestamps import iso_from_ms
 
+LIVE = frozenset({"starting", "running", "stopping"})
+RESTING = frozenset({"stopped", "exited", "failed", "parked"})
+"""States with a process, and states that last until somebody wants another one."""
+
 
 class WorkerView:
     def __init__(self, name: str) -> None:

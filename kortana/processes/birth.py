@@ -12,6 +12,7 @@ import msgspec
 from kortana.processes import cgroup
 from kortana.processes.child import Runner
 from kortana.processes.forking import WorkerProcess
+from kortana.processes.limits import LimitedGroup
 from kortana.processes.loop import Loop, Timer
 from kortana.processes.messages import Start
 from kortana.processes.orders import GO, ORDERS_END, Orders
@@ -22,7 +23,7 @@ SPARE_AFTER_S = 0.02
 class Newborn:
     """A process that waits for its orders, and the launcher's ends of its pipes."""
 
-    def __init__(self, group: Path | None, runner: Runner, only_execs: bool) -> None:
+    def __init__(self, group: Path | None, runner: Runner, only_execs: bool, is_spare: bool) -> None:
         """Forks. only_execs: for a command. Raises OSError."""
         self.group = group
         ours, theirs = [], []
@@ -34,7 +35,7 @@ class Newborn:
                 theirs.append(write_end)
             orders, self._orders = os.pipe()
             theirs.append(orders)
-            self.process = WorkerProcess(group, (os.getpid(), *theirs), runner, only_execs)
+            self.process = WorkerProcess(group, (os.getpid(), *theirs), runner, only_execs, is_spare)
             self.process.start()
         except OSError:
             self._close([*ours, self._orders])
@@ -63,8 +64,15 @@ class Newborn:
         if not start.held:
             self.dismiss()
 
+    @property
+    def waits(self) -> bool:
+        """For its orders, or for the word to begin."""
+        return self._orders >= 0
+
     def release(self) -> None:
-        """It may begin. One that is gone already will be reaped."""
+        """It may begin, where it has not. One that is gone already will be reaped."""
+        if not self.waits:
+            return
         try:
             os.write(self._orders, GO)
         except OSError:
@@ -91,18 +99,43 @@ class Newborn:
 class Nursery:
     """Keeps one spare, and forks on the spot where there is none."""
 
-    def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner, loop: Loop) -> None:
-        self._groups, self._runner, self._loop = groups, runner, loop
+    def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner, loop: Loop, run_id: str) -> None:
+        self._groups, self._runner, self._loop, self._run_id = groups, runner, loop, run_id
         self._spare: Newborn | None = None
         self._timer: Timer | None = None
         self._leaving: dict[int, Newborn] = {}
         self._starting = 0
         """Processes that have been handed out, and whose own program does not run yet."""
 
-    def bear(self, only_execs: bool) -> Newborn:
+    def send(self, start: Start, mark: bytes) -> tuple[Newborn, LimitedGroup]:
+        """A process that has taken its orders, and its limits: the spare, or a new one where that is gone. Raises
+        OSError.
+
+        mark: its name in /proc, where it has no cgroup of its own.
+        """
+        try:
+            return self._send(start, mark)
+        except BrokenPipeError:
+            return self._send(start, mark)
+
+    def _send(self, start: Start, mark: bytes) -> tuple[Newborn, LimitedGroup]:
+        spec, limits = start.spec, None
+        newborn = self._bear(only_execs=spec.argv is not None)
+        name = f"kortana-{self._run_id}-{spec.worker}-{newborn.pid}"
+        try:
+            limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
+            newborn.order(start, limits.folders, mark if newborn.group is None else None)
+        except OSError:
+            if limits is not None:
+                limits.remove()
+            self._reject(newborn)
+            raise
+        return newborn, limits
+
+    def _bear(self, only_execs: bool) -> Newborn:
         """The spare, or a new one. only_execs: for a command. Raises OSError."""
         spare, self._spare = self._spare, None
-        newborn = spare or self._fork(only_execs)
+        newborn = spare or self._fork(only_execs, is_spare=False)
         self._starting += 1
         return newborn
 
@@ -118,7 +151,7 @@ class Nursery:
         if self._starting or self._spare is not None:
             return
         try:
-            self._spare = self._fork()
+            self._spare = self._fork(only_execs=False, is_spare=True)
         except OSError:
             pass
 
@@ -132,7 +165,7 @@ class Nursery:
             if newborn.group is not None:
                 cgroup.remove(newborn.group)
 
-    def reject(self, newborn: Newborn) -> None:
+    def _reject(self, newborn: Newborn) -> None:
         """It did not take its orders."""
         self._starting -= 1
         self._leave(newborn)
@@ -147,5 +180,5 @@ class Nursery:
             self._leave(self._spare)
             self._spare = None
 
-    def _fork(self, only_execs: bool = False) -> Newborn:
-        return Newborn(self._groups.add() if self._groups else None, self._runner, only_execs)
+    def _fork(self, only_execs: bool, is_spare: bool) -> Newborn:
+        return Newborn(self._groups.add() if self._groups else None, self._runner, only_execs, is_spare)

@@ -1,5 +1,6 @@
 """From fork to the worker's own code: what a child does before it is the worker. Runs in the child."""
 
+import contextlib
 import faulthandler
 import fcntl
 import os
@@ -8,9 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import structs
+import msgspec
 
+from kortana.ports import ProcessSpec
 from kortana.processes import cgroup, evidence
+from kortana.processes.messages import Start
 from kortana.processes.open_files import limit_worker
 from kortana.processes.orders import GO, ORDERS_END, Orders, decode_orders
 from kortana.processes.posix import close_from, die_with_parent, reset_signals, set_name
@@ -19,6 +22,9 @@ CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 
 
+_ENV = {f"VARIABLE_{number}": "value" * 8 for number in range(40)}
+_SPEC = ProcessSpec("w", 1, ["sh", "-c", "true"], None, "/", _ENV, "w.log", 1, 1, None, None)
+_SOME_ORDERS = msgspec.json.encode(Orders(Start(_SPEC, held=True), [], None)) + ORDERS_END
 _ORDERS_FD = evidence.CRASH_FD + 1
 STATUS_FD = 3
 """Closed by the worker's start; what is written to it first says why there was none."""
@@ -67,8 +73,16 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
                 return found
         elif text.endswith(ORDERS_END + GO):
             found = decode_orders(text.removesuffix(GO))
-            return structs.replace(found, start=structs.replace(found.start, held=False))
+            return msgspec.structs.replace(found, start=msgspec.structs.replace(found.start, held=False))
     return None
+
+
+def rehearse() -> None:
+    """What is done with orders, done once with others: each page that this touches is copied, and later is there."""
+    found = decode_orders(_SOME_ORDERS)
+    for act in (lambda: os.chdir(""), lambda: _find("no such command", found.start.env())):
+        with contextlib.suppress(FileNotFoundError):
+            act()
 
 
 def _await_go(orders: Orders) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kortana.processes import cgroup
-from kortana.processes.child import Runner, become, heed_signals, stand_by
+from kortana.processes.child import Runner, become, heed_signals, rehearse, stand_by
 from kortana.processes.orders import Orders
 from kortana.processes.posix import signals_held
 
@@ -67,6 +67,8 @@ class _Popen(multiprocessing.popen_fork.Popen):
         self.sentinel = -1
         if self.pid == 0:
             try:
+                if process_obj.is_spare:
+                    rehearse()
                 process_obj.orders = stand_by(*process_obj.ends)
                 if process_obj.orders is None:
                     code = 0
@@ -83,13 +85,16 @@ class WorkerProcess(multiprocessing.context.ForkProcess):
     """A worker as a multiprocessing process, in a cgroup where it has one; `reaped` tells it that it is gone.
 
     ends: the launcher's pid, and the child's ends of its pipes, as `stand_by` takes them. only_execs: it will be a
-    command, no Python worker.
+    command, no Python worker. is_spare: it will not have its orders at once.
     """
 
     orders: Orders | None = None
 
-    def __init__(self, group: Path | None, ends: tuple[int, ...], runner: Runner, only_execs: bool) -> None:
+    def __init__(
+        self, group: Path | None, ends: tuple[int, ...], runner: Runner, only_execs: bool, is_spare: bool
+    ) -> None:
         super().__init__()
+        self.is_spare = is_spare
         self.group, self.ends, self.only_execs, self._runner = group, ends, only_execs, runner
 
     def start(self) -> None:

@@ -7,7 +7,9 @@ from collections import deque
 from kortana.ports import ProcessExit, ProcessSpec, Sample
 from kortana.processes.birth import Newborn
 from kortana.processes.capture import Capture
+from kortana.processes.crash_record import masker_of
 from kortana.processes.limits import LimitedGroup
+from kortana.processes.messages import StartAfter, ToLauncher
 from kortana.processes.posix import signal_name
 
 SAMPLES = 40
@@ -19,13 +21,9 @@ MAX_REPORT = 256 * 1024
 class Child:
     """One incarnation, from its fork to the end of its tree."""
 
-    def __init__(
-        self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup, held: bool
-    ) -> None:
+    def __init__(self, spec: ProcessSpec, newborn: Newborn, capture: Capture, limits: LimitedGroup) -> None:
         self.spec = spec
         self.newborn = newborn
-        self.held = held
-        """It waits to be released, and nothing is told of it before."""
         self.process = newborn.process
         self.pid = newborn.pid
         self.group = newborn.group
@@ -45,6 +43,12 @@ class Child:
         self.status_fd = -1
         """Open until the worker's own program runs, or could not be started."""
         self.start_error = ""
+        self.succession: StartAfter | None = None
+        """By which the one after it gets ready."""
+        self.masker = masker_of({})
+        """Of the record of its death."""
+        self.orders: list[ToLauncher] = []
+        """For the worker; they wait for the end of this incarnation, which was discarded."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -73,12 +77,17 @@ class Child:
             pass
         return True
 
+    def exit_code(self) -> int | None:
+        """None where a signal ended it."""
+        status = self.status or 0
+        return None if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+
     def exit(self) -> ProcessExit:
         """What it has to say of its end, once its whole tree is gone."""
         status, usage = self.status or 0, self.rusage
         signalled = os.WIFSIGNALED(status)
         return ProcessExit(
-            code=None if signalled else os.waitstatus_to_exitcode(status),
+            code=self.exit_code(),
             signal=signal_name(os.WTERMSIG(status)) if signalled else None,
             core_dumped=signalled and os.WCOREDUMP(status),
             user_s=getattr(usage, "ru_utime", 0.0),

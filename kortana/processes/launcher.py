@@ -13,17 +13,21 @@ import time
 from multiprocessing.connection import Connection
 
 from kortana.ports import ProcessSpec
-from kortana.processes import cgroup, evidence, messages, tree
-from kortana.processes.birth import Newborn, Nursery
+from kortana.processes import cgroup, evidence, messages
+from kortana.processes.birth import Nursery
+from kortana.processes.black_box import BlackBox
 from kortana.processes.child import Runner
+from kortana.processes.crash_record import masker_of
 from kortana.processes.echo import Echo
 from kortana.processes.incarnation import Child
-from kortana.processes.limits import LimitedGroup, prepare_v2, remove_run
+from kortana.processes.limits import prepare_v2, remove_run
 from kortana.processes.loop import Loop
 from kortana.processes.outputs import Outputs
 from kortana.processes.posix import become_subreaper, start_ticks
 from kortana.processes.sampling import Sampler
+from kortana.processes.sweeping import Sweeper
 from kortana.processes.threads import why_no_process
+from kortana.processes.unheard import Key, Unheard
 
 ORDERS_S = 0.005
 """So long orders are taken before everything else has its turn."""
@@ -32,23 +36,29 @@ ORDERS_S = 0.005
 class Launcher:
     """The loop of the launcher process: one epoll over the supervisor's pipe, SIGCHLD, and all output."""
 
-    def __init__(self, control: Connection, options: messages.LauncherOptions, runner: Runner) -> None:
+    def __init__(
+        self, control: Connection, options: messages.LauncherOptions, runner: Runner, black_box: BlackBox
+    ) -> None:
         self._control = control
         self._more = select.poll()
         self._more.register(control, select.POLLIN)
-        self._options = options
+        self._options, self._black_box = options, black_box
         self._groups = cgroup.CgroupTree.create(options.run_id)
         if self._groups is not None:
             prepare_v2(self._groups.folder)
         self._loop = Loop()
-        self._nursery = Nursery(self._groups, runner, self._loop)
-        self._children: dict[tuple[str, int], Child] = {}
+        self._nursery = Nursery(self._groups, runner, self._loop, options.run_id)
+        self._children: dict[Key, Child] = {}
         self._by_pid: dict[int, Child] = {}
+        self._sweeper = Sweeper(self._loop, options.run_id)
         self._sampler = Sampler(self._loop, self._children.values())
-        self._untold: dict[tuple[str, int], messages.FromLauncher] = {}
-        """How those ended that were held, and may still be released."""
+        self._unheard = Unheard(self._tell)
+        self._appointed: dict[Key, messages.StartAfter] = {}
+        """Who is to begin when the incarnation before it ends by itself."""
+        self._ending: dict[str, Child] = {}
+        """Worker → an incarnation of it that had begun and was discarded, until all of it is gone."""
         self._echo = Echo(options) if options.echo else None
-        self._outputs = Outputs(self._loop, self._echo, self._tell)
+        self._outputs = Outputs(self._loop, self._echo, self._tell_of)
         self._running = True
 
     def run(self) -> None:
@@ -76,9 +86,15 @@ class Launcher:
             self._running = False
 
     def _obey(self, message: messages.ToLauncher) -> None:
+        ending = self._ending.get(messages.worker_of(message))
+        if ending is not None:
+            ending.orders.append(message)
+            return
         match message:
             case messages.Start():
-                self._start(message)
+                self._start(message, unheard=message.held)
+            case messages.StartAfter():
+                self._appoint(message)
             case messages.Release(worker=worker, incarnation=incarnation):
                 self._release((worker, incarnation))
             case messages.Discard(worker=worker, incarnation=incarnation):
@@ -103,72 +119,80 @@ class Launcher:
         except OSError:
             self._running = False
 
-    def _start(self, start: messages.Start) -> None:
-        spec = start.spec
-        self._discard((spec.worker, spec.incarnation))
+    def _tell_of(self, child: Child, message: messages.OfWorker) -> None:
+        """Nothing of one that was discarded."""
+        if self._children.get(child.key) is child:
+            self._unheard.tell(message)
+
+    def _start(self, start: messages.Start, unheard: bool) -> None:
+        key = start.spec.worker, start.spec.incarnation
+        self._discard(key)
+        if unheard:
+            self._unheard.keep(key)
         try:
             child = self._fork(start)
         except OSError as error:
-            key = spec.worker, spec.incarnation
-            self._conclude(key, start.held, messages.StartFailed(*key, why_no_process(error)))
+            self._unheard.tell(messages.StartFailed(*key, why_no_process(error)))
             return
-        self._children[child.key] = child
+        self._children[key] = child
         self._by_pid[child.pid] = child
         self._sampler.expect()
 
-    def _release(self, key: tuple[str, int]) -> None:
-        """What has ended while it was held is told now."""
+    def _release(self, key: Key) -> None:
+        """What has happened to it already is told now."""
+        appointed = self._appointed.get(key)
+        if appointed is not None:
+            self._start(appointed.start, unheard=True)
         child = self._children.get(key)
         if child is not None:
-            child.held = False
             child.newborn.release()
-        else:
-            self._tell(self._untold.pop(key, messages.StartFailed(*key, "it was not held")))
+        if not self._unheard.release(key):
+            self._tell(messages.StartFailed(*key, "it was not held"))
+        self._black_box.settle((key[0], key[1] - 1))
 
-    def _conclude(self, key: tuple[str, int], held: bool, message: messages.FromLauncher) -> None:
-        """It has ended, or never begun."""
-        if held:
-            self._untold[key] = message
-        else:
-            self._tell(message)
-
-    def _discard(self, key: tuple[str, int]) -> None:
+    def _discard(self, key: Key) -> None:
         """An incarnation that nobody has heard of ends in silence."""
-        self._untold.pop(key, None)
+        self._appointed.pop(key, None)
+        self._black_box.settle((key[0], key[1] - 1))
         child = self._children.get(key)
-        if child is not None and child.held:
+        if self._unheard.drop(key) and child is not None:
             del self._children[key]
-            child.newborn.dismiss()
+            if child.newborn.waits:
+                child.newborn.dismiss()
+            else:
+                self._ending[child.spec.worker] = child
+                self._sweeper.kill(child)
+
+    def _appoint(self, message: messages.StartAfter) -> None:
+        """What the moment of the death needs not do is done now."""
+        spec = message.start.spec
+        self._appointed[spec.worker, spec.incarnation] = message
+        child = self._children.get((spec.worker, spec.incarnation - 1))
+        if child is not None:
+            child.masker = masker_of(child.spec.env)
+
+    def _prepare_successor(self, child: Child) -> None:
+        """Who is appointed gets ready, unheard, while the tree before it is ended and its death is recorded."""
+        appointed = self._appointed.get((child.spec.worker, child.spec.incarnation + 1))
+        if appointed is None or child.status_fd >= 0 or child.start_error or child.exit_code() in appointed.but_not:
+            return
+        child.succession = appointed
+        self._start(appointed.start, unheard=True)
+
+    def _let_begin(self, spec: ProcessSpec) -> None:
+        """Where it has not been discarded meanwhile, and is there at all."""
+        child = self._children.get((spec.worker, spec.incarnation))
+        if child is not None and child.spec is spec:
+            child.newborn.release()
 
     def _fork(self, start: messages.Start) -> Child:
         spec = start.spec
-        newborn, limits = self._order(start)
-        child = Child(spec, newborn, self._outputs.capture(spec), limits, start.held)
+        newborn, limits = self._nursery.send(start, self._sweeper.mark(spec).name)
+        child = Child(spec, newborn, self._outputs.capture(spec), limits)
         self._outputs.watch(child, newborn)
         child.status_fd = newborn.status
         self._loop.watch(newborn.status, lambda: self._on_start_status(child))
         return child
-
-    def _order(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
-        """A process that has taken its orders: the spare, or a new one where that is gone. Raises OSError."""
-        try:
-            return self._order_next(start)
-        except BrokenPipeError:
-            return self._order_next(start)
-
-    def _order_next(self, start: messages.Start) -> tuple[Newborn, LimitedGroup]:
-        spec, limits = start.spec, None
-        newborn = self._nursery.bear(only_execs=spec.argv is not None)
-        name = f"kortana-{self._options.run_id}-{spec.worker}-{spec.incarnation}"
-        try:
-            limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
-            newborn.order(start, limits.folders, self._mark(spec).name if newborn.group is None else None)
-        except OSError:
-            if limits is not None:
-                limits.remove()
-            self._nursery.reject(newborn)
-            raise
-        return newborn, limits
 
     def _on_start_status(self, child: Child) -> None:
         """The status pipe ends when the worker's program has begun, and carries words where it could not."""
@@ -176,25 +200,20 @@ class Launcher:
         self._loop.unwatch(child.status_fd)
         child.status_fd = -1
         self._nursery.has_begun()
-        if not child.start_error and not child.held:
-            self._tell(messages.Started(*child.key, child.pid, start_ticks(child.pid)))
+        if not child.start_error and not child.newborn.waits:
+            self._tell_of(child, messages.Started(*child.key, child.pid, start_ticks(child.pid)))
 
-    def _signal(self, key: tuple[str, int], number: int) -> None:
+    def _signal(self, key: Key, number: int) -> None:
         child = self._children.get(key)
         if child is not None:
             child.signal(number)
 
-    def _kill(self, key: tuple[str, int]) -> None:
+    def _kill(self, key: Key) -> None:
         child = self._children.get(key)
         if child is None:
             self._tell(messages.NotRunning(*key))
-        elif child.group is not None:
-            cgroup.kill_all(child.group)
         else:
-            tree.kill_marked(self._mark(child.spec), frozenset({child.pid}))
-
-    def _mark(self, spec: ProcessSpec) -> tree.Mark:
-        return tree.Mark(self._options.run_id, spec.env.get("KORTANA_TOKEN"))
+            self._sweeper.kill(child)
 
     def _reap(self) -> None:
         """Takes every exit there is: workers', and orphans' that were left to this subreaper."""
@@ -211,52 +230,47 @@ class Launcher:
             else:
                 child.status, child.rusage = status, rusage
                 child.process.reaped(os.waitstatus_to_exitcode(status))
-                self._end_tree(child)
-
-    def _end_tree(self, child: Child) -> None:
-        """The worker's first process is gone: ends what it has left, then reports."""
-        if child.status_fd >= 0:
-            self._on_start_status(child)
-        if child.group is None:
-            child.swept = tree.kill_marked(self._mark(child.spec), frozenset({child.pid}))
-            self._report(child)
-        elif cgroup.is_populated(child.group):
-            child.swept = cgroup.count(child.group)
-            child.events_fd = os.open(child.group / "cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
-            self._loop.watch(child.events_fd, lambda: self._on_group_event(child), select.EPOLLPRI)
-            cgroup.kill_all(child.group)
-            self._on_group_event(child)
-        else:
-            self._report(child)
-
-    def _on_group_event(self, child: Child) -> None:
-        assert child.group is not None
-        if child.events_fd >= 0 and not cgroup.is_populated(child.group):
-            self._loop.unwatch(child.events_fd)
-            child.events_fd = -1
-            self._report(child)
+                self._prepare_successor(child)
+                if child.status_fd >= 0:
+                    self._on_start_status(child)
+                self._sweeper.sweep(child, self._report)
 
     def _report(self, child: Child) -> None:
+        """All of its tree is gone. Its successor begins once what is known of its death is on the disk."""
         self._outputs.drain(child)
         child.oom = child.limits.oom_kills()
-        message: messages.FromLauncher = messages.Exited(*child.key, child.pid, child.exit())
         if child.start_error:
-            message = messages.StartFailed(*child.key, child.start_error)
-        if self._children.get(child.key) is child:  # or it was discarded
-            del self._children[child.key]
-            self._conclude(child.key, child.held, message)
+            self._tell_of(child, messages.StartFailed(*child.key, child.start_error))
+        else:
+            how, kept = child.exit(), None
+            if child.succession is not None:
+                kept = self._black_box.keep(child, how, child.succession.settings, child.masker)
+                if kept is not None:
+                    self._let_begin(child.succession.start.spec)
+            self._tell_of(child, messages.Exited(*child.key, child.pid, how, kept))
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
         self._outputs.close(child)
         child.limits.remove()
         if child.group is not None:
             cgroup.remove(child.group)
+        if self._children.get(child.key) is child:
+            del self._children[child.key]
+        if self._ending.get(child.spec.worker) is child:
+            del self._ending[child.spec.worker]
+        for waiting in child.orders:
+            self._obey(waiting)
 
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""
         self._nursery.close()
-        for key in [key for key, child in self._children.items() if child.held]:
+        self._appointed.clear()
+        self._black_box.close()
+        for key in self._unheard.all():
             self._discard(key)
         for child in list(self._children.values()):
-            self._kill(child.key)
+            self._sweeper.kill(child)
         if self._groups is not None:
             for _ in range(200):
                 self._reap()
@@ -280,6 +294,6 @@ def launcher_main(control: Connection, stacks: Connection, options: messages.Lau
     module, _, name = options.runner.partition(":")
     runner = getattr(importlib.import_module(module), name)
     try:
-        Launcher(control, options, runner).run()
+        Launcher(control, options, runner, BlackBox(options.black_box)).run()
     except KeyboardInterrupt:
         sys.exit(1)

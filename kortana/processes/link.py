@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
-from kortana.ports import ProcessSpec
+from kortana.ports import CrashSettings, ProcessSpec
 from kortana.processes import messages
 from kortana.processes.descriptors import wait_writable
 from kortana.processes.launcher import launcher_main
@@ -82,6 +82,9 @@ class LauncherLink:
 
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         self._send(messages.Start.of(spec, held))
+
+    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
+        self._send(messages.StartAfter(messages.Start.of(spec, held=True), but_not, settings))
 
     def release(self, worker: str, incarnation: int) -> None:
         self._send(messages.Release(worker, incarnation))

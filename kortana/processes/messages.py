@@ -4,7 +4,8 @@ import os
 
 import msgspec
 
-from kortana.ports import ProcessExit, ProcessSpec
+from kortana.ports import CrashSettings, ProcessExit, ProcessSpec
+from kortana.processes.crash_record import CrashName
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True):
@@ -48,12 +49,23 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+class StartAfter(_Message, frozen=True):
+    """When the incarnation before it ends by itself, start it, have it begin, and tell nothing of it before Release."""
+
+    start: Start
+    """Held, as it is until that death has been told."""
+    but_not: list[int]
+    """Exit codes after which it does not begin by itself."""
+    settings: CrashSettings
+    """For the record of that death."""
+
+
 class Release(_OfIncarnation, frozen=True):
-    """Let begin what is held."""
+    """Let begin what is held, or what waits for an end; and tell what there is of it."""
 
 
 class Discard(_OfIncarnation, frozen=True):
-    """What is held will not be needed; where nothing is, nothing happens."""
+    """What is held, or waits for an end, will not be needed; where nothing is, nothing happens."""
 
 
 class Signal(_OfIncarnation, frozen=True):
@@ -98,6 +110,8 @@ class LogMatched(_OfIncarnation, frozen=True):
 class Exited(_OfIncarnation, frozen=True):
     pid: int
     exit: ProcessExit
+    kept: CrashName | None = None
+    """What its record is to be called, where it is in the black box."""
 
 
 class NotRunning(_OfIncarnation, frozen=True):
@@ -114,10 +128,19 @@ class LauncherOptions(msgspec.Struct, frozen=True):
     name_width: int
     runner: str
     """`module:callable` that runs a Python worker; loaded once, before any is forked."""
+    black_box: str
+    """A file for what is known of deaths (`processes/black_box.py`)."""
+
+
+def worker_of(message: "ToLauncher") -> str:
+    """Whom an order is about; empty where it is about nobody."""
+    if isinstance(message, StartAfter):
+        message = message.start
+    return message.spec.worker if isinstance(message, Start) else getattr(message, "worker", "")
 
 
 OfWorker = Started | StartFailed | LogMatched | Exited | NotRunning
-ToLauncher = Start | Release | Discard | Signal | AskStacks | KillTree | Ping | Exit
+ToLauncher = Start | StartAfter | Release | Discard | Signal | AskStacks | KillTree | Ping | Exit
 FromLauncher = OfWorker | Pong
 
 encode = msgspec.json.encode

@@ -15,9 +15,9 @@ _STREAMS = (b"o", b"e")
 
 
 class Outputs:
-    """Reads in the launcher's loop. tell: is told of a line that makes its worker ready."""
+    """Reads in the launcher's loop. tell: is told of a line that makes a worker ready."""
 
-    def __init__(self, loop: Loop, echo: Echo | None, tell: Callable[[messages.FromLauncher], None]) -> None:
+    def __init__(self, loop: Loop, echo: Echo | None, tell: Callable[[Child, messages.OfWorker], None]) -> None:
         self._loop, self._echo, self._tell = loop, echo, tell
         self._logs: dict[str, LogFile] = {}
 
@@ -64,7 +64,7 @@ class Outputs:
 
     def _check_pattern(self, child: Child) -> None:
         if child.capture.matched is not None:
-            self._tell(messages.LogMatched(*child.key, child.capture.matched))
+            self._tell(child, messages.LogMatched(*child.key, child.capture.matched))
             child.capture.stop_matching()
 
     def _close_pipe(self, child: Child, fd: int) -> None:

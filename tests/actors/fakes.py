@@ -9,7 +9,7 @@ from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import BackoffSpec, WorkerSpec
-from kortana.ports import ProcessExit, ProcessSpec
+from kortana.ports import CrashSettings, ProcessExit, ProcessSpec
 from kortana.processes.messages import Exited, Started
 
 
@@ -61,6 +61,9 @@ class FakeLauncher:
             raise RuntimeError("a bug in the launcher's link")
         self.calls.append(("hold" if held else "start", spec.incarnation))
 
+    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
+        self.calls.append(("appoint", spec.incarnation, but_not))
+
     def release(self, worker: str, incarnation: int) -> None:
         self.calls.append(("start", incarnation))
         self.released.append(incarnation)
@@ -85,6 +88,7 @@ class FakeGate:
     def declare(self, worker: str) -> None: ...
     def hand_out(self, worker: str, token: str, incarnation: int) -> None: ...
     def withdraw(self, worker: str) -> None: ...
+    def announce(self, worker: str, token: str) -> None: ...
     def last_seen(self, agent: str) -> float | None:
         return self.seen
 
@@ -95,6 +99,9 @@ class FakeCrashes:
 
     def write(self, record: dict[str, Any]) -> None:
         self.records.append(record)
+
+    def read(self, crash_id: str) -> dict[str, Any] | None:
+        return next((record for record in self.records if record["id"] == crash_id), None)
 
     def sync(self) -> None: ...
 
@@ -114,7 +121,7 @@ class Stage:
             self.launcher, self.gate, self.clock, self.timer, self.supervisor, self.coordinator.append, self._log,
             lambda: 0.0, self._process, TreeBudget(100, 60.0), "one_for_one", self.recorder,
         )  # fmt: skip
-        self.spec = WorkerSpec(name="w", command=("true",), **spec)
+        self.spec = WorkerSpec(name="w", **({} if "entrypoint" in spec else {"command": ("true",)}), **spec)
         self.view = WorkerView("w")
         self.ref: Any = WorkerActor.start(self.spec, "w", self.services, self.view)
 

@@ -1,5 +1,6 @@
 """A record is there before the successor starts, unless its disk is slow: then the restart does not wait."""
 
+import json
 import threading
 from typing import Any
 
@@ -9,8 +10,11 @@ from kortana.actors.crash_recorder import MAX_UNSEALED, CrashRecorder
 from kortana.config.spec import WorkerSpec
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
+from kortana.processes.crash_record import CrashName, Moment
+from kortana.protocol.codec import encode_json
 
 HOW = ProcessExit(3, None, False, 0.1, 0.1, 1000, 0)
+MOMENT = Moment(1, 1.0, True, {"state": "backoff"})
 SPEC = WorkerSpec(name="w", command=("true",))
 
 
@@ -33,6 +37,9 @@ class Disk:
             raise self.error
         self.records.append(record)
         self.written.release()
+
+    def read(self, crash_id: str) -> dict[str, Any] | None:
+        return next((record for record in self.records if record["id"] == crash_id), None)
 
     def sync(self) -> None:
         assert self.may_sync.wait(30)
@@ -60,7 +67,7 @@ def recorder(disk: Disk, told: list[dict[str, Any]]) -> CrashRecorder:
 
 def seal(recorder: CrashRecorder, incarnation: int = 1) -> str:
     draft = recorder.begin("w", incarnation)
-    return recorder.seal(draft, SPEC, {"KEY_TOKEN": "abcdefgh"}, HOW, Death(3, None), {"pid": 1}).summary
+    return recorder.seal(draft, SPEC, {"KEY_TOKEN": "abcdefgh"}, HOW, Death(3, None), MOMENT).summary
 
 
 def test_a_record_is_sealed_when_seal_returns(disk: Disk, recorder: CrashRecorder, told: list[dict[str, Any]]) -> None:
@@ -72,7 +79,7 @@ def test_a_record_is_sealed_when_seal_returns(disk: Disk, recorder: CrashRecorde
 def test_a_declaration_that_is_no_utf8_keeps_no_record_from_being_written(disk: Disk, recorder: CrashRecorder) -> None:
     disk.free.set()
     spec = WorkerSpec(name="w", command=("true",), env={"ODD": "\udcff"})
-    recorder.seal(recorder.begin("w", 1), spec, {}, HOW, Death(3, None), {"pid": 1})
+    recorder.seal(recorder.begin("w", 1), spec, {}, HOW, Death(3, None), MOMENT)
     assert len(disk.records) == 1
 
 
@@ -142,3 +149,18 @@ def test_a_sync_that_fails_is_told_and_the_next_one_is_tried(
     seal(recorder, 2)
     assert disk.synced.acquire(timeout=30)
     assert [event["event"] for event in told] == ["crash_record_unsynced"]
+
+
+def test_a_record_has_the_name_that_the_launcher_gave_it(disk: Disk, recorder: CrashRecorder) -> None:
+    disk.free.set()
+    name = CrashName.of("w", 1)
+    draft = recorder.begin("w", 1, name)
+    recorder.seal(draft, SPEC, {}, HOW, Death(3, None), MOMENT)
+    [record] = disk.records
+    assert (draft.id, record["id"], record["at"]) == (name.id, name.id, name.at)
+
+
+def test_names_that_are_no_utf8_keep_no_record_from_being_json(recorder: CrashRecorder, disk: Disk) -> None:
+    disk.free.set()
+    recorder.seal(recorder.begin("w", 1), SPEC, {"ODD\udcff": "x"}, HOW, Death(3, None), MOMENT)
+    assert json.loads(encode_json(disk.records[0]))["environment_names"] == ["ODD\\udcff"]

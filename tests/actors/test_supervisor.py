@@ -28,10 +28,9 @@ from kortana.actors.reports import Reports
 from kortana.actors.services import Services
 from kortana.actors.supervisor import SupervisorActor
 from kortana.actors.worker import WorkerActor
-from kortana.actors.worker_process import LIVE
-from kortana.actors.worker_view import Worker
+from kortana.actors.worker_view import LIVE, Worker
 from kortana.config.spec import BackoffSpec, Config, SupervisorSpec, WorkerSpec
-from kortana.ports import ProcessExit, ProcessSpec
+from kortana.ports import CrashSettings, ProcessExit, ProcessSpec
 from kortana.processes.messages import Exited, NotRunning, OfWorker, Started, StartFailed
 from kortana.protocol.calls import read_args
 from kortana.protocol.codec import decode_event
@@ -55,6 +54,8 @@ class Processes:
         self._tell, self._draw = tell, draw
         self.live: set[tuple[str, int]] = set()
         self._held: set[tuple[str, int]] = set()
+        self._appointed: dict[tuple[str, int], list[int]] = {}
+        self._unheard: dict[tuple[str, int], list[Any]] = {}
         self.started: list[tuple[str, int]] = []
         self.slow = False
         """They end when the test says so, not when they are signalled."""
@@ -64,26 +65,46 @@ class Processes:
 
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         key = spec.worker, spec.incarnation
+        self.discard(*key)
         if held:
             self._held.add(key)
         else:
             self._run(key)
 
+    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
+        assert (spec.worker, spec.incarnation - 1) in self.live
+        self._appointed[spec.worker, spec.incarnation] = but_not
+
+    def _say(self, message: Any) -> None:
+        self._unheard.get((message.worker, message.incarnation), _Teller(self._tell)).append(message)
+
     def _run(self, key: tuple[str, int]) -> None:
         assert not [other for other in self.live if other[0] == key[0]], f"two incarnations of {key[0]}"
         self.started.append(key)
         if self._draw.random() < 0.1:
-            self._tell(StartFailed(*key, "no such command"))
+            self._say(StartFailed(*key, "no such command"))
             return
         self.live.add(key)
-        self._tell(Started(*key, 4711, 1))
+        self._say(Started(*key, 4711, 1))
 
     def release(self, worker: str, incarnation: int) -> None:
-        self._held.remove((worker, incarnation))
-        self._run((worker, incarnation))
+        key = worker, incarnation
+        unheard = self._unheard.pop(key, None)
+        if unheard is not None:
+            for message in unheard:
+                self._tell(message)
+        elif self._appointed.pop(key, None) is None:
+            self._held.remove(key)
+            self._run(key)
+        else:
+            self._run(key)
 
     def discard(self, worker: str, incarnation: int) -> None:
-        self._held.discard((worker, incarnation))
+        key = worker, incarnation
+        self._held.discard(key)
+        self._appointed.pop(key, None)
+        if self._unheard.pop(key, None) is not None:
+            self.live.discard(key)
 
     def signal(self, worker: str, incarnation: int, number: int) -> None:
         if not self.slow:
@@ -99,9 +120,21 @@ class Processes:
         if key not in self.live:
             return False
         self.live.remove(key)
+        successor = key[0], key[1] + 1
+        if code not in self._appointed.get(successor, [code]):
+            del self._appointed[successor]
+            self._unheard[successor] = []
+            self._run(successor)
         how = ProcessExit(code, "SIGKILL" if code is None else None, False, 0.0, 0.0, 0, 0)
-        self._tell(Exited(*key, 4711, how))
+        self._say(Exited(*key, 4711, how))
         return True
+
+
+class _Teller:
+    """Where nothing is kept."""
+
+    def __init__(self, tell: Any) -> None:
+        self.append = tell
 
 
 class FakeCore:

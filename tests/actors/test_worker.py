@@ -237,7 +237,7 @@ AT_ONCE = BackoffSpec(initial=0.0, factor=2.0, max=0.0, jitter=0.0, reset_after=
 
 
 def test_a_successor_gets_ready_before_the_record_is_there_and_begins_after_it() -> None:
-    stage = running(backoff=AT_ONCE)
+    stage = running(backoff=AT_ONCE, entrypoint="m:f")
     seen: list[tuple[int, list[tuple[Any, ...]], int]] = []
     write = stage.crashes.write
 
@@ -266,14 +266,14 @@ def between(stage: Stage, message: Any) -> None:
 
 @pytest.mark.parametrize("cause", ["user", "down"])
 def test_a_stop_that_comes_between_discards_what_is_held(cause: str) -> None:
-    stage = running(backoff=AT_ONCE)
+    stage = running(backoff=AT_ONCE, entrypoint="m:f")
     between(stage, StopWorker(cause))
     assert stage.launcher.calls[1:] == [("hold", 2), ("discard", 2)]
     assert stage.view.state == "stopped" and stage.view.incarnation == 1
 
 
 def test_another_declaration_that_comes_between_discards_what_is_held() -> None:
-    stage = running(backoff=AT_ONCE)
+    stage = running(backoff=AT_ONCE, entrypoint="m:f")
     between(stage, Reconfigure(stage.spec))
     assert stage.launcher.calls[1:] == [("hold", 2), ("discard", 2), ("start", 2)]
     stage.started()
@@ -281,7 +281,7 @@ def test_another_declaration_that_comes_between_discards_what_is_held() -> None:
 
 
 def test_a_launcher_that_dies_between_has_taken_what_it_held_with_it() -> None:
-    stage = running(backoff=AT_ONCE)
+    stage = running(backoff=AT_ONCE, entrypoint="m:f")
     between(stage, LauncherGone())
     assert stage.launcher.calls[1:] == [("hold", 2), ("start", 2)]
     assert stage.launcher.released == [], "it was started anew"

@@ -8,12 +8,13 @@ from typing import Any
 
 import psutil
 
-from kortana.ports import ProcessSpec
+from kortana.bootstrap import RUNNER
+from kortana.ports import CrashSettings, ProcessSpec
 from kortana.processes.link import LauncherLink
 from kortana.processes.messages import LauncherOptions, NotRunning
 
 WAIT_S = 60.0
-RUNNER = "kortana.agent.runner:run_entrypoint"
+SETTINGS = CrashSettings(["sh"], "/", "0", None, [])
 
 
 def children_of(pid: int) -> set[int]:
@@ -24,13 +25,14 @@ def children_of(pid: int) -> set[int]:
 class Bench:
     """A launcher, and what it tells."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, black_box: str = "") -> None:
         self.folder = folder
         self.told: queue.Queue[Any] = queue.Queue()
         self.hung: queue.Queue[str] = queue.Queue()
-        self.link = LauncherLink(
-            LauncherOptions(uuid.uuid4().hex[:12], False, False, False, 1, RUNNER), self.told.put, self.hung.put
-        )
+        self.black_box = Path(black_box) if black_box else folder / "deaths.jsonl"
+        run = uuid.uuid4().hex[:12]
+        options = LauncherOptions(run, False, False, False, 1, RUNNER, str(self.black_box))
+        self.link = LauncherLink(options, self.told.put, self.hung.put)
         self.link.open()
 
     def spec(self, command: str = "touch ran; exec sleep 1000", **changes: Any) -> ProcessSpec:
@@ -50,6 +52,9 @@ class Bench:
 
     def ran(self) -> bool:
         return (self.folder / "ran").exists()
+
+    def appoint(self, spec: ProcessSpec, but_not: list[int]) -> None:
+        self.link.start_after(spec, but_not, SETTINGS)
 
     def hold(self, spec: ProcessSpec) -> int:
         """Its pid, once it has its orders: the launcher does one thing after the other."""

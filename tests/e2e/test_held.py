@@ -5,6 +5,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from kortana.processes.limits import available
 from kortana.processes.messages import Exited, Started, StartFailed
 from tests.e2e.bench import Bench, children_of
 from tests.e2e.project import Project, eventually
@@ -37,6 +40,14 @@ def test_the_same_incarnation_is_made_ready_only_once(bench: Bench) -> None:
     bench.link.release("w", 1)
     started = bench.next()
     assert isinstance(started, Started) and started.pid == second != first
+
+
+@pytest.mark.skipif(not available("pids"), reason="no controller for the number of processes here")
+def test_it_is_made_ready_anew_under_the_same_limit(bench: Bench) -> None:
+    bench.hold(bench.spec(pids=50))
+    bench.hold(bench.spec(pids=50))
+    bench.link.release("w", 1)
+    assert isinstance(bench.next(), Started)
 
 
 def test_one_that_dies_while_it_is_held_is_told_at_its_release(bench: Bench) -> None:

@@ -24,6 +24,7 @@ class DataLayout:
         self.lock = self.run / "lock"
         self.processes = self.run / "processes.json"
         self.reserve = self.run / "reserve"
+        self.black_box = self.run / "deaths.jsonl"
 
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from kortana.actors.crash_report import split_report
 from kortana.core.fingerprint import fingerprint_of
 from kortana.core.verdict import Death, verdict_of
+from kortana.processes.crash_report import split_report
 from kortana.processes.evidence import EXCEPTION_MARK, MAX_TEXT, describe
 
 
