@@ -186,10 +186,12 @@ class Launcher(Protocol):
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         """Starts one incarnation; `held`: its process only gets ready, and nothing is told of it before `release`."""
 
-    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
-        """Starts it when the incarnation before it crashes: ends by itself, with another exit code than these. It
-        begins once what is known of that is kept for the record, and at `release` where it cannot be kept; nothing is
-        told of it before `release`."""
+    def start_after(
+        self, spec: ProcessSpec, but_not: list[int], normal: list[int], settings: CrashSettings
+    ) -> None:
+        """Starts it when the incarnation before it ends by itself, with an exit code that is not in `but_not`. After a
+        crash (another code than the `normal` ones) it begins once what is known of that is kept for the record, or at
+        `release` where it cannot be kept. Nothing is told of it before `release`."""
 
     def release(self, worker: str, incarnation: int) -> None:
         """Lets begin what is held or waits for an end, where it has not begun, and tells what there is of it."""

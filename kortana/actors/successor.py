@@ -8,7 +8,7 @@ from kortana.actors.environment import EnvFileError
 from kortana.actors.services import Services
 from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import WorkerSpec
-from kortana.core.restart import classify, verdict
+from kortana.core.restart import verdict
 from kortana.ports import ProcessSpec
 
 
@@ -27,12 +27,11 @@ class Successor:
             return
         if verdict(spec.restart, "crash") != "restart" or not restarts.come_at_once(self._is.clock.monotonic()):
             return
-        codes = {*spec.success_exit_codes, *spec.quota_exit_codes}
-        kinds = {code: classify(code, None, spec.success_exit_codes, spec.quota_exit_codes, False) for code in codes}
+        normal, quota = sorted(spec.success_exit_codes), sorted(spec.quota_exit_codes)
+        but_not = quota if verdict(spec.restart, "normal") == "restart" else [*normal, *quota]
         self._held = token, process = self._make(spec)
         self._is.gate.announce(self._name, token)
-        but_not = sorted(code for code, kind in kinds.items() if verdict(spec.restart, kind) != "restart")
-        self._is.launcher.start_after(process, but_not, self._is.recorder.settings(spec, process.env))
+        self._is.launcher.start_after(process, but_not, normal, self._is.recorder.settings(spec, process.env))
 
     def prepare(self, spec: WorkerSpec) -> None:
         """Where nobody is appointed. A bad env_file is `take`'s to say."""

@@ -242,11 +242,12 @@ class Launcher:
         if child.start_error:
             self._tell_of(child, messages.StartFailed(*child.key, child.start_error))
         else:
-            how, kept = child.exit(), None
-            if child.succession is not None:
-                kept = self._black_box.keep(child, how, child.succession.settings, child.masker)
-                if kept is not None:
-                    self._let_begin(child.succession.start.spec)
+            how, kept, after = child.exit(), None, child.succession
+            if after is not None:
+                is_crash = how.code not in after.normal
+                kept = self._black_box.keep(child, how, after.settings, child.masker) if is_crash else None
+                if kept is not None or not is_crash:
+                    self._let_begin(after.start.spec)
             self._tell_of(child, messages.Exited(*child.key, child.pid, how, kept))
         self._forget(child)
 

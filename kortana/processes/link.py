@@ -83,8 +83,10 @@ class LauncherLink:
     def start(self, spec: ProcessSpec, held: bool = False) -> None:
         self._send(messages.Start.of(spec, held))
 
-    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
-        self._send(messages.StartAfter(messages.Start.of(spec, held=True), but_not, settings))
+    def start_after(
+        self, spec: ProcessSpec, but_not: list[int], normal: list[int], settings: CrashSettings
+    ) -> None:
+        self._send(messages.StartAfter(messages.Start.of(spec, held=True), but_not, normal, settings))
 
     def release(self, worker: str, incarnation: int) -> None:
         self._send(messages.Release(worker, incarnation))

@@ -56,8 +56,10 @@ class StartAfter(_Message, frozen=True):
     """Held, as it is until that death has been told."""
     but_not: list[int]
     """Exit codes after which it does not begin by itself."""
+    normal: list[int]
+    """Exit codes that are no crash: they have no record."""
     settings: CrashSettings
-    """For the record of that death."""
+    """For the record of a crash."""
 
 
 class Release(_OfIncarnation, frozen=True):

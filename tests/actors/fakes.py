@@ -61,8 +61,11 @@ class FakeLauncher:
             raise RuntimeError("a bug in the launcher's link")
         self.calls.append(("hold" if held else "start", spec.incarnation))
 
-    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
+    def start_after(
+        self, spec: ProcessSpec, but_not: list[int], normal: list[int], settings: CrashSettings
+    ) -> None:
         self.calls.append(("appoint", spec.incarnation, but_not))
+        self.normal = normal
 
     def release(self, worker: str, incarnation: int) -> None:
         self.calls.append(("start", incarnation))

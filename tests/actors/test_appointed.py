@@ -58,7 +58,7 @@ def test_a_command_that_starts_again_at_once_has_its_successor_appointed_when_it
 )  # fmt: skip
 def test_it_does_not_come_after_a_code_that_means_no_restart(restart: str, but_not: list[int]) -> None:
     stage = running(restart=restart, success_exit_codes=(0, 3))
-    assert stage.launcher.calls[1:] == [("appoint", 2, but_not)]
+    assert stage.launcher.calls[1:] == [("appoint", 2, but_not)] and stage.launcher.normal == [0, 3]
 
 
 @pytest.mark.parametrize(

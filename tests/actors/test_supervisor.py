@@ -71,7 +71,9 @@ class Processes:
         else:
             self._run(key)
 
-    def start_after(self, spec: ProcessSpec, but_not: list[int], settings: CrashSettings) -> None:
+    def start_after(
+        self, spec: ProcessSpec, but_not: list[int], normal: list[int], settings: CrashSettings
+    ) -> None:
         assert (spec.worker, spec.incarnation - 1) in self.live
         self._appointed[spec.worker, spec.incarnation] = but_not
 

@@ -53,8 +53,8 @@ class Bench:
     def ran(self) -> bool:
         return (self.folder / "ran").exists()
 
-    def appoint(self, spec: ProcessSpec, but_not: list[int]) -> None:
-        self.link.start_after(spec, but_not, SETTINGS)
+    def appoint(self, spec: ProcessSpec, but_not: list[int], normal: tuple[int, ...] = ()) -> None:
+        self.link.start_after(spec, but_not, list(normal), SETTINGS)
 
     def hold(self, spec: ProcessSpec) -> int:
         """Its pid, once it has its orders: the launcher does one thing after the other."""

@@ -97,6 +97,18 @@ def test_what_is_known_of_the_death_is_on_the_disk_before_it_begins(bench: Bench
     eventually(lambda: bench.black_box.read_bytes() == b"", "nothing is owed any more")
 
 
+def test_an_end_that_is_no_crash_is_not_kept_and_is_followed_too(bench: Bench) -> None:
+    bench.link.start(bench.spec("read x < go; exit 0"))
+    os.mkfifo(bench.folder / "go")
+    assert isinstance(bench.next(), Started)
+    bench.appoint(bench.spec(incarnation=2), [], normal=(0,))
+    (bench.folder / "go").write_text("\n")
+    exited = bench.next()
+    assert isinstance(exited, Exited) and exited.kept is None
+    eventually(bench.ran, "its program runs")
+    assert bench.black_box.read_bytes() == b""
+
+
 def test_where_that_cannot_be_kept_it_begins_at_its_release(tmp_path: Path) -> None:
     bench = Bench(tmp_path, black_box="/dev/full")
     try:
