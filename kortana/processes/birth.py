@@ -107,6 +107,10 @@ class Nursery:
         self._starting = 0
         """Processes that have been handed out, and whose own program does not run yet."""
 
+    @property
+    def has_spare(self) -> bool:
+        return self._spare is not None
+
     def send(self, start: Start, mark: bytes) -> tuple[Newborn, LimitedGroup]:
         """A process that has taken its orders, and its limits: the spare, or a new one where that is gone. Raises
         OSError.

@@ -43,8 +43,8 @@ class Child:
         self.status_fd = -1
         """Open until the worker's own program runs, or could not be started."""
         self.start_error = ""
-        self.succession: StartAfter | None = None
-        """By which the one after it gets ready."""
+        self.after: StartAfter | None = None
+        """Who begins after its end."""
         self.masker = masker_of({})
         """Of the record of its death."""
         self.orders: list[ToLauncher] = []

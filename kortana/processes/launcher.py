@@ -10,14 +10,13 @@ import os
 import select
 import sys
 import time
+from functools import partial
 from multiprocessing.connection import Connection
 
-from kortana.ports import ProcessSpec
 from kortana.processes import cgroup, evidence, messages
 from kortana.processes.birth import Nursery
 from kortana.processes.black_box import BlackBox
 from kortana.processes.child import Runner
-from kortana.processes.crash_record import masker_of
 from kortana.processes.echo import Echo
 from kortana.processes.incarnation import Child
 from kortana.processes.limits import prepare_v2, remove_run
@@ -25,6 +24,7 @@ from kortana.processes.loop import Loop
 from kortana.processes.outputs import Outputs
 from kortana.processes.posix import become_subreaper, start_ticks
 from kortana.processes.sampling import Sampler
+from kortana.processes.succession import Succession
 from kortana.processes.sweeping import Sweeper
 from kortana.processes.threads import why_no_process
 from kortana.processes.unheard import Key, Unheard
@@ -37,12 +37,12 @@ class Launcher:
     """The loop of the launcher process: one epoll over the supervisor's pipe, SIGCHLD, and all output."""
 
     def __init__(
-        self, control: Connection, options: messages.LauncherOptions, runner: Runner, black_box: BlackBox
+        self, control: Connection, options: messages.LauncherOptions, runner: Runner, succession: Succession
     ) -> None:
         self._control = control
         self._more = select.poll()
         self._more.register(control, select.POLLIN)
-        self._options, self._black_box = options, black_box
+        self._options, self._succession = options, succession
         self._groups = cgroup.CgroupTree.create(options.run_id)
         if self._groups is not None:
             prepare_v2(self._groups.folder)
@@ -53,8 +53,6 @@ class Launcher:
         self._sweeper = Sweeper(self._loop, options.run_id)
         self._sampler = Sampler(self._loop, self._children.values())
         self._unheard = Unheard(self._tell)
-        self._appointed: dict[Key, messages.StartAfter] = {}
-        """Who is to begin when the incarnation before it ends by itself."""
         self._ending: dict[str, Child] = {}
         """Worker → an incarnation of it that had begun and was discarded, until all of it is gone."""
         self._echo = Echo(options) if options.echo else None
@@ -93,12 +91,15 @@ class Launcher:
         match message:
             case messages.Start():
                 self._start(message, unheard=message.held)
-            case messages.StartAfter():
-                self._appoint(message)
+                self._succession.settle(message.key)
+            case messages.StartAfter(start=start):
+                self._succession.appoint(message, self._children.get((start.spec.worker, start.spec.incarnation - 1)))
             case messages.Release(worker=worker, incarnation=incarnation):
                 self._release((worker, incarnation))
+                self._succession.settle((worker, incarnation))
             case messages.Discard(worker=worker, incarnation=incarnation):
                 self._discard((worker, incarnation))
+                self._succession.settle((worker, incarnation))
             case messages.Signal(worker=worker, incarnation=incarnation, number=number):
                 self._signal((worker, incarnation), number)
             case messages.AskStacks(worker=worker, incarnation=incarnation):
@@ -125,7 +126,7 @@ class Launcher:
             self._unheard.tell(message)
 
     def _start(self, start: messages.Start, unheard: bool) -> None:
-        key = start.spec.worker, start.spec.incarnation
+        key = start.key
         self._discard(key)
         if unheard:
             self._unheard.keep(key)
@@ -140,20 +141,23 @@ class Launcher:
 
     def _release(self, key: Key) -> None:
         """What has happened to it already is told now."""
-        appointed = self._appointed.get(key)
-        if appointed is not None:
-            self._start(appointed.start, unheard=True)
+        self._begin(key)
         child = self._children.get(key)
         if child is not None:
             child.newborn.release()
         if not self._unheard.release(key):
             self._tell(messages.StartFailed(*key, "it was not held"))
-        self._black_box.settle((key[0], key[1] - 1))
+
+    def _begin(self, key: Key) -> None:
+        """Who is appointed, unheard, where that has not been done yet."""
+        appointed = self._succession.get(key)
+        if appointed is not None:
+            self._start(appointed.start, unheard=True)
+            self._let_begin(appointed.start)
 
     def _discard(self, key: Key) -> None:
         """An incarnation that nobody has heard of ends in silence."""
-        self._appointed.pop(key, None)
-        self._black_box.settle((key[0], key[1] - 1))
+        self._succession.forget(key)
         child = self._children.get(key)
         if self._unheard.drop(key) and child is not None:
             del self._children[key]
@@ -163,26 +167,12 @@ class Launcher:
                 self._ending[child.spec.worker] = child
                 self._sweeper.kill(child)
 
-    def _appoint(self, message: messages.StartAfter) -> None:
-        """What the moment of the death needs not do is done now."""
-        spec = message.start.spec
-        self._appointed[spec.worker, spec.incarnation] = message
-        child = self._children.get((spec.worker, spec.incarnation - 1))
-        if child is not None:
-            child.masker = masker_of(child.spec.env)
-
-    def _prepare_successor(self, child: Child) -> None:
-        """Who is appointed gets ready, unheard, while the tree before it is ended and its death is recorded."""
-        appointed = self._appointed.get((child.spec.worker, child.spec.incarnation + 1))
-        if appointed is None or child.status_fd >= 0 or child.start_error or child.exit_code() in appointed.but_not:
-            return
-        child.succession = appointed
-        self._start(appointed.start, unheard=True)
-
-    def _let_begin(self, spec: ProcessSpec) -> None:
-        """Where it has not been discarded meanwhile, and is there at all."""
-        child = self._children.get((spec.worker, spec.incarnation))
-        if child is not None and child.spec is spec:
+    def _let_begin(self, start: messages.Start) -> None:
+        """Where it has got ready, and has not been discarded meanwhile; one that is still to be forked begins later."""
+        child = self._children.get(start.key)
+        if child is None:
+            self._loop.later(0.0, partial(self._begin, start.key))
+        elif child.spec is start.spec:
             child.newborn.release()
 
     def _fork(self, start: messages.Start) -> Child:
@@ -230,10 +220,16 @@ class Launcher:
             else:
                 child.status, child.rusage = status, rusage
                 child.process.reaped(os.waitstatus_to_exitcode(status))
-                self._prepare_successor(child)
+                self._prepare(child)
                 if child.status_fd >= 0:
                     self._on_start_status(child)
                 self._sweeper.sweep(child, self._report)
+
+    def _prepare(self, child: Child) -> None:
+        """Its successor gets ready while its tree is ended and its death is kept: the spare, as a fork takes longer."""
+        child.after = self._succession.after(child)
+        if child.after is not None and self._nursery.has_spare:
+            self._start(child.after.start, unheard=True)
 
     def _report(self, child: Child) -> None:
         """All of its tree is gone. Its successor begins once what is known of its death is on the disk."""
@@ -242,12 +238,11 @@ class Launcher:
         if child.start_error:
             self._tell_of(child, messages.StartFailed(*child.key, child.start_error))
         else:
-            how, kept, after = child.exit(), None, child.succession
+            how, after, kept, may_begin = child.exit(), child.after, None, False
             if after is not None:
-                is_crash = how.code not in after.normal
-                kept = self._black_box.keep(child, how, after.settings, child.masker) if is_crash else None
-                if kept is not None or not is_crash:
-                    self._let_begin(after.start.spec)
+                kept, may_begin = self._succession.keep(child, how, after)
+            if after is not None and may_begin:
+                self._let_begin(after.start)
             self._tell_of(child, messages.Exited(*child.key, child.pid, how, kept))
         self._forget(child)
 
@@ -266,8 +261,7 @@ class Launcher:
     def _end_all(self) -> None:
         """Kills every tree; waits for none: what is left are zombies, reaped by whoever inherits them."""
         self._nursery.close()
-        self._appointed.clear()
-        self._black_box.close()
+        self._succession.close()
         for key in self._unheard.all():
             self._discard(key)
         for child in list(self._children.values()):
@@ -295,6 +289,6 @@ def launcher_main(control: Connection, stacks: Connection, options: messages.Lau
     module, _, name = options.runner.partition(":")
     runner = getattr(importlib.import_module(module), name)
     try:
-        Launcher(control, options, runner, BlackBox(options.black_box)).run()
+        Launcher(control, options, runner, Succession(BlackBox(options.black_box))).run()
     except KeyboardInterrupt:
         sys.exit(1)

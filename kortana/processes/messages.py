@@ -35,6 +35,10 @@ class Start(_Message, frozen=True):
         pairs = [(os.fsencode(name), os.fsencode(value)) for name, value in raw.items()]
         return cls(msgspec.structs.replace(spec, env=env), pairs, held)
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.spec.worker, self.spec.incarnation
+
     def env(self) -> dict[str, str]:
         """Every variable, as the system knows it."""
         return {**self.spec.env, **{os.fsdecode(name): os.fsdecode(value) for name, value in self.raw_env}}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kortana.processes.black_box import entries
@@ -65,6 +66,32 @@ def test_it_does_not_begin_after_these_codes(bench: Bench, code: int) -> None:
     started = bench.next()
     assert isinstance(started, Started) and started.incarnation == 2, "it is wanted all the same"
     eventually(bench.ran, "its program runs")
+
+
+def test_many_that_die_at_once_are_told_before_any_process_is_forked_for_one(bench: Bench) -> None:
+    pids = {}
+    for number in range(8):
+        name = f"w{number}"
+        bench.link.start(bench.spec("exec sleep 1000", worker=name))
+        started = bench.next()
+        assert isinstance(started, Started)
+        pids[name] = started.pid
+        bench.appoint(bench.spec(f"touch {name}; exec sleep 1000", worker=name, incarnation=2), [])
+    assert _is_quiet(bench)
+    os.kill(bench.link.pid, signal.SIGSTOP)
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda pid=pid: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, "it is dead")  # type: ignore[misc]
+    os.kill(bench.link.pid, signal.SIGCONT)
+    told = [bench.next() for _ in pids]
+    assert {type(message) for message in told} == {Exited} and all(message.kept for message in told)
+    for name in pids:
+        eventually((bench.folder / name).exists, "its successor runs")
+    assert len(list(entries(bench.black_box))) == len(pids), "they are owed"
+    for name in pids:
+        bench.link.release(name, 2)
+        assert isinstance(bench.next(), Started)
+    eventually(lambda: bench.black_box.read_bytes() == b"", "nothing is owed any more")
 
 
 def test_it_begins_once_the_whole_tree_before_it_is_gone(bench: Bench) -> None:

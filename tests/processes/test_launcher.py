@@ -9,6 +9,7 @@ from kortana.ports import ProcessSpec
 from kortana.processes import messages
 from kortana.processes.black_box import BlackBox
 from kortana.processes.launcher import Launcher
+from kortana.processes.succession import Succession
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -23,7 +24,7 @@ def test_a_fork_that_fails_is_told_when_it_is_asked_for(
     monkeypatch.setattr(Launcher, "_fork", refuse)
     ours, theirs = Pipe()
     options = messages.LauncherOptions("test", False, False, False, 1, "", str(tmp_path / "deaths"))
-    launcher = Launcher(theirs, options, lambda entrypoint: None, BlackBox(options.black_box))  # type: ignore[arg-type]
+    launcher = Launcher(theirs, options, lambda entrypoint: None, Succession(BlackBox(options.black_box)))  # type: ignore[arg-type]
     spec = ProcessSpec("w", 1, ["true"], None, ".", {}, "w.log", 1, 1, None, None)
     launcher._obey(messages.Start.of(spec, held))
     if held:
