@@ -24,7 +24,7 @@ from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
 from kortana.processes.crash_record import CrashName, Moment
 from kortana.processes.crash_report import death_of
-from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
+from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed, Withdrawn
 from kortana.processes.threads import starting_threads
 
 STACKS_GRACE_S = 0.2
@@ -88,6 +88,9 @@ class ProcessOwner(pykka.ThreadingActor):
         self._is.recorder.versions.refresh(self._spec.cwd)
 
     def _on_report(self, report: Any) -> None:
+        if isinstance(report, Withdrawn):
+            self._is.log("withdrawn", worker=self._name, incarnation=report.incarnation, pid=report.pid)
+            return
         if report.incarnation != self.view.incarnation:
             return
         match report:

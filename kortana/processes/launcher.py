@@ -156,7 +156,7 @@ class Launcher:
             self._let_begin(appointed.start)
 
     def _discard(self, key: Key) -> None:
-        """An incarnation that nobody has heard of ends in silence."""
+        """An incarnation that nobody has heard of ends, and nothing more is told of it."""
         self._succession.forget(key)
         child = self._children.get(key)
         if self._unheard.drop(key) and child is not None:
@@ -165,6 +165,7 @@ class Launcher:
                 child.newborn.dismiss()
             else:
                 self._ending[child.spec.worker] = child
+                self._tell(messages.Withdrawn(*key, child.pid))
                 self._sweeper.kill(child)
 
     def _let_begin(self, start: messages.Start) -> None:

@@ -120,6 +120,12 @@ class Exited(_OfIncarnation, frozen=True):
     """What its record is to be called, where it is in the black box."""
 
 
+class Withdrawn(_OfIncarnation, frozen=True):
+    """It had begun, unheard, and was discarded: it is being killed."""
+
+    pid: int
+
+
 class NotRunning(_OfIncarnation, frozen=True):
     """The answer to KillTree for a worker that this launcher does not have, or no longer has."""
 
@@ -145,7 +151,7 @@ def worker_of(message: "ToLauncher") -> str:
     return message.spec.worker if isinstance(message, Start) else getattr(message, "worker", "")
 
 
-OfWorker = Started | StartFailed | LogMatched | Exited | NotRunning
+OfWorker = Started | StartFailed | LogMatched | Exited | Withdrawn | NotRunning
 ToLauncher = Start | StartAfter | Release | Discard | Signal | AskStacks | KillTree | Ping | Exit
 FromLauncher = OfWorker | Pong
 

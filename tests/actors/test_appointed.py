@@ -19,7 +19,7 @@ from kortana.actors.messages import (
     TakeOver,
 )
 from kortana.config.spec import BackoffSpec, ReadySpec
-from kortana.processes.messages import NotRunning
+from kortana.processes.messages import NotRunning, Withdrawn
 from kortana.protocol.event import Event
 from kortana.transport.peer import Peer
 from tests.actors.fakes import Stage
@@ -150,6 +150,14 @@ def test_a_launcher_that_does_not_know_the_dead_one_starts_it_when_it_is_release
     stage.say(Report(NotRunning("w", 1)))
     stage.settle()
     assert stage.launcher.released == [2]
+
+
+def test_one_that_had_begun_and_is_not_wanted_is_in_the_log() -> None:
+    stage = running()
+    stage.say(StopWorker("user"))
+    stage.say(Report(Withdrawn("w", 2, 4712)))
+    assert [(e["incarnation"], e["pid"]) for e in stage.logged("withdrawn")] == [(2, 4712)]
+    assert stage.view.incarnation == 1 and stage.view.state == "stopping"
 
 
 def test_an_actor_that_takes_over_discards_what_may_have_begun() -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from kortana.processes.black_box import entries
-from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed
+from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed, Withdrawn
 from tests.e2e.bench import Bench
 from tests.e2e.project import Project, eventually
 
@@ -173,7 +173,7 @@ def test_what_is_discarded_before_the_death_does_not_begin(bench: Bench) -> None
     assert isinstance(bench.next(), StartFailed)
 
 
-def test_what_is_discarded_after_the_death_ends_in_silence_with_all_it_started(bench: Bench) -> None:
+def test_what_is_discarded_after_the_death_ends_with_all_it_started(bench: Bench) -> None:
     pid = _first(bench)
     program = "setsid sh -c 'echo $$ > left.new; mv left.new left; exec sleep 1000' & touch ran; exec sleep 1000"
     bench.appoint(bench.spec(program, incarnation=2, ready_pattern="never"), [])
@@ -183,11 +183,12 @@ def test_what_is_discarded_after_the_death_ends_in_silence_with_all_it_started(b
     left = int((bench.folder / "left").read_text())
     bench.link.discard("w", 2)
     bench.link.start(bench.spec("exec sleep 1000", incarnation=2))
-    started = bench.next()
-    assert isinstance(started, Started) and started.incarnation == 2
+    withdrawn, started = bench.next(), bench.next()
+    assert isinstance(withdrawn, Withdrawn) and withdrawn.incarnation == 2
+    assert isinstance(started, Started) and started.incarnation == 2 and started.pid != withdrawn.pid
     eventually(lambda: not Path(f"/proc/{left}").exists(), "all it started is gone")
     eventually(lambda: started.pid in bench.children() and len(bench.children()) <= 2, "and so is it")
-    assert _is_quiet(bench), "nobody has heard of the one that was discarded"
+    assert _is_quiet(bench), "nothing more is told of the one that was discarded"
 
 
 def test_one_that_dies_unheard_is_told_whole_at_its_release(bench: Bench) -> None:
