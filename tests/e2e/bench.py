@@ -30,13 +30,13 @@ class Bench:
         self.told: queue.Queue[Any] = queue.Queue()
         self.hung: queue.Queue[str] = queue.Queue()
         self.black_box = Path(black_box) if black_box else folder / "deaths.jsonl"
-        run = uuid.uuid4().hex[:12]
-        options = LauncherOptions(run, False, False, False, 1, RUNNER, str(self.black_box))
+        self.run = uuid.uuid4().hex[:12]
+        options = LauncherOptions(self.run, False, False, False, 1, RUNNER, str(self.black_box))
         self.link = LauncherLink(options, self.told.put, self.hung.put)
         self.link.open()
 
     def spec(self, command: str = "touch ran; exec sleep 1000", **changes: Any) -> ProcessSpec:
-        env = {"PATH": os.environ["PATH"]}
+        env = {"PATH": os.environ["PATH"], "KORTANA_RUN": self.run, "KORTANA_TOKEN": uuid.uuid4().hex}
         fields: dict[str, Any] = {
             "worker": "w", "incarnation": 1, "argv": ["sh", "-c", command], "entrypoint": None,
             "cwd": str(self.folder), "env": env, "log_path": str(self.folder / "w.log"), "log_rotate_bytes": 1 << 20,

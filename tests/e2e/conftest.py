@@ -16,7 +16,15 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    if getattr(request, "param", "cgroups") == "marks":
+        monkeypatch.setenv("KORTANA_NO_CGROUPS", "1")
     made = Bench(tmp_path)
     yield made
     made.link.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module may have its launchers also as they are where there are no cgroups."""
+    if "bench" in metafunc.fixturenames and getattr(metafunc.module, "ALSO_WITHOUT_CGROUPS", False):
+        metafunc.parametrize("bench", ["cgroups", "marks"], indirect=True)

@@ -15,6 +15,7 @@ from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, 
 from tests.e2e.bench import Bench
 from tests.e2e.project import Project, eventually
 
+ALSO_WITHOUT_CGROUPS = True
 FAST = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100_000, "period": "1s"}
 LIMITS = {"supervisor": {"intensity": 100_000, "period": "1s"}}
 

@@ -12,6 +12,8 @@ from kortana.processes.messages import Exited, Started, StartFailed
 from tests.e2e.bench import Bench, children_of
 from tests.e2e.project import Project, eventually
 
+ALSO_WITHOUT_CGROUPS = True
+
 
 def test_it_begins_when_it_is_released(bench: Bench) -> None:
     pid = bench.hold(bench.spec())
