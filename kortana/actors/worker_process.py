@@ -150,8 +150,8 @@ class ProcessOwner(pykka.ThreadingActor):
         self._stop_probe()
         self.view.ready = True
         self._log("ready", **evidence)
-        self._enter("running", reached=frozenset({"started", "ready"}), **evidence)
         self._successor.appoint(self._spec, self._restarts)
+        self._enter("running", reached=frozenset({"started", "ready"}), **evidence)
         if self._spec.backoff.reset_after > 0:
             self._alarms.set("healthy", self._spec.backoff.reset_after)
 

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,16 @@ def _is_quiet(bench: Bench) -> bool:
     """The launcher does one thing after the other, and has told nothing before its answer to this."""
     bench.link.kill_tree("nobody", 0)
     return isinstance(bench.next(), NotRunning)
+
+
+@contextmanager
+def _standing_still(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def _records(project: Project) -> list[dict[str, Any]]:
@@ -99,8 +111,8 @@ def test_it_begins_once_the_whole_tree_before_it_is_gone(bench: Bench) -> None:
     pid = _first(bench, "setsid sh -c 'echo $$ > left; exec sleep 1000' & exec sleep 1000")
     eventually(lambda: (bench.folder / "left").exists() and (bench.folder / "left").read_text(), "it has a grandchild")
     left = int((bench.folder / "left").read_text())
-    bench.appoint(bench.spec(f"kill -0 {left} 2> /dev/null && touch met; touch ran; exec sleep 1000",
-                                      incarnation=2), [])  # fmt: skip
+    look = f"case $(cut -d' ' -f3 /proc/{left}/stat 2> /dev/null) in ''|Z|X) ;; *) touch met;; esac"
+    bench.appoint(bench.spec(f"{look}; touch ran; exec sleep 1000", incarnation=2), [])
     os.kill(pid, signal.SIGKILL)
     eventually(bench.ran, "its program runs")
     assert not (bench.folder / "met").exists()
@@ -249,16 +261,16 @@ def test_one_that_speaks_before_it_is_heard_of_is_let_wait(project: Project) -> 
     project.up()
     supervisor = project.pids()["supervisor"]
     has, began, tokens = project.folder / "has", project.folder / "began", []
-    for _ in range(10):
+    for number in range(1, 11):
         eventually(has.exists, "it has the task")
+        eventually(lambda number=number: project.running("w", number), "its successor is appointed")  # type: ignore[misc]
         pid, token = has.read_text().split()
         tokens.append(int(token))
         has.unlink()
         began.unlink()
-        os.kill(supervisor, signal.SIGSTOP)
-        os.kill(int(pid), signal.SIGKILL)
-        eventually(began.exists, "its successor has begun")
-        os.kill(supervisor, signal.SIGCONT)
+        with _standing_still(supervisor):
+            os.kill(int(pid), signal.SIGKILL)
+            eventually(began.exists, "its successor has begun")
     assert tokens == sorted(set(tokens))
     project.down()
     assert project.all_gone()
@@ -268,6 +280,7 @@ def test_a_worker_that_is_stopped_while_it_crashes_stays_stopped(project: Projec
     program = "trap '' TERM; echo $$$$ > new; mv new pid; exec sleep 1000"
     project.write({"workers": {"w": {"command": ["sh", "-c", program], **FAST, "stop": {"grace": "50ms"}}}, **LIMITS})
     project.up()
+    eventually((project.folder / "pid").exists, "its program runs")
     for _ in range(8):
         before = project.worker("w")["pid"]
         os.kill(before, signal.SIGKILL)
@@ -288,11 +301,12 @@ def test_a_death_that_nobody_lived_to_record_has_its_record_after_the_next_up(pr
     project.up()
     first = int(project.worker("w")["pid"])
     supervisor = project.pids()["supervisor"]
-    os.kill(supervisor, signal.SIGSTOP)
-    os.kill(first, signal.SIGKILL)
-    eventually(lambda: int((project.folder / "pid").read_text()) != first, "its successor runs")
-    assert _records(project) == []
-    os.kill(supervisor, signal.SIGKILL)
+    eventually((project.folder / "pid").exists, "its program runs")
+    with _standing_still(supervisor):
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: int((project.folder / "pid").read_text()) != first, "its successor runs")
+        assert _records(project) == []
+        os.kill(supervisor, signal.SIGKILL)
     eventually(project.all_gone, "everything is gone")
     project.up()
     recorded = {record["worker"]: record for record in _records(project)}
