@@ -14,6 +14,10 @@ from kortana.transport.peer import Peer, is_owner
 ROLES = frozenset({"agent", "operator", "observer"})
 
 
+def _is_same(token: str, shown: str | None) -> bool:
+    return hmac.compare_digest(token.encode(), (shown or "").encode())
+
+
 class Gate:
     """The tokens in force, and when each agent was last heard. Shared by coordinator, supervisor and workers.
 
@@ -133,9 +137,9 @@ class Gate:
             return f"{reasons.BAD_PAYLOAD}: {source!r} is no agent name"
         receive = hello.receive is not False
         if source in self._declared:
-            known, told = self._tokens.get(source), (hello.token or "").encode()
-            if known is None or not hmac.compare_digest(known[0].encode(), told):
-                if hmac.compare_digest(self._announced.get(source, "").encode() or b"\0", told):
+            known, announced = self._tokens.get(source), self._announced.get(source)
+            if known is None or not _is_same(known[0], hello.token):
+                if announced is not None and _is_same(announced, hello.token):
                     return f"{reasons.UNAVAILABLE}: the end of the incarnation before this one is being dealt with"
                 return f"{reasons.FORBIDDEN}: the name of a declared worker, without its current token"
             return Admission("agent", receive, hello.tie_leases, known[1], peer.pid)

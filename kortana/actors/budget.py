@@ -25,7 +25,7 @@ class TreeBudget:
 
     def has_room(self, now: float) -> bool:
         with self._lock:
-            return self._window.used(now) < self._window.intensity
+            return self._window.has_room(now)
 
     def clear(self) -> None:
         with self._lock:
@@ -51,9 +51,8 @@ class Restarts:
 
     def come_at_once(self, now: float) -> bool:
         """Whether the next one will be allowed, as far as can be seen, and wait for nothing. Counts nothing."""
-        backoff = self._spec.backoff
-        waits = backoff.initial > 0 and backoff.max > 0
-        return not waits and self.used(now) < self._window.intensity and self._tree.has_room(now)
+        waits = delay_s(self._spec.backoff, 1, 0.0) > 0
+        return not waits and self._window.has_room(now) and self._tree.has_room(now)
 
     def next_delay_s(self, draw: float) -> float:
         """The wait before one more restart in a row."""

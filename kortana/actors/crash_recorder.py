@@ -15,6 +15,7 @@ import pykka
 
 from kortana.actors.code_versions import CodeVersions
 from kortana.config.spec import WorkerSpec
+from kortana.core.secrets import Masker
 from kortana.core.verdict import Death, Verdict, verdict_of
 from kortana.ports import Crashes, CrashSettings, ProcessExit
 from kortana.processes.black_box import entries
@@ -41,10 +42,10 @@ class CrashRecorder:
         self._sync_is_due = False
         self.versions = CodeVersions()
 
-    def settings(self, spec: WorkerSpec, env: dict[str, str]) -> CrashSettings:
-        """What a record says of a worker whatever it dies of."""
+    def settings(self, spec: WorkerSpec, env: dict[str, str], masker: Masker) -> CrashSettings:
+        """What a record says of a worker whatever it dies of. masker: of its environment's secrets."""
         command = list(spec.command) if spec.command else spec.entrypoint or f"agent {spec.agent}"
-        shown = masker_of(env).value({"command": command, "cwd": spec.cwd, "names": sorted(env)})
+        shown = masker.value({"command": command, "cwd": spec.cwd, "names": sorted(env)})
         return CrashSettings(
             command=in_utf8(shown["command"]),
             cwd=in_utf8(shown["cwd"]),
@@ -74,22 +75,29 @@ class CrashRecorder:
         The record is there when this returns, unless the disk is slower than SEAL_S: then it comes later.
         """
         verdict = verdict_of(death)
-        unsealed = _Unsealed(draft, spec, env, how, death, moment)
+
+        def record() -> dict[str, Any]:
+            masker = masker_of(env)
+            known = msgspec.structs.replace(moment, held=draft.held, events=self._events(draft.worker, EVENTS))
+            return crash_record(
+                draft.name, (draft.worker, draft.incarnation), self.settings(spec, env, masker), how, death, verdict,
+                known, masker,
+            )  # fmt: skip
+
         if not self._room.acquire(blocking=False):
             self._log("crash_record_lost", worker=draft.worker, id=draft.id, error="too many wait for the disk")
             return verdict
         try:
-            self._sealing.ask(partial(self._write, unsealed), timeout=SEAL_S)
+            self._sealing.ask(partial(self._write, draft, record), timeout=SEAL_S)
         except pykka.Timeout:
             self._log("crash_record_late", worker=draft.worker, id=draft.id, waited_s=SEAL_S)
         except pykka.ActorDeadError as error:
             self._log("crash_record_lost", worker=draft.worker, id=draft.id, error=repr(error))
         return verdict
 
-    def _write(self, unsealed: "_Unsealed") -> None:
-        draft = unsealed.draft
+    def _write(self, draft: "Draft", record: Callable[[], dict[str, Any]]) -> None:
         try:
-            self._store.write(self._record(unsealed))
+            self._store.write(record())
         except Exception as error:
             self._log("crash_record_lost", worker=draft.worker, id=draft.id, error=repr(error))
         else:
@@ -107,14 +115,6 @@ class CrashRecorder:
             self._store.sync()
         except OSError as error:
             self._log("crash_record_unsynced", error=repr(error))
-
-    def _record(self, unsealed: "_Unsealed") -> dict[str, Any]:
-        draft, env = unsealed.draft, unsealed.env
-        moment = msgspec.structs.replace(unsealed.moment, held=draft.held, events=self._events(draft.worker, EVENTS))
-        return crash_record(
-            draft.name, (draft.worker, draft.incarnation), self.settings(unsealed.spec, env), unsealed.how,
-            unsealed.death, moment, masker_of(env),
-        )  # fmt: skip
 
 
 class _Aside(pykka.ThreadingActor):
@@ -137,15 +137,6 @@ class Draft(msgspec.Struct, frozen=True):
     @property
     def id(self) -> str:
         return self.name.id
-
-
-class _Unsealed(msgspec.Struct, frozen=True):
-    draft: Draft
-    spec: WorkerSpec
-    env: dict[str, str]
-    how: ProcessExit
-    death: Death
-    moment: Moment
 
 
 def record_own_death(store: Crashes, events: Events, run_id: str, ended: int) -> str:

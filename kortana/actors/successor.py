@@ -10,6 +10,7 @@ from kortana.actors.worker_view import WorkerView
 from kortana.config.spec import WorkerSpec
 from kortana.core.restart import verdict
 from kortana.ports import ProcessSpec
+from kortana.processes.crash_record import masker_of
 
 
 class Successor:
@@ -31,7 +32,8 @@ class Successor:
         but_not = quota if verdict(spec.restart, "normal") == "restart" else [*normal, *quota]
         self._held = token, process = self._make(spec)
         self._is.gate.announce(self._name, token)
-        self._is.launcher.start_after(process, but_not, normal, self._is.recorder.settings(spec, process.env))
+        settings = self._is.recorder.settings(spec, process.env, masker_of(process.env))
+        self._is.launcher.start_after(process, but_not, normal, settings)
 
     def prepare(self, spec: WorkerSpec) -> None:
         """Where nobody is appointed. A bad env_file is `take`'s to say."""

@@ -34,7 +34,6 @@ from kortana.core.commands import AgentDown
 from kortana.core.restart import classify, verdict
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
-from kortana.processes.crash_record import Moment
 from kortana.processes.crash_report import ACTOR_DIED
 
 ASK_AGAIN_S = 5.0
@@ -253,9 +252,7 @@ class WorkerActor(ProcessOwner):
         self._is.tell_coordinator(Decide(down))
         self._log("crashed", cause="the launcher died", caused_by="parent", crash_id=crash_id)
         how = msgspec.structs.replace(UNKNOWN_EXIT, signal="SIGKILL")
-        moment = Moment(
-            self.view.pid, self.view.uptime_s(self._is.clock.monotonic()), self.view.ready, {"state": "backoff"}
-        )  # fmt: skip
+        moment = self.view.moment(self._is.clock.monotonic(), state="backoff")
         self.view.ended(how, "the launcher died", crash_id)
         if draft is None:
             self._after_stop()

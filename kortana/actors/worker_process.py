@@ -22,7 +22,7 @@ from kortana.core.commands import AgentDown, AgentUp
 from kortana.core.restart import classify
 from kortana.core.verdict import Death
 from kortana.ports import ProcessExit
-from kortana.processes.crash_record import CrashName, Moment
+from kortana.processes.crash_record import CrashName
 from kortana.processes.crash_report import death_of
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed, Withdrawn
 from kortana.processes.threads import starting_threads
@@ -270,7 +270,7 @@ class ProcessOwner(pykka.ThreadingActor):
     def _conclude(self, how: ProcessExit, intended: bool, draft: Draft | None, death: Death) -> None:
         """Decides what comes next, and seals the record; a successor starts by a message that comes after."""
         view = self.view
-        moment = Moment(view.pid, view.uptime_s(self._is.clock.monotonic()), view.ready, {})
+        moment = view.moment(self._is.clock.monotonic())
         self._stop_probe()
         self._crash_id = draft.id if draft and not intended else None
         self._restart_facts = {}

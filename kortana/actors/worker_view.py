@@ -9,6 +9,7 @@ import pykka
 from kortana.actors.messages import Flush
 from kortana.config.spec import WorkerSpec
 from kortana.ports import ProcessExit
+from kortana.processes.crash_record import Moment
 from kortana.protocol.timestamps import iso_from_ms
 
 LIVE = frozenset({"starting", "running", "stopping"})
@@ -41,6 +42,10 @@ class WorkerView:
 
     def uptime_s(self, now: float) -> float | None:
         return None if self.started_at is None else round(now - self.started_at, 3)
+
+    def moment(self, now: float, **restart: Any) -> Moment:
+        """What a record says of it just now. restart: what comes next."""
+        return Moment(self.pid, self.uptime_s(now), self.ready, restart)
 
     def ended(self, how: ProcessExit, reason: str, crash_id: str | None = None) -> None:
         """Its process is gone."""

@@ -62,5 +62,9 @@ class Window:
         """Restarts that count at `now`."""
         return sum(now - at <= self.period_s for at in self._times)
 
+    def has_room(self, now: float) -> bool:
+        """Whether a restart at `now` would be admitted. Counts nothing."""
+        return self.used(now) < self.intensity
+
     def clear(self) -> None:
         self._times.clear()

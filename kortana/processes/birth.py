@@ -5,10 +5,12 @@ for them, because a spare one stands by.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from kortana.ports import ProcessSpec
 from kortana.processes import cgroup
 from kortana.processes.child import Runner
 from kortana.processes.forking import WorkerProcess
@@ -16,6 +18,7 @@ from kortana.processes.limits import LimitedGroup
 from kortana.processes.loop import Loop, Timer
 from kortana.processes.messages import Start
 from kortana.processes.orders import GO, ORDERS_END, Orders
+from kortana.processes.tree import Mark
 
 SPARE_AFTER_S = 0.02
 
@@ -99,8 +102,13 @@ class Newborn:
 class Nursery:
     """Keeps one spare, and forks on the spot where there is none."""
 
-    def __init__(self, groups: cgroup.CgroupTree | None, runner: Runner, loop: Loop, run_id: str) -> None:
+    def __init__(
+        self, groups: cgroup.CgroupTree | None, runner: Runner, loop: Loop, run_id: str,
+        mark: Callable[[ProcessSpec], Mark],
+    ) -> None:  # fmt: skip
+        """mark: by what the processes of an incarnation are known where it has no cgroup of its own."""
         self._groups, self._runner, self._loop, self._run_id = groups, runner, loop, run_id
+        self._mark = mark
         self._spare: Newborn | None = None
         self._timer: Timer | None = None
         self._leaving: dict[int, Newborn] = {}
@@ -111,24 +119,21 @@ class Nursery:
     def has_spare(self) -> bool:
         return self._spare is not None
 
-    def send(self, start: Start, mark: bytes) -> tuple[Newborn, LimitedGroup]:
+    def send(self, start: Start) -> tuple[Newborn, LimitedGroup]:
         """A process that has taken its orders, and its limits: the spare, or a new one where that is gone. Raises
-        OSError.
-
-        mark: its name in /proc, where it has no cgroup of its own.
-        """
+        OSError."""
         try:
-            return self._send(start, mark)
+            return self._send(start)
         except BrokenPipeError:
-            return self._send(start, mark)
+            return self._send(start)
 
-    def _send(self, start: Start, mark: bytes) -> tuple[Newborn, LimitedGroup]:
+    def _send(self, start: Start) -> tuple[Newborn, LimitedGroup]:
         spec, limits = start.spec, None
         newborn = self._bear(only_execs=spec.argv is not None)
         name = f"kortana-{self._run_id}-{spec.worker}-{newborn.pid}"
         try:
             limits = LimitedGroup(newborn.group, name, spec.memory_bytes, spec.pids)
-            newborn.order(start, limits.folders, mark if newborn.group is None else None)
+            newborn.order(start, limits.folders, self._mark(spec).name if newborn.group is None else None)
         except OSError:
             if limits is not None:
                 limits.remove()

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from kortana.core.secrets import Masker
+from kortana.core.verdict import verdict_of
 from kortana.ports import CrashSettings, ProcessExit
-from kortana.processes.crash_record import CrashName, Moment, crash_record
+from kortana.processes.crash_record import CrashName, Moment, crash_record, masker_of
 from kortana.processes.crash_report import death_of
 from kortana.processes.incarnation import Child
 
@@ -38,7 +39,7 @@ class Entry(msgspec.Struct, frozen=True):
         moment = Moment(self.pid, self.uptime_s, True, {"state": "unknown: Kortana itself ended then"})
         death = death_of(self.exit, failing="", unready="", is_quota=False)
         key = self.worker, self.incarnation
-        return crash_record(self.name, key, self.settings, self.exit, death, moment, Masker())
+        return crash_record(self.name, key, self.settings, self.exit, death, verdict_of(death), moment, Masker())
 
 
 def entries(path: Path) -> Iterator[Entry]:
@@ -68,11 +69,11 @@ class BlackBox:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._owed: set[tuple[str, int]] = set()
 
-    def keep(self, child: Child, how: ProcessExit, settings: CrashSettings, masker: Masker) -> CrashName | None:
-        """The name that its record is to have; None where it could not be kept. masker: hides the worker's secrets."""
+    def keep(self, child: Child, how: ProcessExit, settings: CrashSettings) -> CrashName | None:
+        """The name that its record is to have; None where it could not be kept."""
         name = CrashName.of(*child.key)
         uptime_s = round(time.monotonic() - child.began, 3)
-        entry = Entry(name, *child.key, child.pid, uptime_s, _masked(how, masker), settings)
+        entry = Entry(name, *child.key, child.pid, uptime_s, _masked(how, child.spec.env), settings)
         line = msgspec.json.encode(entry) + b"\n"
         if self._fd < 0 or self._size + len(line) > MAX_BYTES:
             return None
@@ -101,9 +102,9 @@ class BlackBox:
             self._fd = -1
 
 
-def _masked(how: ProcessExit, masker: Masker) -> ProcessExit:
+def _masked(how: ProcessExit, env: dict[str, str]) -> ProcessExit:
     if not how.output and not how.report:
         return how
-    shown = masker.value({"output": [line.text for line in how.output], "report": how.report})
+    shown = masker_of(env).value({"output": [line.text for line in how.output], "report": how.report})
     output = [msgspec.structs.replace(line, text=text) for line, text in zip(how.output, shown["output"], strict=True)]
     return msgspec.structs.replace(how, output=output, report=shown["report"])

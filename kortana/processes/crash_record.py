@@ -8,7 +8,7 @@ import msgspec
 
 from kortana.core.fingerprint import fingerprint_of
 from kortana.core.secrets import Masker, is_secret_name
-from kortana.core.verdict import Death, verdict_of
+from kortana.core.verdict import Death, Verdict
 from kortana.ports import CrashSettings, ProcessExit
 from kortana.protocol.timestamps import iso_from_ms
 
@@ -54,11 +54,10 @@ def masker_of(env: dict[str, str]) -> Masker:
 
 def crash_record(
     name: CrashName, incarnation: tuple[str, int], settings: CrashSettings, how: ProcessExit, death: Death,
-    moment: Moment, masker: Masker,
+    verdict: Verdict, moment: Moment, masker: Masker,
 ) -> dict[str, Any]:  # fmt: skip
     """As JSON; `crashes/ID.json` in the contract names its fields. incarnation: the worker and its number. masker: of
     all but the settings, which show no secrets."""
-    verdict = verdict_of(death)
     lines = [line.text for line in how.output]
     said = {
         "summary": verdict.summary, "evidence": list(verdict.evidence),

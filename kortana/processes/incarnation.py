@@ -7,9 +7,8 @@ from collections import deque
 from kortana.ports import ProcessExit, ProcessSpec, Sample
 from kortana.processes.birth import Newborn
 from kortana.processes.capture import Capture
-from kortana.processes.crash_record import masker_of
 from kortana.processes.limits import LimitedGroup
-from kortana.processes.messages import StartAfter, ToLauncher
+from kortana.processes.messages import Key, StartAfter, ToLauncher
 from kortana.processes.posix import signal_name
 
 SAMPLES = 40
@@ -45,13 +44,11 @@ class Child:
         self.start_error = ""
         self.after: StartAfter | None = None
         """Who begins after its end."""
-        self.masker = masker_of({})
-        """Of the record of its death."""
         self.orders: list[ToLauncher] = []
         """For the worker; they wait for the end of this incarnation, which was discarded."""
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Key:
         return self.spec.worker, self.spec.incarnation
 
     def signal(self, number: int, alone: bool = False) -> None:

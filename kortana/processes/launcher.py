@@ -27,7 +27,7 @@ from kortana.processes.sampling import Sampler
 from kortana.processes.succession import Succession
 from kortana.processes.sweeping import Sweeper
 from kortana.processes.threads import why_no_process
-from kortana.processes.unheard import Key, Unheard
+from kortana.processes.unheard import Unheard
 
 ORDERS_S = 0.005
 """So long orders are taken before everything else has its turn."""
@@ -47,10 +47,10 @@ class Launcher:
         if self._groups is not None:
             prepare_v2(self._groups.folder)
         self._loop = Loop()
-        self._nursery = Nursery(self._groups, runner, self._loop, options.run_id)
-        self._children: dict[Key, Child] = {}
-        self._by_pid: dict[int, Child] = {}
         self._sweeper = Sweeper(self._loop, options.run_id)
+        self._nursery = Nursery(self._groups, runner, self._loop, options.run_id, self._sweeper.mark)
+        self._children: dict[messages.Key, Child] = {}
+        self._by_pid: dict[int, Child] = {}
         self._sampler = Sampler(self._loop, self._children.values())
         self._unheard = Unheard(self._tell)
         self._ending: dict[str, Child] = {}
@@ -92,8 +92,8 @@ class Launcher:
             case messages.Start():
                 self._start(message, unheard=message.held)
                 self._succession.settle(message.key)
-            case messages.StartAfter(start=start):
-                self._succession.appoint(message, self._children.get((start.spec.worker, start.spec.incarnation - 1)))
+            case messages.StartAfter():
+                self._succession.appoint(message)
             case messages.Release(worker=worker, incarnation=incarnation):
                 self._release((worker, incarnation))
                 self._succession.settle((worker, incarnation))
@@ -139,7 +139,7 @@ class Launcher:
         self._by_pid[child.pid] = child
         self._sampler.expect()
 
-    def _release(self, key: Key) -> None:
+    def _release(self, key: messages.Key) -> None:
         """What has happened to it already is told now."""
         self._begin(key)
         child = self._children.get(key)
@@ -148,14 +148,14 @@ class Launcher:
         if not self._unheard.release(key):
             self._tell(messages.StartFailed(*key, "it was not held"))
 
-    def _begin(self, key: Key) -> None:
+    def _begin(self, key: messages.Key) -> None:
         """Who is appointed, unheard, where that has not been done yet."""
         appointed = self._succession.get(key)
         if appointed is not None:
             self._start(appointed.start, unheard=True)
             self._let_begin(appointed.start)
 
-    def _discard(self, key: Key) -> None:
+    def _discard(self, key: messages.Key) -> None:
         """An incarnation that nobody has heard of ends, and nothing more is told of it."""
         self._succession.forget(key)
         child = self._children.get(key)
@@ -178,7 +178,7 @@ class Launcher:
 
     def _fork(self, start: messages.Start) -> Child:
         spec = start.spec
-        newborn, limits = self._nursery.send(start, self._sweeper.mark(spec).name)
+        newborn, limits = self._nursery.send(start)
         child = Child(spec, newborn, self._outputs.capture(spec), limits)
         self._outputs.watch(child, newborn)
         child.status_fd = newborn.status
@@ -194,12 +194,12 @@ class Launcher:
         if not child.start_error and not child.newborn.waits:
             self._tell_of(child, messages.Started(*child.key, child.pid, start_ticks(child.pid)))
 
-    def _signal(self, key: Key, number: int) -> None:
+    def _signal(self, key: messages.Key, number: int) -> None:
         child = self._children.get(key)
         if child is not None:
             child.signal(number)
 
-    def _kill(self, key: Key) -> None:
+    def _kill(self, key: messages.Key) -> None:
         child = self._children.get(key)
         if child is None:
             self._tell(messages.NotRunning(*key))
@@ -239,11 +239,11 @@ class Launcher:
         if child.start_error:
             self._tell_of(child, messages.StartFailed(*child.key, child.start_error))
         else:
-            how, after, kept, may_begin = child.exit(), child.after, None, False
-            if after is not None:
-                kept, may_begin = self._succession.keep(child, how, after)
-            if after is not None and may_begin:
-                self._let_begin(after.start)
+            how, kept = child.exit(), None
+            if child.after is not None:
+                kept, may_begin = self._succession.keep(child, how, child.after)
+                if may_begin:
+                    self._let_begin(child.after.start)
             self._tell_of(child, messages.Exited(*child.key, child.pid, how, kept))
         self._forget(child)
 

@@ -7,6 +7,9 @@ import msgspec
 from kortana.ports import CrashSettings, ProcessExit, ProcessSpec
 from kortana.processes.crash_record import CrashName
 
+Key = tuple[str, int]
+"""A worker, and the number of its incarnation."""
+
 
 class _Message(msgspec.Struct, frozen=True, tag=True):
     pass
@@ -36,7 +39,7 @@ class Start(_Message, frozen=True):
         return cls(msgspec.structs.replace(spec, env=env), pairs, held)
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Key:
         return self.spec.worker, self.spec.incarnation
 
     def env(self) -> dict[str, str]:

@@ -2,10 +2,9 @@
 
 from kortana.ports import ProcessExit
 from kortana.processes.black_box import BlackBox
-from kortana.processes.crash_record import CrashName, masker_of
+from kortana.processes.crash_record import CrashName
 from kortana.processes.incarnation import Child
-from kortana.processes.messages import StartAfter
-from kortana.processes.unheard import Key
+from kortana.processes.messages import Key, StartAfter
 
 
 class Succession:
@@ -15,11 +14,8 @@ class Succession:
         self._black_box = black_box
         self._appointed: dict[Key, StartAfter] = {}
 
-    def appoint(self, message: StartAfter, before: Child | None) -> None:
-        """before: the incarnation that runs. What need not be done in the moment of its end is done now."""
+    def appoint(self, message: StartAfter) -> None:
         self._appointed[message.start.key] = message
-        if before is not None:
-            before.masker = masker_of(before.spec.env)
 
     def get(self, key: Key) -> StartAfter | None:
         return self._appointed.get(key)
@@ -36,7 +32,7 @@ class Succession:
         disk."""
         if how.code in after.normal:
             return None, True
-        name = self._black_box.keep(child, how, after.settings, child.masker)
+        name = self._black_box.keep(child, how, after.settings)
         return name, name is not None
 
     def forget(self, key: Key) -> None:

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 
-from kortana.processes.messages import FromLauncher, OfWorker
-
-Key = tuple[str, int]
-"""A worker, and the number of its incarnation."""
+from kortana.processes.messages import FromLauncher, Key, OfWorker
 
 
 class Unheard:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kortana.actors.budget import TreeBudget
 from kortana.actors.crash_recorder import CrashRecorder
-from kortana.actors.messages import Alarm, CancelTimer, HearAll, Report, SetTimer
+from kortana.actors.messages import Alarm, CancelTimer, HearAll, Report, SetTimer, StartWorker
 from kortana.actors.services import Services
 from kortana.actors.worker import WorkerActor
 from kortana.actors.worker_view import WorkerView
@@ -168,3 +168,11 @@ class Stage:
 
     def told(self, kind: type) -> list[Any]:
         return [m for m in self.supervisor.messages if isinstance(m, kind)]
+
+
+def running(**spec: Any) -> Stage:
+    """Its worker has been started, and runs."""
+    stage = Stage(**spec)
+    stage.say(StartWorker("boot"))
+    stage.started()
+    return stage

@@ -1,10 +1,8 @@
 """A successor that is appointed while its worker runs, so that the launcher starts it in the moment of a crash."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
-import pykka
 import pytest
 
 from kortana.actors.admission import Gate
@@ -22,27 +20,18 @@ from kortana.config.spec import BackoffSpec, ReadySpec
 from kortana.processes.messages import NotRunning, Withdrawn
 from kortana.protocol.event import Event
 from kortana.transport.peer import Peer
-from tests.actors.fakes import Stage
+from tests.actors.fakes import Stage, running
 
 AT_ONCE = BackoffSpec(initial=0.0, factor=2.0, max=8.0, jitter=0.0, reset_after=30.0)
 APPOINTED = ("appoint", 2, [75])
 
 
-@pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    pykka.ActorRegistry.stop_all(timeout=10)
-
-
-def running(**spec: Any) -> Stage:
-    stage = Stage(**{"backoff": AT_ONCE, **spec})
-    stage.say(StartWorker("boot"))
-    stage.started()
-    return stage
+def appointed(**spec: Any) -> Stage:
+    return running(**{"backoff": AT_ONCE, **spec})
 
 
 def test_a_command_that_starts_again_at_once_has_its_successor_appointed_when_it_runs() -> None:
-    stage = running()
+    stage = appointed()
     assert stage.launcher.calls == [("start", 1), APPOINTED]
     stage.died(signal="SIGKILL")
     assert stage.launcher.calls[2:] == [("start", 2)] and stage.launcher.released == [2], "it is only released"
@@ -57,7 +46,7 @@ def test_a_command_that_starts_again_at_once_has_its_successor_appointed_when_it
     ("restart", "but_not"), [("permanent", [75]), ("transient", [0, 3, 75])]
 )  # fmt: skip
 def test_it_does_not_come_after_a_code_that_means_no_restart(restart: str, but_not: list[int]) -> None:
-    stage = running(restart=restart, success_exit_codes=(0, 3))
+    stage = appointed(restart=restart, success_exit_codes=(0, 3))
     assert stage.launcher.calls[1:] == [("appoint", 2, but_not)] and stage.launcher.normal == [0, 3]
 
 
@@ -69,16 +58,16 @@ def test_it_does_not_come_after_a_code_that_means_no_restart(restart: str, but_n
     ],
 )  # fmt: skip
 def test_nobody_is_appointed_where_more_is_to_be_known_first(spec: dict[str, Any]) -> None:
-    assert running(**spec).launcher.calls == [("start", 1)]
+    assert appointed(**spec).launcher.calls == [("start", 1)]
 
 
 def test_nobody_is_appointed_before_it_is_ready() -> None:
-    stage = running(ready=ReadySpec(type="hello"))
+    stage = appointed(ready=ReadySpec(type="hello"))
     assert stage.launcher.calls == [("start", 1)]
 
 
 def test_a_budget_that_is_used_up_appoints_nobody_until_it_has_room() -> None:
-    stage = running(intensity=1, period=60.0)
+    stage = appointed(intensity=1, period=60.0)
     stage.died(code=1)
     stage.started()
     assert stage.launcher.calls == [("start", 1), APPOINTED, ("start", 2)]
@@ -103,7 +92,7 @@ def test_the_budget_of_the_whole_tree_counts_too() -> None:
 
 
 def test_a_budget_that_others_use_up_meanwhile_ends_who_has_begun() -> None:
-    stage = running()
+    stage = appointed()
     while stage.services.tree_budget.admit(stage.clock.now):
         pass
     stage.died(code=1)
@@ -112,7 +101,7 @@ def test_a_budget_that_others_use_up_meanwhile_ends_who_has_begun() -> None:
 
 @pytest.mark.parametrize("cause", ["user", "down"])
 def test_a_stop_discards_it_before_the_first_signal(cause: str) -> None:
-    stage = running()
+    stage = appointed()
     stage.say(StopWorker(cause))
     assert [call[0] for call in stage.launcher.calls[2:]] == ["discard", "signal"]
     stage.died(signal="SIGKILL")
@@ -121,7 +110,7 @@ def test_a_stop_discards_it_before_the_first_signal(cause: str) -> None:
 
 def test_a_restart_and_another_declaration_discard_it_and_appoint_anew() -> None:
     for message in (RestartWorker("user"), None):
-        stage = running()
+        stage = appointed()
         stage.say(message or Reconfigure(stage.spec))
         assert [call[0] for call in stage.launcher.calls[2:]] == ["discard", "signal"]
         stage.died(signal="SIGTERM")
@@ -131,7 +120,7 @@ def test_a_restart_and_another_declaration_discard_it_and_appoint_anew() -> None
 
 
 def test_a_code_that_means_no_restart_discards_it() -> None:
-    stage = running(restart="transient")
+    stage = appointed(restart="transient")
     stage.died(code=0)
     assert stage.view.state == "exited" and stage.launcher.calls[-1] == ("discard", 2)
     stage.say(StartWorker("user"))
@@ -139,21 +128,21 @@ def test_a_code_that_means_no_restart_discards_it() -> None:
 
 
 def test_a_launcher_that_dies_has_taken_it_along() -> None:
-    stage = running()
+    stage = appointed()
     stage.say(LauncherGone())
     stage.say(LauncherBack())
     assert stage.launcher.calls[2:] == [("start", 2)] and stage.launcher.released == []
 
 
 def test_a_launcher_that_does_not_know_the_dead_one_starts_it_when_it_is_released() -> None:
-    stage = running()
+    stage = appointed()
     stage.say(Report(NotRunning("w", 1)))
     stage.settle()
     assert stage.launcher.released == [2]
 
 
 def test_one_that_had_begun_and_is_not_wanted_is_in_the_log() -> None:
-    stage = running()
+    stage = appointed()
     stage.say(StopWorker("user"))
     stage.say(Report(Withdrawn("w", 2, 4712)))
     assert [(e["incarnation"], e["pid"]) for e in stage.logged("withdrawn")] == [(2, 4712)]
@@ -161,7 +150,7 @@ def test_one_that_had_begun_and_is_not_wanted_is_in_the_log() -> None:
 
 
 def test_an_actor_that_takes_over_discards_what_may_have_begun() -> None:
-    stage = running()
+    stage = appointed()
     stage.say(TakeOver("a bug"))
     assert stage.launcher.calls[2:] == [("discard", 1), ("discard", 2), ("kill", 1)]
 

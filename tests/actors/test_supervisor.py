@@ -1,7 +1,6 @@
 """The supervisor and its workers' actors, on fake processes, while those actors die at any message."""
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pykka
@@ -39,12 +38,6 @@ from tests.actors.fakes import FakeClock, FakeCrashes, FakeGate, FakeTimer, Told
 
 AT_ONCE = BackoffSpec(initial=0.0, factor=1.0, max=0.0, jitter=0.0, reset_after=0.0)
 NAMES = ("a", "b", "c")
-
-
-@pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    pykka.ActorRegistry.stop_all(timeout=10)
 
 
 class Processes:

@@ -1,10 +1,8 @@
 """One worker's life on a fake clock with fake processes."""
 
 import signal
-from collections.abc import Iterator
 from typing import Any
 
-import pykka
 import pytest
 
 from kortana.actors.messages import (
@@ -25,21 +23,8 @@ from kortana.actors.worker import WorkerActor
 from kortana.config.spec import BackoffSpec, LivenessSpec, ReadySpec, StopSpec
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.processes.messages import LogMatched, NotRunning, StartFailed
-from tests.actors.fakes import Stage
+from tests.actors.fakes import Stage, running
 from tests.e2e.project import eventually
-
-
-@pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    pykka.ActorRegistry.stop_all(timeout=10)
-
-
-def running(**spec: Any) -> Stage:
-    stage = Stage(**spec)
-    stage.say(StartWorker("boot"))
-    stage.started()
-    return stage
 
 
 def commands(stage: Stage, kind: type) -> list[Any]:

@@ -20,6 +20,9 @@ from kortana.protocol.codec import decode_record
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
+AT_ONCE = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100_000, "period": "1s"}
+"""A worker that starts again at once, however often."""
+BOUNDLESS = {"supervisor": {"intensity": 100_000, "period": "1s"}}
 ROOT = Path(__file__).parents[2]
 KORTANA = str(Path(sys.executable).with_name("kortana"))
 """The command as it is installed: `python -m` would look for modules in the project."""

@@ -15,11 +15,9 @@ import pytest
 from kortana.processes.black_box import entries
 from kortana.processes.messages import Exited, LogMatched, NotRunning, Started, StartFailed, Withdrawn
 from tests.e2e.bench import Bench
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import AT_ONCE, BOUNDLESS, Project, eventually
 
 ALSO_WITHOUT_CGROUPS = True
-FAST = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100_000, "period": "1s"}
-LIMITS = {"supervisor": {"intensity": 100_000, "period": "1s"}}
 
 
 def _first(bench: Bench, command: str = "exec sleep 1000") -> int:
@@ -256,7 +254,7 @@ def test_one_that_speaks_before_it_is_heard_of_is_let_wait(project: Project) -> 
         "time.sleep(1000)\n"
     )
     (project.folder / "one.py").write_text(code)
-    config = {"workers": {"w": {"command": [sys.executable, "one.py"], **FAST}}, "tasks": [{"id": "t"}], **LIMITS}
+    config = {"workers": {"w": {"command": [sys.executable, "one.py"], **AT_ONCE}}, "tasks": [{"id": "t"}], **BOUNDLESS}
     project.write({**config, "coordinator": {"max_attempts": 1000}})
     project.up()
     supervisor = project.pids()["supervisor"]
@@ -278,7 +276,8 @@ def test_one_that_speaks_before_it_is_heard_of_is_let_wait(project: Project) -> 
 
 def test_a_worker_that_is_stopped_while_it_crashes_stays_stopped(project: Project) -> None:
     program = "trap '' TERM; echo $$$$ > new; mv new pid; exec sleep 1000"
-    project.write({"workers": {"w": {"command": ["sh", "-c", program], **FAST, "stop": {"grace": "50ms"}}}, **LIMITS})
+    worker = {"command": ["sh", "-c", program], **AT_ONCE, "stop": {"grace": "50ms"}}
+    project.write({"workers": {"w": worker}, **BOUNDLESS})
     project.up()
     eventually((project.folder / "pid").exists, "its program runs")
     for _ in range(8):
@@ -297,7 +296,7 @@ def test_a_worker_that_is_stopped_while_it_crashes_stays_stopped(project: Projec
 def test_a_death_that_nobody_lived_to_record_has_its_record_after_the_next_up(project: Project) -> None:
     """The supervisor stands still while a worker dies and is followed, and is killed then."""
     program = "echo $$$$ > new; mv new pid; exec sleep 1000"
-    project.write({"workers": {"w": {"command": ["sh", "-c", program], **FAST}}, **LIMITS})
+    project.write({"workers": {"w": {"command": ["sh", "-c", program], **AT_ONCE}}, **BOUNDLESS})
     project.up()
     first = int(project.worker("w")["pid"])
     supervisor = project.pids()["supervisor"]

@@ -10,7 +10,7 @@ import pytest
 from kortana.processes.limits import available
 from kortana.processes.messages import Exited, Started, StartFailed
 from tests.e2e.bench import Bench, children_of
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import AT_ONCE, BOUNDLESS, Project, eventually
 
 ALSO_WITHOUT_CGROUPS = True
 
@@ -106,9 +106,7 @@ def test_a_signal_right_after_the_start_is_not_lost(bench: Bench) -> None:
 
 def test_a_crash_loop_that_is_stopped_leaves_nothing(project: Project) -> None:
     """Each death has a successor held, and a stop comes at any moment between."""
-    fast = {"backoff": {"initial": "0s", "max": "0s"}, "intensity": 100_000, "period": "1s"}
-    limits = {"supervisor": {"intensity": 100_000, "period": "1s"}}
-    project.write({"workers": {"w": {"command": ["sh", "-c", "exit 3"], **fast}}, **limits})
+    project.write({"workers": {"w": {"command": ["sh", "-c", "exit 3"], **AT_ONCE}}, **BOUNDLESS})
     project.up()
     for _ in range(6):
         before = project.worker("w")["restarts"]

@@ -9,13 +9,13 @@ import pytest
 from kortana.ports import CrashSettings, OutputLine, ProcessExit
 from kortana.processes import black_box
 from kortana.processes.black_box import BlackBox, clear_away, entries
-from kortana.processes.crash_record import masker_of
 
+ENV = {"API_TOKEN": "swordfish"}
 SETTINGS = CrashSettings(["true"], "/", "0", None, ["PATH"])
 
 
 def died(incarnation: int) -> Any:
-    return SimpleNamespace(key=("w", incarnation), pid=4711, began=0.0)
+    return SimpleNamespace(key=("w", incarnation), pid=4711, began=0.0, spec=SimpleNamespace(env=ENV))
 
 
 def how(*lines: str, report: str = "") -> ProcessExit:
@@ -24,8 +24,7 @@ def how(*lines: str, report: str = "") -> ProcessExit:
 
 
 def keep(box: BlackBox, incarnation: int, *lines: str, report: str = "") -> Any:
-    masker = masker_of({"API_TOKEN": "swordfish"})
-    return box.keep(died(incarnation), how(*lines, report=report), SETTINGS, masker)
+    return box.keep(died(incarnation), how(*lines, report=report), SETTINGS)
 
 
 def test_what_is_kept_is_there_until_the_last_record_that_is_owed(tmp_path: Path) -> None:
