@@ -81,9 +81,10 @@ class BlackBox:
             written = os.write(self._fd, line)
         except OSError:
             return None
-        self._size += written
         if written < len(line):
+            self._cut()
             return None
+        self._size += written
         self._owed.add(child.key)
         return name
 
@@ -91,9 +92,13 @@ class BlackBox:
         """Its record is there, or not wanted."""
         self._owed.discard(key)
         if self._fd >= 0 and self._size and not self._owed:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, 0)
-                self._size = 0
+            self._size = 0
+            self._cut()
+
+    def _cut(self) -> None:
+        """To what counts: nothing that is read stands behind a torn line."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, self._size)
 
     def close(self) -> None:
         """What is owed stays owed: who would have settled it is gone."""

@@ -1,5 +1,6 @@
 """What is known of deaths, until their records are there."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -75,6 +76,18 @@ def test_a_torn_line_ends_it(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     assert [entry.incarnation for entry in entries(path)] == [1]
     assert list(entries(tmp_path / "nowhere")) == []
+
+
+def test_a_short_write_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deaths"
+    box = BlackBox(str(path))
+    keep(box, 1)
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: write(fd, data[:50]))
+        assert keep(box, 2) is None
+    assert keep(box, 3) is not None
+    assert [entry.incarnation for entry in entries(path)] == [1, 3]
 
 
 def test_what_cannot_be_kept_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
