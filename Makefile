@@ -4,7 +4,8 @@ PYTHON ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+# Of the tests many wait, for a heartbeat that is missed, say: three at a time keep two processors busy.
+WORKERS ?= 3
 
 .PHONY: ready demo up test test-long inspector bench lint clean
 
@@ -34,10 +35,10 @@ lint: ready
 	$(VENV)/bin/lint-imports --no-cache
 
 test: lint
-	$(PY) -m pytest -n $(WORKERS)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 test-long: lint
-	KORTANA_LONG=1 $(PY) -m pytest -n $(WORKERS) --timeout 3600
+	KORTANA_LONG=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal --timeout 3600
 
 # The official MCP inspector, from npm, on a Node of its own from PyPI.
 inspector: ready

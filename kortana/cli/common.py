@@ -3,20 +3,18 @@
 import itertools
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kortana.adapters.files.layout import DataLayout
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
+from kortana.cli.finding import data_dir_in, find_file, load, plain_data_dir
 from kortana.cli.versions import tell_if_other
-from kortana.config.load import load_config
-from kortana.config.nodes import ConfigError
-from kortana.config.spec import Config
 from kortana.processes.lock import holder_of
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
@@ -27,7 +25,8 @@ from kortana.transport.endpoint import read_endpoint
 from kortana.transport.inside import is_own
 from kortana.transport.outgoing import Hello, make_event
 
-FILE_NAME = "kortana.yaml"
+if TYPE_CHECKING:
+    from kortana.config.spec import Config
 
 
 def file_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,47 +61,6 @@ def timeout_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--timeout", type=seconds, default=60.0, show_default=True, help=text)(function)
 
 
-def find_file(file: Path | None) -> Path:
-    """The configuration file. Raises CliError."""
-    if file is not None:
-        if not file.is_file():
-            raise CliError(USAGE, "no_config", f"there is no file {file}")
-        return file
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
-    other = (here / FILE_NAME).with_suffix(".yml")
-    hint = f"rename {other.name} to {FILE_NAME}" if other.is_file() else "write one with `kortana init`"
-    raise CliError(USAGE, "no_config", f"there is no {FILE_NAME} here or above", hint)
-
-
-def load(file: Path | None) -> Config:
-    """The effective configuration. Raises CliError with every problem, a line each."""
-    try:
-        return load_config(find_file(file))
-    except ConfigError as error:
-        count = len(error.problems)
-        hint = "nothing was started" if count == 1 else f"{count} problems; nothing was started"
-        raise CliError(USAGE, "config", str(error), hint) from None
-
-
-_DATA_DIR = re.compile(r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$""", re.MULTILINE)
-
-
-def data_dir_in(path: Path) -> Path | None:
-    """What a configuration that cannot be used still says of its data folder, where there is one."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    said = _DATA_DIR.search(text)
-    if said is None and re.search(r"^data_dir\b", text, re.MULTILINE):
-        return None
-    folder = path.resolve().parent / os.path.expanduser(said[1] if said else "data")
-    return folder if (folder / "run").is_dir() else None
-
-
 class Project:
     """The project at hand: its configuration, data folder, and the running tree, where there is one.
 
@@ -112,35 +70,42 @@ class Project:
 
     def __init__(self, file: Path | None) -> None:
         """Raises CliError where there is no configuration, or one that cannot be used and no data folder either."""
-        self._config: Config | CliError
+        self._path = find_file(file)
+        self.layout = DataLayout(plain_data_dir(self._path) or self._said_data_dir())
+
+    def _said_data_dir(self) -> Path:
+        if not isinstance(self._loaded, CliError):
+            return Path(self._loaded.data_dir)
+        found = data_dir_in(self._path) if self._loaded.code == "config" else None
+        if found is None:
+            raise self._loaded
+        return found
+
+    @cached_property
+    def _loaded(self) -> "Config | CliError":
+        """Not before it is asked for: to read it takes a third of a short command's time."""
         try:
-            self._config = load(file)
-            self.layout = DataLayout(Path(self._config.data_dir))
+            return load(self._path)
         except CliError as error:
-            data_dir = data_dir_in(find_file(file)) if error.code == "config" else None
-            if data_dir is None:
-                raise
-            self._config = error
-            self.layout = DataLayout(data_dir)
+            return error
 
     @property
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """Raises CliError with all that is wrong with it."""
-        self.check_config()
-        assert isinstance(self._config, Config)
-        return self._config
+        if isinstance(self._loaded, CliError):
+            raise self._loaded
+        return self._loaded
 
     def check_config(self) -> None:
         """Raises CliError with all that is wrong with it."""
-        if isinstance(self._config, CliError):
-            raise self._config
+        _ = self.config
 
     def replicas(self) -> dict[str, str]:
         """Every worker's name → that in kortana.yaml; where that cannot be used, whoever has a log."""
-        if isinstance(self._config, CliError):
+        if isinstance(self._loaded, CliError):
             names = sorted(path.stem for path in self.layout.logs.glob("*.log"))
             return {name: name for name in names if name != "kortana"}
-        return {name: worker.name for worker in self._config.workers for name in worker.replica_names()}
+        return {name: worker.name for worker in self._loaded.workers for name in worker.replica_names()}
 
     def _source(self) -> str:
         """A person is the operator; a process of one of this tree's workers asks as that worker."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from kortana.cli.common import file_option, json_option, load, print_json
+from kortana.cli.common import file_option, json_option, print_json
+from kortana.cli.finding import load
 
 
 @click.group()

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from kortana.adapters.files.layout import DataLayout
-from kortana.cli.common import FILE_NAME, json_option, print_json
+from kortana.cli.common import json_option, print_json
 from kortana.cli.errors import FAILED, CliError
+from kortana.cli.finding import FILE_NAME
 
 _YAML = """\
 # Workers and tasks of this project. `kortana config check` tells what is wrong; `kortana up` starts it.

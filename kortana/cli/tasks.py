@@ -10,7 +10,6 @@ import click
 from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json, table
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
-from kortana.cli.offline import current_state
 from kortana.cli.records import field_text, records_of
 from kortana.config.units import seconds_of
 from kortana.protocol import event as ev
@@ -33,6 +32,8 @@ def _all_tasks(project: Project, status: str | None = None) -> Iterator[dict[str
     else:
         import msgspec
 
+        from kortana.cli.offline import current_state
+
         for task in current_state(project).tasks.values():
             if status in (None, task.status):
                 yield msgspec.to_builtins(task)
@@ -43,6 +44,8 @@ def _one_task(project: Project, task_id: str) -> dict[str, Any]:
     unknown = CliError(FAILED, "unknown_task", f"there is no task {task_id!r}", "`kortana tasks list` lists them")
     if project.holder() is None:
         import msgspec
+
+        from kortana.cli.offline import current_state
 
         found = current_state(project).tasks.get(task_id)
         if found is None:

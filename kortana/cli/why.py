@@ -7,7 +7,6 @@ import click
 from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
-from kortana.cli.offline import current_state
 
 
 @click.command()
@@ -20,6 +19,8 @@ def why(task_id: str, file: Path | None, as_json: bool) -> int:
 
     project = Project(file)
     if project.holder() is None:
+        from kortana.cli.offline import current_state
+
         found = explain(current_state(project), task_id)
     else:
         try:

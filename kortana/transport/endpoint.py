@@ -1,10 +1,8 @@
 """Where the socket of a running tree stands, and how to find it."""
 
-import hashlib
 import json
 import os
 import socket
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +44,9 @@ def why_not_listen_in(run_folder: Path) -> str:
 
 def _elsewhere(path: Path) -> Path:
     """A short path in the owner's temp folder, always the same one for the same path."""
+    import hashlib  # both take their time, and few need them
+    import tempfile
+
     digest = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"kortana-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)

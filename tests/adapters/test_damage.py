@@ -20,7 +20,7 @@ from kortana.protocol.codec import encode_json, encode_record
 from kortana.protocol.event import Record
 from tests.core.harness import Core
 
-EVERY = 1 if os.environ.get("KORTANA_LONG") else 23
+EVERY = 1 if os.environ.get("KORTANA_LONG") else 61
 """Every so many bits of the journal are flipped in turn; every one in the long run."""
 
 

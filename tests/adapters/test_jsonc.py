@@ -60,7 +60,7 @@ def _read(text: str) -> Any:
     return json.loads(out)
 
 
-@settings(max_examples=5_000 if os.environ.get("KORTANA_LONG") else 200)
+@settings(max_examples=5_000 if os.environ.get("KORTANA_LONG") else 80)
 @given(st.data(), FILES)
 def test_an_entry_comes_and_goes_and_nothing_else_changes(data: st.DataObject, value: dict[str, Any]) -> None:
     text = _written(value, data.draw)

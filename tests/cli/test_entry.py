@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kortana.cli.common import find_file
 from kortana.cli.errors import CliError
+from kortana.cli.finding import find_file
 
 PRETEND = """
 import sys

@@ -1,5 +1,7 @@
 """A real Kortana in a folder of its own, and eyes for what it does."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -15,7 +17,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from kortana.cli.app import app
 from kortana.core.invariants import LeaseAudit
+from kortana.processes.watched import Watched
 from kortana.protocol.codec import decode_record
 
 T = TypeVar("T")
@@ -65,7 +69,13 @@ class Project:
         return done
 
     def json(self, *words: str) -> Any:
-        return json.loads(self.call(*words, "--json").stdout)
+        """What `kortana WORDS --json` prints, by the command's own code in this process: to start an interpreter costs
+        more than all the rest, and tests look again and again."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            command = [*words, "--json", "--file", str(self.folder / "kortana.yaml")]
+            assert not app.main(command, prog_name="kortana", standalone_mode=False), (words, printed.getvalue())
+        return json.loads(printed.getvalue())
 
     def up(self, *words: str, expect: int = 0) -> str:
         return self.call("up", "-d", *words, expect=expect).stdout
@@ -150,12 +160,16 @@ class Project:
         return {"supervisor": endpoint["pid"], "launcher": known["launcher"]["pid"]}
 
     def clean_up(self) -> None:
-        self.call("down", expect=None)
-        for pid in self.processes():
-            try:
+        """Ends what runs here still, in order where that is possible."""
+        left = self.processes()
+        trees = [Watched.of(pid) for pid, command in left.items() if "kortana up " in f"{command} "]
+        for tree in filter(None, trees):
+            tree.terminate()
+            tree.ended(PATIENCE_S)
+            tree.close()
+        for pid in self.processes() if left else ():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 class RawClient:

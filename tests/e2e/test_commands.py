@@ -9,6 +9,7 @@ import pytest
 from kortana import AgentInterface
 from kortana.cli.down import down
 from kortana.cli.errors import TIMED_OUT, CliError
+from kortana.processes.lock import holder_of
 from kortana.processes.watched import Watched
 from tests.e2e.project import Project, eventually
 
@@ -237,7 +238,8 @@ def test_down_waits_also_where_the_system_has_no_handle_for_a_process(
     words = ["-f", str(project.folder / "kortana.yaml"), "--timeout", patience]
     if patience == "60":
         assert down.main(words, standalone_mode=False) == 0
-        assert project.all_gone()
+        assert holder_of(project.folder / "data" / "run" / "lock") is None
+        eventually(project.all_gone)
     else:
         with pytest.raises(CliError) as refused:
             down.main(words, standalone_mode=False)

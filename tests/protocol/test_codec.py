@@ -12,7 +12,7 @@ from kortana.protocol.event import Event, Record
 from kortana.protocol.timestamps import iso_from_ms, ms_from_iso
 
 EVENT = Event("e1", "2026-01-01T00:00:00.000Z", "a", "coordinator", "INFO", None, "normal", {"n": 1}, True)
-EXAMPLES = 20_000 if os.environ.get("KORTANA_LONG") else 500
+EXAMPLES = 20_000 if os.environ.get("KORTANA_LONG") else 200
 
 numbers = st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(

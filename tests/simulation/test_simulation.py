@@ -16,7 +16,7 @@ from kortana.transport.connection import Frame
 from tests.simulation.disk import FaultyOs, Installed
 from tests.simulation.world import World
 
-SEEDS = 10_000 if os.environ.get("KORTANA_LONG") else 200
+SEEDS = 10_000 if os.environ.get("KORTANA_LONG") else 120
 BATCHES = 8
 STEPS = 400
 

@@ -1,0 +1,59 @@
+"""Where a configuration's data stands: told from its text alone only where that leaves no doubt."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kortana.cli.common import Project
+from kortana.cli.errors import CliError
+from kortana.cli.finding import plain_data_dir
+
+HEAD = "version: 1\nworkers: {a: {command: [sleep, '1']}}\n"
+PLAIN = {
+    "none named": (HEAD, "data"),
+    "only in comments": (f"# data_dir: x\n{HEAD}  # data_dir: y\n", "data"),
+    "a plain one": (f"{HEAD}data_dir: .kortana/data   # the journal\n", ".kortana/data"),
+    "by Windows": (f"{HEAD}data_dir: state\n".replace("\n", "\r\n"), "state"),
+    "a variable": (f"{HEAD}data_dir: ${{X:-data}}\n", None),
+    "a home": (f"{HEAD}data_dir: ~/data\n", None),
+    "in quotes": (f"{HEAD}data_dir: 'state'\n", None),
+    "a quoted key": (f"{HEAD}'data_dir': state\n", None),
+    "in one line": ("{version: 1, data_dir: state, workers: {}}\n", None),
+    "elsewhere too": (f"{HEAD}data_dir: state\ntasks: [{{id: t, run: 'echo data_dir'}}]\n", None),
+    "twice": (f"{HEAD}data_dir: state\ndata_dir: other\n", None),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_text_tells_it_or_nothing(tmp_path: Path, name: str) -> None:
+    text, expected = PLAIN[name]
+    config = tmp_path / "kortana.yaml"
+    config.write_bytes(text.encode())
+    for folder in ("data", ".kortana/data", "state", "other"):
+        (tmp_path / folder / "run").mkdir(parents=True)
+    found = plain_data_dir(config)
+    assert found == (tmp_path / expected if expected else None)
+    if found is not None:
+        assert str(found) == Project(config).config.data_dir, "as the whole configuration says"
+
+
+def test_nothing_is_told_of_a_folder_that_up_has_not_made(tmp_path: Path) -> None:
+    config = tmp_path / "kortana.yaml"
+    config.write_text(HEAD)
+    assert plain_data_dir(config) is None and Project(config).layout.root == tmp_path / "data"
+    config.write_text("version: [\n")
+    with pytest.raises(CliError, match=r"kortana\.yaml:"):
+        Project(config)
+
+
+def test_who_asks_for_what_runs_does_not_read_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "kortana.yaml").write_text(HEAD)
+    (tmp_path / "data" / "run").mkdir(parents=True)
+    code = "import sys; from kortana.cli.app import app; sys.argv[1:] = ['ps']\n"
+    code += "try: app()\nexcept Exception as error: print(error)\nprint('yaml' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == ["Kortana is not running here", "False"], done.stderr
