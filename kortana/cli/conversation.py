@@ -7,6 +7,7 @@ import os
 import time
 
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
+from kortana.cli.plainly import said_data_dir
 from kortana.transport.inside import token_for
 from kortana.transport.plain_socket import connect
 
@@ -103,16 +104,16 @@ def _data_dir(file: str | None) -> str:
     path = file or _find_file()
     try:
         with open(path, encoding="utf-8", errors="replace") as config:
-            has_key = "data_dir" in config.read()
+            said = said_data_dir(config.read())
     except OSError as error:
         raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None
-    if has_key:
-        from pathlib import Path
+    if said is not None:
+        return os.path.join(os.path.dirname(os.path.abspath(path)), said)
+    from pathlib import Path
 
-        from kortana.cli.common import Project
+    from kortana.cli.common import Project
 
-        return str(Project(Path(path)).layout.root)
-    return os.path.join(os.path.dirname(os.path.abspath(path)), "data")
+    return str(Project(Path(path)).layout.root)
 
 
 def _find_file() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kortana.cli.errors import USAGE, CliError
+from kortana.cli.plainly import said_data_dir
 
 if TYPE_CHECKING:
     from kortana.config.spec import Config
@@ -41,21 +42,12 @@ def load(file: Path | None) -> "Config":
         raise CliError(USAGE, "config", str(error), hint) from None
 
 
-_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
-_PLAIN = re.compile(r"^data_dir:[ \t]+([\w./-]+)[ \t]*(?:#.*)?$", re.MULTILINE)
-
-
 def plain_data_dir(path: Path) -> Path | None:
     """The data folder, where `up` has made it, of a configuration whose text leaves no doubt about it."""
     text = _text_of(path)
-    if text is None:
-        return None
-    text = _COMMENT.sub("", text)
-    said = _PLAIN.findall(text)
-    if len(said) > 1 or text.count("data_dir") > len(said):
-        return None
-    folder = (path.resolve().parent / (said[0] if said else "data")).resolve()
-    return folder if (folder / "run").is_dir() else None
+    said = None if text is None else said_data_dir(text)
+    folder = None if said is None else (path.resolve().parent / said).resolve()
+    return folder if folder is not None and (folder / "run").is_dir() else None
 
 
 _DATA_DIR = re.compile(r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$""", re.MULTILINE)

@@ -48,12 +48,25 @@ def test_nothing_is_told_of_a_folder_that_up_has_not_made(tmp_path: Path) -> Non
         Project(config)
 
 
+def _loaded(folder: Path, code: str) -> list[str]:
+    """What an interpreter of its own prints."""
+    (folder / "data" / "run").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys\n{code}"], cwd=folder, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
 def test_who_asks_for_what_runs_does_not_read_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "kortana.yaml").write_text(HEAD)
-    (tmp_path / "data" / "run").mkdir(parents=True)
-    code = "import sys; from kortana.cli.app import app; sys.argv[1:] = ['ps']\n"
+    code = "from kortana.cli.app import app; sys.argv[1:] = ['ps']\n"
     code += "try: app()\nexcept Exception as error: print(error)\nprint('yaml' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.splitlines() == ["Kortana is not running here", "False"], done.stderr
+    assert _loaded(tmp_path, code) == ["Kortana is not running here", "False"]
+
+
+@pytest.mark.parametrize("said", ["", "# data_dir: x\n", "data_dir: data # ours\n"])
+def test_an_agent_finds_its_kortana_by_next_to_nothing(tmp_path: Path, said: str) -> None:
+    (tmp_path / "kortana.yaml").write_text(HEAD + said)
+    code = "from kortana.cli.conversation import _data_dir; print(_data_dir(None)); print('click' in sys.modules)"
+    assert _loaded(tmp_path, code) == [str(tmp_path / "data"), "False"]
