@@ -12,6 +12,7 @@ import msgspec
 from kortana.agent.answers import Answer, ClaimDenied, Task
 from kortana.agent.inbox import Inbox
 from kortana.agent.working import renewing, working_on
+from kortana.config.whereabouts import data_dir_above
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
@@ -33,19 +34,11 @@ def _finite(number: float) -> float:
     return float(number)
 
 
-def _find_data_dir(root: Path) -> Path:
-    """data/run of the nearest project at or above a folder."""
-    for folder in (root, *root.parents):
-        if (folder / "data" / "run").is_dir():
-            return folder / "data" / "run"
-    return root / "data" / "run"
-
-
 class AgentInterface:
     """One agent's voice. Any number of threads may use it.
 
-    name: defaults to `$KORTANA_AGENT`. project_root: where kortana.yaml stands; only for an agent that Kortana
-    did not start. tie_leases: what is claimed here is released when the connection closes. patience_s: how
+    name: defaults to `$KORTANA_AGENT`. project_root: where kortana.yaml stands, or a folder below it; only for an agent
+    that Kortana did not start. tie_leases: what is claimed here is released when the connection closes. patience_s: how
     long a call waits while no Kortana answers, as during a restart.
     Raises ValueError for a name that no agent can have.
     """
@@ -63,7 +56,7 @@ class AgentInterface:
         if not is_agent_name(self.name):
             raise ValueError(f"{self.name!r} is no agent name; give one, or set KORTANA_AGENT")
         self._fixed_socket = os.environ.get("KORTANA_SOCKET") if project_root is None else None
-        self._run_folder = None if self._fixed_socket else _find_data_dir(Path(project_root or ".").resolve())
+        self._run_folder = None if self._fixed_socket else data_dir_above(Path(project_root or ".").resolve()) / "run"
         hello = Hello(self.name, receive=receive, tie_leases=tie_leases)
         self._client = Client(self._find_socket, hello, patience_s)
         self._tokens: dict[str, int] = {}

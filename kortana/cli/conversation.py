@@ -7,7 +7,7 @@ import os
 import time
 
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
-from kortana.cli.plainly import said_data_dir
+from kortana.config.plainly import said_data_dir
 from kortana.transport.inside import token_for
 from kortana.transport.plain_socket import connect
 
@@ -108,7 +108,7 @@ def _data_dir(file: str | None) -> str:
     except OSError as error:
         raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None
     if said is not None:
-        return os.path.join(os.path.dirname(os.path.abspath(path)), said)
+        return os.path.join(os.path.dirname(os.path.realpath(path)), said)
     from pathlib import Path
 
     from kortana.cli.common import Project

@@ -1,17 +1,13 @@
-"""Which kortana.yaml is meant, and where its data stands, without reading more than that takes."""
+"""Which kortana.yaml is meant, and what it says."""
 
-import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kortana.cli.errors import USAGE, CliError
-from kortana.cli.plainly import said_data_dir
+from kortana.config.whereabouts import FILE_NAME
 
 if TYPE_CHECKING:
     from kortana.config.spec import Config
-
-FILE_NAME = "kortana.yaml"
 
 
 def find_file(file: Path | None) -> Path:
@@ -40,33 +36,3 @@ def load(file: Path | None) -> "Config":
         count = len(error.problems)
         hint = "nothing was started" if count == 1 else f"{count} problems; nothing was started"
         raise CliError(USAGE, "config", str(error), hint) from None
-
-
-def plain_data_dir(path: Path) -> Path | None:
-    """The data folder, where `up` has made it, of a configuration whose text leaves no doubt about it."""
-    text = _text_of(path)
-    said = None if text is None else said_data_dir(text)
-    folder = None if said is None else (path.resolve().parent / said).resolve()
-    return folder if folder is not None and (folder / "run").is_dir() else None
-
-
-_DATA_DIR = re.compile(r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$""", re.MULTILINE)
-
-
-def data_dir_in(path: Path) -> Path | None:
-    """What a configuration that cannot be used still says of its data folder, where there is one."""
-    text = _text_of(path)
-    if text is None:
-        return None
-    said = _DATA_DIR.search(text)
-    if said is None and re.search(r"^data_dir\b", text, re.MULTILINE):
-        return None
-    folder = path.resolve().parent / os.path.expanduser(said[1] if said else "data")
-    return folder if (folder / "run").is_dir() else None
-
-
-def _text_of(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None

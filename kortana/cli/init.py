@@ -7,7 +7,7 @@ import click
 from kortana.adapters.files.layout import DataLayout
 from kortana.cli.common import json_option, print_json
 from kortana.cli.errors import FAILED, CliError
-from kortana.cli.finding import FILE_NAME
+from kortana.config.whereabouts import FILE_NAME
 
 _YAML = """\
 # Workers and tasks of this project. `kortana config check` tells what is wrong; `kortana up` starts it.

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.project import Project, eventually
+from kortana import AgentInterface
+from tests.e2e.project import PATIENCE_S, Project, eventually
 
 SLEEPER = {"command": ["sleep", "1000"]}
 
@@ -131,6 +132,16 @@ def test_a_new_data_folder_is_nothing_for_git_and_one_that_was_there_is_left_alo
         assert told in subprocess.run(status, cwd=project.folder, capture_output=True, text=True, check=True).stdout
         assert (project.folder / folder / ".gitignore").exists() == (not told)
         project.down()
+
+
+@pytest.mark.parametrize("data_dir", [".kortana/data", "${NOT_SET_HERE:-state}"])
+def test_who_takes_part_beside_it_finds_a_tree_wherever_its_data_stands(project: Project, data_dir: str) -> None:
+    (project.folder / "src").mkdir()
+    project.write({"data_dir": data_dir, "workers": {"a": SLEEPER}})
+    project.up()
+    with AgentInterface("me", project_root=project.folder / "src", patience_s=PATIENCE_S) as me:
+        assert me.claim_task("one")
+    assert "held by me" in project.call("agent", "claim", "one", "--as", "you", expect=4).stderr
 
 
 def test_exit_when_done_tells_whether_all_went_well(project: Project) -> None:

@@ -190,6 +190,17 @@ def test_without_a_kortana_a_call_says_what_to_do(project: Project) -> None:
     run(scenario)
 
 
+def test_it_finds_a_tree_wherever_its_data_stands(project: Project) -> None:
+    project.write({"data_dir": ".kortana/data", "workers": {"i": {"command": ["sleep", "1000"]}}, "tasks": TASKS})
+    project.up()
+
+    async def scenario() -> None:
+        async with client(project) as me:
+            assert (await call(me, "claim_task"))["task"]["id"] == "lint"
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2099-01-01"])
 def test_it_speaks_every_version(project: Project, version: str) -> None:
     project.write({"workers": {"i": {"command": ["sleep", "1000"]}}})

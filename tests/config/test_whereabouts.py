@@ -8,7 +8,7 @@ import pytest
 
 from kortana.cli.common import Project
 from kortana.cli.errors import CliError
-from kortana.cli.finding import plain_data_dir
+from kortana.config.whereabouts import data_dir_above, plain_data_dir
 
 HEAD = "version: 1\nworkers: {a: {command: [sleep, '1']}}\n"
 PLAIN = {
@@ -39,13 +39,45 @@ def test_the_text_tells_it_or_nothing(tmp_path: Path, name: str) -> None:
         assert str(found) == Project(config).config.data_dir, "as the whole configuration says"
 
 
-def test_nothing_is_told_of_a_folder_that_up_has_not_made(tmp_path: Path) -> None:
+def test_before_the_first_up_all_that_is_wrong_is_told(tmp_path: Path) -> None:
     config = tmp_path / "kortana.yaml"
     config.write_text(HEAD)
-    assert plain_data_dir(config) is None and Project(config).layout.root == tmp_path / "data"
+    assert Project(config).layout.root == tmp_path / "data"
     config.write_text("version: [\n")
     with pytest.raises(CliError, match=r"kortana\.yaml:"):
         Project(config)
+
+
+ABOVE = {
+    "its own, by default": ("p/sub/deep", "p/data"),
+    "its own, as said": ("q", "q/state/k"),
+    "its own, said with a variable": ("v/sub", "v/state"),
+    "its own, though its configuration is broken": ("b", "b/state"),
+    "one above, where it has run, and below it has not": ("p/new", "p/data"),
+    "one without a configuration of that name": ("n", "n/data"),
+    "none yet": ("fresh/sub", "fresh/state"),
+    "none at all": ("elsewhere", "elsewhere/data"),
+}
+
+
+@pytest.mark.parametrize("name", ABOVE)
+def test_the_data_of_the_nearest_project_is_found(tmp_path: Path, name: str) -> None:
+    projects = {
+        "p": (HEAD, "data"), "q": (f"{HEAD}data_dir: state/k\n", "state/k"),
+        "v": (f"{HEAD}data_dir: ${{NOT_SET_HERE:-state}}\n", "state"),
+        "b": (f"{HEAD}data_dir: 'state'\nx: [\n", "state"),
+        "n": (None, "data"), "p/new": (f"{HEAD}data_dir: state\n", None), "fresh": (f"{HEAD}data_dir: state\n", None),
+    }  # fmt: skip
+    for folder in ("p/sub/deep", "p/new", "v/sub", "fresh/sub", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder, (text, data) in projects.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        if text is not None:
+            (tmp_path / folder / "kortana.yaml").write_text(text)
+        if data is not None:
+            (tmp_path / folder / data / "run").mkdir(parents=True)
+    start, expected = ABOVE[name]
+    assert data_dir_above(tmp_path / start) == tmp_path / expected
 
 
 def _loaded(folder: Path, code: str) -> list[str]:
@@ -67,6 +99,8 @@ def test_who_asks_for_what_runs_does_not_read_the_configuration(tmp_path: Path) 
 
 @pytest.mark.parametrize("said", ["", "# data_dir: x\n", "data_dir: data # ours\n"])
 def test_an_agent_finds_its_kortana_by_next_to_nothing(tmp_path: Path, said: str) -> None:
-    (tmp_path / "kortana.yaml").write_text(HEAD + said)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "kortana.yaml").write_text(HEAD + said)
+    (tmp_path / "kortana.yaml").symlink_to("real/kortana.yaml")
     code = "from kortana.cli.conversation import _data_dir; print(_data_dir(None)); print('click' in sys.modules)"
-    assert _loaded(tmp_path, code) == [str(tmp_path / "data"), "False"]
+    assert _loaded(tmp_path, code) == [str(tmp_path / "real" / "data"), "False"]
