@@ -37,9 +37,9 @@ def _finite(number: float) -> float:
 class AgentInterface:
     """One agent's voice. Any number of threads may use it.
 
-    name: defaults to `$KORTANA_AGENT`. project_root: where kortana.yaml stands, or a folder below it; only for an agent
-    that Kortana did not start. tie_leases: what is claimed here is released when the connection closes. patience_s: how
-    long a call waits while no Kortana answers, as during a restart.
+    name: defaults to `$KORTANA_AGENT`. project_root: where kortana.yaml stands, a folder below it, or a configuration
+    of another name; only for an agent that Kortana did not start. tie_leases: what is claimed here is released
+    when the connection closes. patience_s: how long a call waits while no Kortana answers, as during a restart.
     Raises ValueError for a name that no agent can have.
     """
 

@@ -185,8 +185,9 @@ def _run_command(words: list[str], as_json: bool) -> int:
     if not name:
         raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
     file = options.get("file")
-    root = os.path.dirname(os.path.abspath(file)) if file else None
-    return run_task(name, names[0], words[at + 1 :], _number(options, "wait") or 0.0, _number(options, "ttl"), root)
+    if file and not os.path.isfile(file):
+        raise CliError(USAGE, "no_config", f"there is no file {file}")
+    return run_task(name, names[0], words[at + 1 :], _number(options, "wait") or 0.0, _number(options, "ttl"), file)
 
 
 def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:

@@ -31,7 +31,9 @@ def data_dir_in(path: Path) -> Path | None:
 
 def data_dir_above(root: Path) -> Path:
     """The data folder of the nearest project at or above a folder in which Kortana has run, whatever else is wrong with
-    its configuration; where there is none, that of the nearest one, or `data`."""
+    its configuration; where there is none, that of the nearest one, or `data`. root: may be a configuration itself."""
+    if root.is_file():
+        return _data_dir_of(root)
     nearest = None
     for folder in (root, *root.parents):
         config = folder / FILE_NAME

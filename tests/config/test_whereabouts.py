@@ -55,6 +55,7 @@ ABOVE = {
     "its own, though its configuration is broken": ("b", "b/state"),
     "one above, where it has run, and below it has not": ("p/new", "p/data"),
     "one without a configuration of that name": ("n", "n/data"),
+    "that of another configuration": ("q/other.yaml", "q/theirs"),
     "none yet": ("fresh/sub", "fresh/state"),
     "none at all": ("elsewhere", "elsewhere/data"),
 }
@@ -76,6 +77,7 @@ def test_the_data_of_the_nearest_project_is_found(tmp_path: Path, name: str) -> 
             (tmp_path / folder / "kortana.yaml").write_text(text)
         if data is not None:
             (tmp_path / folder / data / "run").mkdir(parents=True)
+    (tmp_path / "q" / "other.yaml").write_text(f"{HEAD}data_dir: theirs\n")
     start, expected = ABOVE[name]
     assert data_dir_above(tmp_path / start) == tmp_path / expected
 
