@@ -6,6 +6,7 @@ Source: the Model Context Protocol's specifications of 2024-11-05 to 2025-11-25.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from itertools import islice
@@ -266,11 +267,12 @@ _METHODS: dict[str, Any] = {
     "resources/read": Server._read,
 }
 USAGE = """\
-usage: kortana mcp [--as NAME] [--root FOLDER]
+usage: kortana mcp [--as NAME] [-f PATH | --root FOLDER]
        kortana mcp install claude|codex|gemini|opencode [--uninstall] [--dry-run] [--root FOLDER]
 
-Serves the Model Context Protocol on stdin and stdout, for the project at FOLDER (default: here). Speaks as NAME, as
-the worker that it runs in, or under the client's own name."""
+Serves the Model Context Protocol on stdin and stdout, for the project at FOLDER (default: here), or that of the
+configuration PATH. Speaks as NAME, as the worker that it runs in, or under the client's own name."""
+_OPTIONS = {"--as": "name", "--root": "root", "-f": "root", "--file": "root"}
 
 
 def main(words: list[str]) -> int:
@@ -285,9 +287,13 @@ def main(words: list[str]) -> int:
         if word in ("-h", "--help"):
             print(USAGE)
             return 0
-        value = next(rest, None) if word in ("--as", "--root") else None
+        value = next(rest, None) if word in _OPTIONS else None
         if value is None:
             print(USAGE, file=sys.stderr)
             return 2
-        options[word] = value
-    return Server(options.get("--as"), options.get("--root")).serve()
+        options[_OPTIONS[word]] = value
+    root = options.get("root")
+    if root is not None and not os.path.exists(root):
+        print(f"kortana mcp: there is no {root}", file=sys.stderr)
+        return 2
+    return Server(options.get("name"), root).serve()

@@ -199,6 +199,13 @@ def test_it_finds_a_tree_wherever_its_data_stands(project: Project) -> None:
             assert (await call(me, "claim_task"))["task"]["id"] == "lint"
 
     run(scenario)
+    (project.folder / "kortana.yaml").rename(project.folder / "team.yaml")
+    raw = Raw(project, "-f", "team.yaml")
+    raw.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+    assert not raw.ask(2, "tools/call", name="get_task", arguments={"task_id": "lint"})["result"].get("isError")
+    raw.end()
+    wrong = Raw(project, "-f", "there.yaml").process
+    assert b"there is no there.yaml" in wrong.communicate(timeout=PATIENCE_S)[1] and wrong.returncode == 2
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2099-01-01"])
