@@ -15,7 +15,7 @@ from kortana.adapters.files.layout import DataLayout
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
 from kortana.cli.finding import find_file, load
 from kortana.cli.versions import tell_if_other
-from kortana.config.whereabouts import data_dir_in, plain_data_dir
+from kortana.config.whereabouts import data_dir_in, has_run, plain_data_dir
 from kortana.processes.lock import holder_of
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
@@ -73,7 +73,7 @@ class Project:
         """Raises CliError where there is no configuration, or one that cannot be used and no data folder either."""
         self._path = find_file(file)
         plain = plain_data_dir(self._path)
-        self.layout = DataLayout(plain if plain and (plain / "run").is_dir() else self._said_data_dir())
+        self.layout = DataLayout(plain if plain and has_run(plain) else self._said_data_dir())
 
     def _said_data_dir(self) -> Path:
         if not isinstance(self._loaded, CliError):

@@ -26,7 +26,7 @@ def data_dir_in(path: Path) -> Path | None:
     if said is None and re.search(r"^data_dir\b", text, re.MULTILINE):
         return None
     folder = path.resolve().parent / os.path.expanduser(said[1] if said else "data")
-    return folder if (folder / "run").is_dir() else None
+    return folder if has_run(folder) else None
 
 
 def data_dir_above(root: Path) -> Path:
@@ -39,10 +39,15 @@ def data_dir_above(root: Path) -> Path:
         config = folder / FILE_NAME
         said = [_data_dir_of(config)] if config.is_file() else []
         for found in (*said, folder / "data"):
-            if (found / "run").is_dir():
+            if has_run(found):
                 return found
         nearest = nearest or next(iter(said), None)
     return nearest or root / "data"
+
+
+def has_run(data_dir: Path) -> bool:
+    """Whether Kortana has run there, as far as one may look."""
+    return os.path.isdir(data_dir / "run")  # Path.is_dir raises where one may not
 
 
 def _data_dir_of(path: Path) -> Path:

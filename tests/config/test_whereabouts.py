@@ -1,8 +1,10 @@
 """Where a configuration's data stands: told from its text alone only where that leaves no doubt."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +82,22 @@ def test_the_data_of_the_nearest_project_is_found(tmp_path: Path, name: str) -> 
     (tmp_path / "q" / "other.yaml").write_text(f"{HEAD}data_dir: theirs\n")
     start, expected = ABOVE[name]
     assert data_dir_above(tmp_path / start) == tmp_path / expected
+
+
+def test_data_that_may_not_be_looked_into_is_where_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "kortana.yaml"
+    config.write_text(f"{HEAD}data_dir: theirs\n")
+    look = os.stat
+
+    def refused(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if str(path).startswith(str(tmp_path / "theirs")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert Project(config).layout.root == data_dir_above(tmp_path) == tmp_path / "theirs"
 
 
 def _loaded(folder: Path, code: str) -> list[str]:
