@@ -184,10 +184,8 @@ def _run_command(words: list[str], as_json: bool) -> int:
     name = options.get("as") or os.environ.get("KORTANA_AGENT")
     if not name:
         raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
-    file = options.get("file")
-    if file and not os.path.isfile(file):
-        raise CliError(USAGE, "no_config", f"there is no file {file}")
-    return run_task(name, names[0], words[at + 1 :], _number(options, "wait") or 0.0, _number(options, "ttl"), file)
+    wait_s, ttl_s = _number(options, "wait") or 0.0, _number(options, "ttl")
+    return run_task(name, names[0], words[at + 1 :], wait_s, ttl_s, options.get("file"))
 
 
 def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:

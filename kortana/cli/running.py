@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.agent.mailbox import give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
+from kortana.cli.finding import find_file
 from kortana.processes.foreground import wait_passing_on
 from kortana.transport.inside import token_for
 from kortana.transport.waker import Waker
@@ -16,10 +18,11 @@ QUOTA_EXIT_CODE = 75
 CANNOT_RUN = 127
 
 
-def run_task(name: str, task_id: str, words: list[str], wait_s: float, ttl_s: float | None, root: str | None) -> int:
+def run_task(name: str, task_id: str, words: list[str], wait_s: float, ttl_s: float | None, file: str | None) -> int:
     """Claims, runs, and completes or fails by the command's exit code, which it gives. Raises CliError."""
     if not words:
         raise CliError(USAGE, "usage", "which command? run TASK -- COMMAND")
+    root = find_file(Path(file)) if file else None
     inside = os.environ.get("KORTANA_SOCKET") and root is None
     agent = AgentInterface(
         name, None if inside else root or os.getcwd(), tie_leases=True, receive=False, patience_s=10.0

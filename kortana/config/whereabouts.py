@@ -7,7 +7,7 @@ from pathlib import Path
 from kortana.config.plainly import said_data_dir
 
 FILE_NAME = "kortana.yaml"
-_SAID = re.compile(r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$""", re.MULTILINE)
+_SAID = r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$"""
 
 
 def plain_data_dir(path: Path) -> Path | None:
@@ -22,7 +22,7 @@ def data_dir_in(path: Path) -> Path | None:
     text = _text_of(path)
     if text is None:
         return None
-    said = _SAID.search(text)
+    said = re.search(_SAID, text, re.MULTILINE)
     if said is None and re.search(r"^data_dir\b", text, re.MULTILINE):
         return None
     folder = path.resolve().parent / os.path.expanduser(said[1] if said else "data")
@@ -37,11 +37,11 @@ def data_dir_above(root: Path) -> Path:
     nearest = None
     for folder in (root, *root.parents):
         config = folder / FILE_NAME
-        said = [_data_dir_of(config)] if config.is_file() else []
-        for found in (*said, folder / "data"):
-            if has_run(found):
+        said = _data_dir_of(config) if config.is_file() else None
+        for found in (said, folder / "data"):
+            if found is not None and has_run(found):
                 return found
-        nearest = nearest or next(iter(said), None)
+        nearest = nearest or said
     return nearest or root / "data"
 
 

@@ -143,9 +143,9 @@ def test_who_takes_part_beside_it_finds_a_tree_wherever_its_data_stands(project:
         assert me.claim_task("one")
     assert "held by me" in project.call("agent", "claim", "one", "--as", "you", expect=4).stderr
     (project.folder / "kortana.yaml").rename(project.folder / "team.yaml")
-    words = ("agent", "run", "two", "--as", "you", "-f", "team.yaml", "--", "true")
-    assert project.call(*words).returncode == 0
-    assert project.call(*["there.yaml" if word == "team.yaml" else word for word in words], expect=2).stderr
+    words = ("agent", "run", "two", "--as", "you", "-f")
+    assert project.call(*words, "team.yaml", "--", "true").returncode == 0
+    assert project.call(*words, "there.yaml", "--", "true", expect=2).stderr
 
 
 def test_exit_when_done_tells_whether_all_went_well(project: Project) -> None:
