@@ -28,8 +28,16 @@ def decide_claim(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     if asked.wait_s > 0 and _may_wait(turn.state, event, refusal):
         waiter = Waiter(event, conn, asked.ttl_s, turn.state.seq, refusal, tied, having)
         left_s = min(asked.wait_s, MAX_WAIT_S) - _waited_s(turn, event)
-        return turn.state.waiters.add(waiter, turn.now + max(left_s, 0.0))
-    deny(turn, conn, event, refusal)
+        turn.state.waiters.add(waiter, turn.now + max(left_s, 0.0))
+        return _keep_room(turn)
+    return deny(turn, conn, event, refusal)
+
+
+def _keep_room(turn: Turn) -> None:
+    """For the next input. The state forgets the oldest of too many that are undecided: one that waits ends its wait
+    before, or it would be told of a grant that nobody knows of."""
+    if len(turn.state.pending) >= turn.state.limits.pending_kept:
+        end_wait(turn, next(iter(turn.state.pending)))
 
 
 def _waited_s(turn: Turn, event: Event) -> float:

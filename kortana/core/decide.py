@@ -46,7 +46,7 @@ from kortana.protocol import payloads, reasons
 from kortana.protocol.codec import event_digest
 from kortana.protocol.event import Event
 
-RULES = 1
+RULES = 2
 """The rules by which is decided, as a number that stands in the journal at each boot. It grows with each change by
 which the same inputs lead to other records: what was decided by other rules is not held against these (`verify`)."""
 

@@ -126,7 +126,9 @@ def _settle(state: State, task: Task, outcome: dict[str, Any], record: Record) -
         task.progress = 100.0
     if status != IN_PROGRESS and status != BLOCKED:
         end_lease(state, task)
-    if status != BLOCKED:
+    if status == BLOCKED:
+        task.blocked = True
+    else:
         unblock(state, task)
     task.attempts = outcome.get("attempts", task.attempts)
     task.updated_at = record.recorded_at

@@ -28,7 +28,7 @@ def violations(state: State) -> list[str]:
             found.append(f"{task.id}: {unmet} dependencies unmet, {state.unmet.get(task.id, 0)} counted")
         if (task.id in state.ready) != (task.status == PENDING and unmet == 0):
             found.append(f"{task.id}: {task.status} with {unmet} unmet, ready: {task.id in state.ready}")
-        if (task.status == BLOCKED) != task.blocked and task.blocker is not None:
+        if (task.status == BLOCKED) != task.blocked or (task.blocker is not None and not task.blocked):
             found.append(f"{task.id}: {task.status} with blocked {task.blocked}")
     held = sum(len(agent.tasks) for agent in state.agents.values())
     if held != sum(task.owner is not None for task in state.tasks.values()):

@@ -1,6 +1,7 @@
 """Path reservations: whether two git-style globs can match a common path, and an index of those in force."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -13,9 +14,15 @@ def segments_of(pattern: str) -> tuple[str, ...]:
     """A pattern as path segments; a pattern covers what it names and everything below it.
 
     Without a slash, a pattern with a wildcard matches at any depth (`*.md`), a plain name only at the root
-    (`README.md`), as git's pathspecs do.
+    (`README.md`), as git's pathspecs do. `..` takes back the folder before it.
     """
-    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    parts: list[str] = []
+    for part in pattern.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            if parts[-1] != _ANY_DEPTH:
+                parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
     if "/" not in pattern.rstrip("/") and parts and _MAGIC.intersection(parts[0]):
         parts.insert(0, _ANY_DEPTH)
     if not parts or parts[-1] != _ANY_DEPTH:
@@ -33,10 +40,10 @@ def _tokens(segment: str) -> tuple[str, ...]:
             found.append("=" + segment[i + 1])
             i += 2
             continue
-        end = segment.find("]", i + 2) if char == "[" else -1
-        if end > 0:
-            found.append(segment[i : end + 1])
-            i = end + 1
+        parsed = _class_at(segment, i) if char == "[" else None
+        if parsed is not None:
+            found.append(segment[i : parsed[0]])
+            i = parsed[0]
             continue
         if char != "*" or found[-1:] != ["*"]:
             found.append(char if char in "*?" else "=" + char)
@@ -44,16 +51,54 @@ def _tokens(segment: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _class_members(token: str) -> tuple[bool, list[tuple[int, int]]]:
-    body = token[1:-1]
-    negated = body[:1] in ("!", "^")
-    body = body[1:] if negated else body
-    ranges, i = [], 0
-    while i < len(body):
-        is_range = body[i + 1 : i + 2] == "-" and i + 2 < len(body)
-        ranges.append((ord(body[i]), ord(body[i + 2] if is_range else body[i])))
-        i += 3 if is_range else 1
-    return negated, ranges
+_Ranges = tuple[tuple[int, int], ...]
+_NAMED = re.compile(r"\[:([^]]*):]")
+_EVERYTHING = ((0, sys.maxunicode),)
+_PUNCTUATION = ((33, 47), (58, 64), (91, 96), (123, 126))
+_CLASSES: dict[str, _Ranges] = {
+    "alpha": ((65, 90), (97, 122)), "digit": ((48, 57),), "alnum": ((48, 57), (65, 90), (97, 122)),
+    "upper": ((65, 90),), "lower": ((97, 122),), "xdigit": ((48, 57), (65, 70), (97, 102)),
+    "space": ((9, 13), (32, 32)), "blank": ((9, 9), (32, 32)), "cntrl": ((0, 31), (127, 127)),
+    "punct": _PUNCTUATION, "graph": ((33, 126),), "print": ((32, 126),),
+}  # fmt: skip
+"""Name → its characters (ASCII)."""
+
+
+@lru_cache(maxsize=4096)
+def _class_at(text: str, start: int) -> tuple[int, bool, _Ranges] | None:
+    """The class that begins with the `[` at a place: its end, whether it is negated, and its ranges. None: no class.
+
+    Source: git, wildmatch.c: a `]` that stands first is a member, a backslash makes the next character one, and
+    `[:alpha:]` within is a class by name. One that git does not know may be anything here.
+    """
+    at = start + 1
+    negated = text[at : at + 1] in ("!", "^")
+    at = first = at + negated
+    ranges: list[tuple[int, int]] = []
+    while at < len(text) and (text[at] != "]" or at == first):
+        named = _NAMED.match(text, at)
+        if named is not None:
+            ranges += _CLASSES.get(named[1], _EVERYTHING)
+            at = named.end()
+            continue
+        low, at = _member_at(text, at)
+        high = low
+        if text[at : at + 1] == "-" and text[at + 1 : at + 2] not in ("", "]"):
+            high, at = _member_at(text, at + 1)
+        ranges.append((low, max(low, high)))
+    return (at + 1, negated, tuple(ranges)) if at < len(text) else None
+
+
+def _member_at(text: str, at: int) -> tuple[int, int]:
+    """The character at a place, perhaps escaped, and the place after it."""
+    at += text[at] == "\\" and at + 1 < len(text)
+    return ord(text[at]), at + 1
+
+
+def _class_members(token: str) -> tuple[bool, _Ranges]:
+    parsed = _class_at(token, 0)
+    assert parsed is not None
+    return parsed[1:]
 
 
 def _in_class(char: str, token: str) -> bool:

@@ -98,7 +98,6 @@ class State:
             self.gone[name] = None
         return found
 
-
     def came(self, agent: Agent) -> None:
         """It is up."""
         self.gone.pop(agent.name, None)

@@ -126,11 +126,8 @@ class _Causes:
             self.found.append(
                 _cause("leased", until, owner=task.owner, until=task.lease_expiry, token=task.lease_token)
             )
-        if task.status == BLOCKED and task.blocker is not None:
-            detail = f"{task.blocker['by']} reported: {task.blocker['reason']}"
-            if task.owner is None and not task.blocker["needs"]:
-                detail += f" (`kortana tasks release {task.id}` puts it back to work)"
-            self.found.append(_cause("blocked", detail, needs=task.blocker["needs"]))
+        if task.status == BLOCKED:
+            self.found.append(_blocked(task))
         needs = unmet_dependencies(self._state, task)
         for needed in needs:
             self._add_dependency(needed, depth)
@@ -152,6 +149,17 @@ class _Causes:
         self.found.append(_cause("dependency", f"depends on {name}, which is {needed.status}", task_id=name))
         if depth < MAX_DEPTH and needed.status not in (IN_PROGRESS, COMPLETED):
             self.add_those_of(needed, depth + 1)
+
+
+def _blocked(task: Task) -> dict[str, Any]:
+    """By a BLOCKER, or by an update that says no more than that."""
+    blocker = task.blocker
+    needs = blocker["needs"] if blocker is not None else []
+    reported = f"{blocker['by']} reported: {blocker['reason']}" if blocker is not None else task.details
+    detail = reported or f"{task.id} was said to be blocked"
+    if task.owner is None and not needs:
+        detail += f" (`kortana tasks release {task.id}` puts it back to work)"
+    return _cause("blocked", detail, needs=needs)
 
 
 def _obstacles(state: State, task: Task) -> list[dict[str, Any]]:

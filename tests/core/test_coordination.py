@@ -423,3 +423,43 @@ def test_a_heartbeat_says_what_is_being_done_and_changes_no_status(core):
     assert (task.status, task.details) == ("blocked", "reading on")
     core.say("a", "HEARTBEAT", None, details="all of them")
     assert task.details == "reading on"
+
+
+def test_a_task_that_an_update_says_is_blocked_is_shown_so(core):
+    core.claim("a", "t")
+    core.say("a", "TASK_UPDATE", "t", status="blocked", details="the door is locked")
+    task = core.state.tasks["t"]
+    assert (task.status, task.blocked, task.blocker) == ("blocked", True, None)
+    assert [cause["kind"] for cause in why(core.state, "t")["causes"]] == ["leased", "blocked"]
+    core.say("a", "TASK_RELEASE", "t")
+    (cause,) = why(core.state, "t")["causes"]
+    assert cause["kind"] == "blocked"
+    assert "the door is locked" in cause["detail"] and "tasks release t" in cause["detail"]
+    core.say("operator", "TASK_RELEASE", "t")
+    assert (core.status("t"), task.blocked) == ("pending", False)
+
+
+def test_a_blocker_after_an_update_to_blocked_still_has_the_others_replan(core):
+    core.claim("a", "t")
+    core.say("a", "TASK_UPDATE", "t", status="blocked", details="no key")
+    core.say("a", "BLOCKER", "t", reason="no key")
+    assert [told["instruction"] for told in core.told("b")] == ["replan"]
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_more_claims_than_may_wait_end_the_wait_that_is_longest(by_id):
+    """Or the oldest would be forgotten, and be told that it holds what nobody knows it holds."""
+    core = Core(pending_kept=4)
+    core.up("a", "b", "holder")
+    core.claim("holder", "t")
+    wanted = "t" if by_id else None
+    first = [core.event("a", "TASK_CLAIM", wanted, wait_s=60) for _ in range(4)]
+    for event in first:
+        core.send(event)
+    assert [core.answers[e.id]["reason"] for e in first if e.id in core.answers] == [
+        "task_already_leased" if by_id else "nothing_ready"
+    ]
+    core.say("holder", "TASK_RELEASE", "t")
+    core.check()
+    assert core.state.tasks["t"].lease_token == core.answers[first[1].id]["lease"]["token"]
+    assert canonical(core.replayed()) == canonical(core.state)

@@ -51,11 +51,36 @@ def test_two_patterns_meet_where_a_common_path_exists(first: str, second: str) -
         ("*.md", "docs/guide.md", True), ("README.md", "docs/README.md", False), ("docs/*/a", "docs/b/*", True),
         ("src/[a-c].py", "src/d.py", False), ("src/[!a].py", "src/b.py", True), ("a/**/z", "a/z", True),
         ("tests/", "tests/unit/x.py", True), ("**", "anything/at/all", True), ("lib/\\*", "lib/x", False),
+        ("src/../docs/*.md", "docs/a.md", True), ("*/../docs", "docs/a.md", True), ("a/**/../z", "a/b/z", True),
+        ("../docs", "docs", False),
     ],
 )  # fmt: skip
 def test_git_style_globs(first: str, second: str, meet: bool) -> None:
     assert patterns_meet(first, second) is meet
     assert patterns_meet(second, first) is meet
+
+
+@pytest.mark.parametrize(
+    ("pattern", "members", "others"),
+    [
+        ("[a-c5]", "abc5", "d-4"), ("[!a-c]", "d]", "ab"), ("[^a]", "b^", "a"), ("[]a]", "]a", "b["),
+        ("[!]a]", "b[", "]a"),
+        (r"[\]a]", "]a", "b"), (r"[a\-c]", "a-c", "b"), (r"[+-\]]", "+]A", "!^"), ("[a-]", "a-", "b"),
+        ("[c-a]", "c", "ab"),
+        ("[[:alpha:]]", "aZ", "5:["), ("[[:digit:]x]", "5x", "y"), ("[![:punct:]]", "a5", "!~"),
+        ("[[:alph]", "[:a", "bz]"),
+        ("[[:no such:]]", "a5", ""), ("[a", "", "a"),
+    ],
+)  # fmt: skip
+def test_classes_are_read_as_git_reads_them(pattern: str, members: str, others: str) -> None:
+    """All of these but the last two as `git ls-files ':(glob)...'` shows them: there, one unknown class or one without
+    an end matches nothing."""
+    found = "".join(char for char in members + others if patterns_meet(f"d/{pattern}", f"d/\\{char}"))
+    assert found == members
+
+
+def test_two_classes_meet_where_they_share_a_character() -> None:
+    assert patterns_meet("d/[[:alpha:]]", "d/[x5]") and not patterns_meet("d/[[:alpha:]]", "d/[_5]")
 
 
 LONG = 5_000
