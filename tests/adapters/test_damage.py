@@ -163,3 +163,27 @@ def test_fsck_explains_and_repairs_whatever_up_refuses(layout: DataLayout, what:
     assert not any(finding.level == "damage" for finding in examine(layout, Limits()))
     assert sum(path.stat().st_size for path in layout.root.iterdir() if path.is_file()) >= before
     recover(layout, FileJournal(layout.journal), Limits(), with_edits=True)
+
+
+@pytest.mark.parametrize("what", ["gap", "ahead", "torn"])
+def test_what_was_saved_aside_once_is_still_there_when_the_same_comes_again(layout: DataLayout, what: str) -> None:
+    records = some_records()
+    saved: list[bytes] = []
+    for _ in range(3):
+        for path in (layout.checkpoint, layout.task_graph):
+            path.unlink(missing_ok=True)
+        write(layout, records)
+        if what == "ahead":
+            snapshot(layout, recover(layout, FileJournal(layout.journal), Limits()).state)
+            saved.append(layout.checkpoint.read_bytes())
+            write(layout, records[:30])
+        elif what == "gap":
+            saved.append(write(layout, records[:30] + records[31:]))
+        else:
+            torn = layout.journal.read_bytes()[: -9 - len(saved)]
+            layout.journal.write_bytes(torn)
+            saved.append(torn[torn.rindex(b"\n") + 1 :])
+        repair(layout, Limits())
+    kept = [path.read_bytes() for path in layout.root.iterdir() if path.is_file()]
+    assert all(data in kept for data in saved)
+    assert sum(data in saved for data in kept) == len(saved)

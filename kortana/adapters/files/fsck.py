@@ -9,7 +9,7 @@ import msgspec
 from kortana.adapters.files.bitflip import unflip
 from kortana.adapters.files.edits import EditError, read_graph
 from kortana.adapters.files.journal import FileJournal
-from kortana.adapters.files.layout import PRIVATE_FILE, DataLayout, sync_folder
+from kortana.adapters.files.layout import PRIVATE_FILE, DataLayout, free_name, sync_folder
 from kortana.adapters.files.segments import (
     JournalDamageError,
     TornTail,
@@ -176,11 +176,7 @@ def _mend_damage(layout: DataLayout, damage: JournalDamageError, last_seq: int, 
 
 
 def _copy_aside(path: Path, why: str, offset: int) -> Path:
-    aside = path.with_name(f"{path.name}.{why}-{offset}")
-    number = 0
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.{why}-{offset}.{number}")
+    aside = free_name(path.with_name(f"{path.name}.{why}-{offset}"))
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     with open(fd, "wb") as copy, path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -198,7 +194,7 @@ def _cut(layout: DataLayout, damage: JournalDamageError, last_seq: int) -> str:
     aside = _copy_aside(path, "damaged", damage.offset)
     kept = [aside.name]
     for later in paths[paths.index(path) + 1 :]:
-        target = later.with_name(f"{later.name}.after-damage")
+        target = free_name(later.with_name(f"{later.name}.after-damage"))
         os.replace(later, target)
         kept.append(target.name)
     with path.open("r+b") as file:
@@ -216,7 +212,7 @@ def _begin_after(layout: DataLayout, seq: int, damage: JournalDamageError) -> st
         whole = _records_after(path, seq)
         if whole is None:
             continue
-        aside = path.with_name(f"{path.name}.damaged-{damage.offset}")
+        aside = free_name(path.with_name(f"{path.name}.damaged-{damage.offset}"))
         os.replace(path, aside)
         kept.append(aside.name)
         rest += whole
@@ -262,7 +258,7 @@ def _put_aside_what_is_ahead(layout: DataLayout, checkpoint: State | None, scan:
     pairs.append((layout.task_graph, _graph_finding(layout, scan).level == "damage"))
     for path, bad in pairs:
         if bad:
-            aside = path.with_name(f"{path.name}.ahead")
+            aside = free_name(path.with_name(f"{path.name}.ahead"))
             os.replace(path, aside)
             done.append(f"{path.name}: not what the journal holds; kept in {aside.name}")
     if done:

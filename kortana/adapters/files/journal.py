@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from kortana.adapters.files.layout import PRIVATE_FILE, replace_file, sync_folder
+from kortana.adapters.files.layout import PRIVATE_FILE, free_name, replace_file, sync_folder
 from kortana.adapters.files.segments import TornTail, next_segment_name, read_records, segment_paths
 from kortana.adapters.files.tail import JournalTail
 from kortana.ports import BackgroundSync, JournalFault, JournalGone
@@ -196,7 +196,7 @@ class FileJournal:
 
     def mend(self, torn: TornTail) -> Path:
         """Saves a torn tail aside, cuts it off, and gives the place where it was saved. Raises OSError."""
-        aside = torn.path.with_name(f"{torn.path.name}.torn-{torn.offset}")
+        aside = free_name(torn.path.with_name(f"{torn.path.name}.torn-{torn.offset}"))
         with torn.path.open("r+b") as file:
             file.seek(torn.offset)
             replace_file(aside, [file.read()])

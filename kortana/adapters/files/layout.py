@@ -66,6 +66,15 @@ def sync_file(path: Path) -> None:
         os.close(fd)
 
 
+def free_name(path: Path) -> Path:
+    """The path, or where something stands there already, that with a number: what is saved replaces nothing."""
+    found, number = path, 0
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}.{number}")
+    return found
+
+
 def replace_file(path: Path, parts: list[bytes], durable: bool = True) -> None:
     """Replaces a file atomically: temp file, fsync, rename, fsync of the folder. Raises OSError."""
     temp = path.with_name(path.name + ".tmp")
