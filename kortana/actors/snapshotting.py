@@ -14,6 +14,10 @@ WRITE_DUTY = 0.1
 PAGES_PER_STEP = 4
 STEP_DUTY = 0.03
 """The share of the time that a snapshot under way may take, page by page: a large graph is no long pause."""
+IDLE_S = 0.25
+"""Where nothing has happened for so long, shares are no matter: what is shown is to be what is."""
+LONG_WRITE_S = 0.5
+"""But a disk, or a graph, that takes longer than this would be at it all the time."""
 CHECKPOINT_RECORDS = 200_000
 CHECKPOINT_INTERVAL_S = 120.0
 
@@ -25,9 +29,12 @@ class Snapshotter:
         self._state, self._clock = state, clock
         self._taken_seq = 0
         self._next_at = 0.0
-        self._cost_s = 0.0
+        self._cost_s = self._write_s = 0.0
         self._running: Snapshot | None = None
         self._step_at = 0.0
+        self._seen_seq = -1
+        self._idle_at = 0.0
+        """When it will be idle, if nothing happens until then."""
         self._writing = False
         self._checkpoint_seq = state.seq
         self._checkpoint_at = clock.monotonic()
@@ -35,24 +42,29 @@ class Snapshotter:
     def next_due(self) -> float | None:
         """When `step` has something to do (monotonic), or None while nothing has changed."""
         if self._running is not None:
-            return self._step_at
-        return None if self._writing or self._taken_seq == self._state.seq else self._next_at
+            return min(self._step_at, self._idle_at)
+        if self._writing or self._taken_seq == self._state.seq:
+            return None
+        return self._next_at if self._write_s > LONG_WRITE_S else min(self._next_at, self._idle_at)
 
     def written(self, seconds: float) -> None:
         """The last snapshot is on disk, after so much time: the next one is paced by that as well."""
         self._writing = False
+        self._write_s = seconds
         self._next_at = max(self._next_at, self._clock.monotonic() + seconds / WRITE_DUTY)
 
     def step(self) -> Snapshot | None:
-        """A small piece of work where it is due; gives a snapshot when one is complete."""
-        began = self._clock.monotonic()
-        if self._running is None:
-            if self._writing or self._taken_seq == self._state.seq or began < self._next_at:
-                return None
-            self._begin(self._checkpoint_is_due(began))
-        elif began < self._step_at:
+        """A small piece of work where it is due; gives a snapshot when one is complete. To be called after each turn:
+        it is by that that it knows when nothing happens."""
+        now = self._clock.monotonic()
+        if self._state.seq != self._seen_seq:
+            self._seen_seq, self._idle_at = self._state.seq, now + IDLE_S
+        due = self.next_due()
+        if due is None or now < due:
             return None
-        return self._advance(PAGES_PER_STEP, began)
+        if self._running is None:
+            self._begin(self._checkpoint_is_due(now))
+        return self._advance(PAGES_PER_STEP, now)
 
     def take_all(self) -> Snapshot | None:
         """A whole snapshot with a checkpoint, at once."""
