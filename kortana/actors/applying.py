@@ -120,6 +120,8 @@ def carry_out(actor: "SupervisorActor", new: Config, steps: list[Step]) -> None:
             actor.hire(specs[step.name], step.name)
         elif step.action == CHANGE:
             actor.change(specs[step.name], step.name)
+        elif actor.workers[step.name].view.state == "waiting":
+            actor.declare(actor.workers[step.name])  # the replicas that it waits for may be others
     order = {name: index for index, name in enumerate(specs)}
     kept = sorted(actor.workers.items(), key=lambda item: order.get(item[0], -1))
     actor.workers.clear()

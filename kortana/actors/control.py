@@ -161,10 +161,10 @@ def _go_to(actor: "SupervisorActor", message: Control, new: Config) -> None:
     if new.coordinator != actor.config.coordinator:
         actor.core.configure(limits_from(new))
     actor.core.add_tasks([task for task in new.tasks if task.id not in known])
-    resting = {name for name, worker in actor.workers.items() if worker.view.state in RESTING}
+    stopped = {name for name, worker in actor.workers.items() if worker.view.state == "stopped"}
     applying.carry_out(actor, new, steps)
     changed = [s.name for s in steps if s.kind == "worker" and s.action in (applying.ADD, applying.CHANGE)]
-    names = tuple(name for name in changed if name not in resting)
+    names = tuple(name for name in changed if name not in stopped)
     gone = frozenset(s.name for s in steps if s.kind == "worker" and s.action == applying.REMOVE)
     actor.pending_controls.append(Pending(message, names, "ready", gone, shown))
     return settle(actor)

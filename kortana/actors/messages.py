@@ -147,9 +147,11 @@ class ProbeSucceeded(Message, frozen=True):
 
 
 class Reconfigure(Message, frozen=True):
-    """The worker is declared differently from now on; it restarts if it runs."""
+    """The worker is declared so from now on: it restarts with it, or starts, unless it was stopped."""
 
     spec: Any
+    awaited: dict[str, str] = {}
+    """Of its `start_after`, what has not been reached yet."""
 
 
 class AgentSaidHello(Message, frozen=True):

@@ -124,7 +124,14 @@ class SupervisorActor(pykka.ThreadingActor):
         worker = self.workers[name]
         worker.spec = spec
         self.log("config_applied", worker=name)
-        worker.order(Reconfigure(with_replicas(spec, self.config)), control.INSPECT_TIMEOUT_S)
+        self.declare(worker)
+
+    def declare(self, worker: Worker) -> None:
+        """Tells a worker what it is, and whom it still waits for."""
+        spec = with_replicas(worker.spec, self.config)
+        reached = {other.name: other.reached for other in self.workers.values()}
+        awaited = {peer: wanted for peer, wanted in spec.start_after.items() if wanted not in reached.get(peer, ())}
+        worker.order(Reconfigure(spec, awaited), control.INSPECT_TIMEOUT_S)
 
     def dismiss(self, name: str) -> None:
         """Stops a worker, and forgets it once it is at rest."""

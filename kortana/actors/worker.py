@@ -61,8 +61,8 @@ class WorkerActor(ProcessOwner):
                 self._on_hello(incarnation)
             case ProbeSucceeded(incarnation=incarnation):
                 self._on_probe(incarnation)
-            case Reconfigure(spec=spec):
-                self._on_reconfigured(spec)
+            case Reconfigure(spec=spec, awaited=awaited):
+                self._on_reconfigured(spec, awaited)
             case PeerChanged(name=name, reached=reached):
                 self._on_peer(name, reached)
             case Alarm(name=name):
@@ -136,10 +136,14 @@ class WorkerActor(ProcessOwner):
         if view.state == "stopping":
             view.then_start = cause
         elif view.state in RESTING or view.state in ("new", "backoff"):
-            if self._awaited and cause != "user":
-                self._enter("waiting", after=dict(self._awaited))
-            else:
-                self._launch(cause)
+            self._start_in_order(cause)
+
+    def _start_in_order(self, cause: str) -> None:
+        """At once where nothing is waited for, or a person wants it so."""
+        if self._awaited and cause != "user":
+            self._enter("waiting", after=dict(self._awaited))
+        else:
+            self._launch(cause)
 
     def _on_stop(self, cause: str) -> None:
         view = self.view
@@ -262,16 +266,19 @@ class WorkerActor(ProcessOwner):
         death = Death(None, "SIGKILL", launcher_died=True)
         self._is.recorder.seal(draft, self._spec, self._env, how, death, moment)
 
-    def _on_reconfigured(self, spec: WorkerSpec) -> None:
-        """A new declaration: a worker that runs restarts with it, one that stops or rests goes on with that."""
+    def _on_reconfigured(self, spec: WorkerSpec, awaited: dict[str, str]) -> None:
+        """One that was stopped, or is being stopped, goes on with that. Any other had ended, or waits, because of what
+        it was declared to be, which is what has changed."""
         self._successor.discard()
         self._spec = spec
         self._restarts = Restarts(spec, self._is.tree_budget)
-        if self.view.state in ("starting", "running"):
+        self._awaited = dict(awaited)
+        state = self.view.state
+        if state in ("starting", "running"):
             self._on_restart("config")
-        elif self.view.state == "backoff":
+        elif state in ("waiting", "backoff", "exited", "failed", "parked"):
             self._alarms.cancel("backoff")
-            self._launch("config")
+            self._start_in_order("config")
 
 
 _OF_SILENCE = frozenset({"ready", "liveness", "progress"})

@@ -265,6 +265,36 @@ def test_another_declaration_that_comes_between_discards_what_is_held() -> None:
     assert stage.view.state == "running" and stage.view.incarnation == 2
 
 
+@pytest.mark.parametrize(("restart", "code"), [("transient", 0), ("temporary", 1), ("temporary", 75)])
+def test_another_declaration_starts_what_had_ended_by_itself(restart: str, code: int) -> None:
+    stage = running(restart=restart)
+    stage.died(code=code)
+    assert stage.view.state in ("exited", "failed", "parked")
+    stage.say(Reconfigure(stage.spec))
+    assert stage.starts() == [1, 2] and "backoff" not in stage.timer.pending()
+    stage.started()
+    assert stage.view.state == "running"
+
+
+def test_another_declaration_does_not_start_what_was_stopped() -> None:
+    stage = running()
+    stage.say(StopWorker("user"))
+    stage.say(Reconfigure(stage.spec))
+    stage.died(signal="SIGTERM")
+    stage.say(Reconfigure(stage.spec))
+    assert stage.view.state == "stopped" and stage.starts() == [1]
+
+
+def test_another_declaration_says_anew_what_is_waited_for() -> None:
+    stage = Stage(start_after={"db": "ready"})
+    stage.say(StartWorker("boot"))
+    stage.say(Reconfigure(stage.spec, {"cache": "started"}))
+    stage.say(PeerChanged("db", frozenset({"started", "ready"})))
+    assert stage.view.state == "waiting" and stage.starts() == []
+    stage.say(Reconfigure(stage.spec, {}))
+    assert stage.view.state == "starting" and stage.starts() == [1]
+
+
 def test_a_launcher_that_dies_between_has_taken_what_it_held_with_it() -> None:
     stage = running(backoff=AT_ONCE, entrypoint="m:f")
     between(stage, LauncherGone())

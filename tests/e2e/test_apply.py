@@ -18,6 +18,12 @@ def pids(project: Project) -> dict[str, int]:
     return {row["name"]: row["pid"] for row in project.json("ps")["workers"]}
 
 
+def begin(project: Project) -> None:
+    """`up`, without waiting for workers that will not be ready."""
+    project.start_foreground()
+    eventually(lambda: project.call("ps", expect=None).returncode == 0)
+
+
 def test_apply_changes_what_has_changed_and_nothing_else(project: Project) -> None:
     project.write({"workers": {"keep": SLEEPER, "change": SLEEPER, "go": SLEEPER, "rest": SLEEPER}})
     project.up()
@@ -46,6 +52,36 @@ def test_apply_changes_what_has_changed_and_nothing_else(project: Project) -> No
     assert {s["action"] for s in project.json("apply")["plan"]} == {"keep"}
     project.down()
     project.call("replay", "--verify")
+
+
+def test_apply_starts_what_had_failed_or_waited_because_of_what_it_was(project: Project) -> None:
+    never = {**SLEEPER, "replicas": 2, "ready": {"type": "log", "pattern": "never", "timeout": "1h"}}
+    workers = {
+        "typo": {"command": ["no-such-program"], "restart": "temporary"}, "slow": never,
+        "free": {**SLEEPER, "start_after": {"slow": "ready"}}, "kept": {**SLEEPER, "start_after": {"slow": "started"}},
+    }  # fmt: skip
+    project.write({"workers": workers})
+    begin(project)
+    eventually(lambda: project.worker("typo")["state"] == "failed" and project.worker("kept")["state"] == "running")
+    assert project.worker("free")["state"] == "waiting"
+    workers["typo"] = {**SLEEPER, "restart": "temporary"}
+    workers["free"] = {**SLEEPER, "start_after": {"slow": "started"}}
+    project.write({"workers": workers})
+    project.call("apply")
+    assert project.worker("typo")["state"] == project.worker("free")["state"] == "running"
+
+
+def test_who_waits_for_replicas_waits_for_those_that_there_are(project: Project) -> None:
+    """They are named otherwise where there is one of them."""
+    db = {"command": ["false"], "replicas": 2, "restart": "temporary", "ready": {"type": "log", "pattern": "never"}}
+    w = {**SLEEPER, "start_after": {"db": "ready"}}
+    project.write({"workers": {"db": db, "w": w}})
+    begin(project)
+    eventually(lambda: project.worker("db-2")["state"] == "failed")
+    assert project.worker("w")["state"] == "waiting"
+    project.write({"workers": {"db": SLEEPER, "w": w}})
+    project.call("apply")
+    eventually(lambda: project.running("w"))
 
 
 def test_a_task_that_is_there_already_stays_as_it_is_and_a_person_is_told(project: Project) -> None:
