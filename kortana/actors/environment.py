@@ -1,5 +1,6 @@
 """The environment of a worker: this process's, its env_file, its env, and what tells it who it is."""
 
+import io
 import os
 from pathlib import Path
 
@@ -14,31 +15,33 @@ class EnvFileError(Exception):
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """`KEY=value` lines; blank lines and those that begin with # do not count; quotes around a value are taken off.
+    """What a `.env` file says, as docker compose and others read it: `KEY=value` lines, comments, quotes (in which a
+    value may have several lines), `${OTHER}` and `${OTHER:-default}`.
 
     Raises EnvFileError.
     """
-    found = {}
+    from dotenv import dotenv_values  # loads a good deal, and few workers have one
+    from dotenv.parser import parse_stream
+
     try:
         if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
             raise EnvFileError(f"{path}: a file of at most {MAX_FILE_BYTES} bytes is needed")
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise EnvFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    for number, line in enumerate(lines, 1):
-        text = line.strip().removeprefix("export ").strip()
-        if not text or text.startswith("#"):
-            continue
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip().replace("_", "a").isalnum():
-            raise EnvFileError(f"{path}:{number}: KEY=value is needed")
-        if "\0" in value:
-            raise EnvFileError(f"{path}:{number}: a NUL, which no process can be given")
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        found[key.strip()] = value
-    return found
+    for found in parse_stream(io.StringIO(text)):
+        source = found.original.string
+        line = found.original.line + source[: len(source) - len(source.lstrip())].count("\n")
+        if found.error or (found.key is not None and (found.value is None or not _is_key(found.key))):
+            raise EnvFileError(f"{path}:{line}: KEY=value is needed")
+        if "\0" in source:
+            raise EnvFileError(f"{path}:{line}: a NUL, which no process can be given")
+    values = dotenv_values(stream=io.StringIO(text))
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _is_key(text: str) -> bool:
+    return text.replace("_", "a").isalnum()
 
 
 def worker_environment(

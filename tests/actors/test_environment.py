@@ -16,7 +16,26 @@ def test_lines_comments_and_quotes(tmp_path: Path) -> None:
     assert read_env_file(path) == {"A": "1", "B": "two words", "C": "x=y"}
 
 
-@pytest.mark.parametrize(("text", "what"), [("A=1\nB\n", ":2: KEY=value"), ("A=b\0c\n", ":1: a NUL")])
+def test_what_other_programs_write_and_read_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROM_OUTSIDE", "outside")
+    path = tmp_path / "env"
+    path.write_text(
+        "\ufeffKEY=abc # of the test account\nHASH=a#b\nQUOTED='a # b' # c\nEMPTY=\nPEM=\"-----BEGIN\nxyz\n-----END\"\n"
+        "URL=https://${KEY}.${FROM_OUTSIDE}/${NONE:-none}\nPLAIN=$KEY\nTAB=\"a\\tb\"\n"
+    )
+    assert read_env_file(path) == {
+        "KEY": "abc", "HASH": "a#b", "QUOTED": "a # b", "EMPTY": "", "PEM": "-----BEGIN\nxyz\n-----END",
+        "URL": "https://abc.outside/none", "PLAIN": "$KEY", "TAB": "a\tb",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("A=1\nB\n", ":2: KEY=value"), ("A=b\0c\n", ":1: a NUL"), ("\n\nA B=1\n", ":3: KEY=value"),
+        ("A=1\n\nB='open\n", ":3: KEY=value"), ("A-B=1\n", ":1: KEY=value"),
+    ],
+)  # fmt: skip
 def test_a_line_that_cannot_be_used(tmp_path: Path, text: str, what: str) -> None:
     path = tmp_path / "env"
     path.write_text(text)
