@@ -16,7 +16,7 @@ import msgspec
 
 from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
-from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota
+from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota, why_failed
 from kortana.agent.git import GitError, environment_elsewhere
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import (
@@ -135,8 +135,7 @@ class _CliAgent:
         failed = code != 0 or bool(outcome.error)
         if not failed and give_back_blocked(self._agent, task) is not None:
             return False
-        told = outcome.error or "\n".join(lines)
-        if failed and (code == QUOTA_EXIT_CODE or is_quota(told)):
+        if failed and (code == QUOTA_EXIT_CODE or is_quota(why_failed(self._cli, outcome, lines))):
             self._agent.release_task(task.id)
             return True
         if failed:

@@ -144,6 +144,19 @@ QUOTA_WORDS = (
 )  # fmt: skip
 
 
+LAST_WORDS = 3
+"""So many of the last lines of plain output may say why it ended."""
+
+
+def why_failed(cli: Cli, outcome: Outcome, lines: list[str]) -> str:
+    """What a failed run says of its failure: its stream's error, else what stands beside the stream. What the agent
+    itself has written is no reason: its task may be about quotas."""
+    if outcome.error:
+        return outcome.error
+    beside = lines[-LAST_WORDS:] if cli.stream == "text" else [line for line in lines if not line.startswith("{")]
+    return "\n".join(beside)
+
+
 def is_quota(text: str) -> bool:
     """Whether an error says that the account's quota is used up."""
     lowered = text.lower()

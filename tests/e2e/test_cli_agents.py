@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kortana.agent.cli_agent import read_line
-from kortana.agent.clis import KNOWN, READERS, Outcome, is_quota
+from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota, why_failed
 from kortana.agent.prompt import PROMPT, render
 from tests.e2e.project import Project, eventually
 
@@ -275,6 +275,20 @@ def test_the_prompt_tells_paths_and_results() -> None:
     text = render(PROMPT, task, "me", {"dep": "it is blue"})
     assert "src/**" in text and "it is blue" in text and "Do $5." in text
     assert is_quota("Error: 429 Too Many Requests") and not is_quota("tests failed")
+
+
+@pytest.mark.parametrize(
+    ("stream", "error", "lines", "quota"),
+    [
+        ("claude", "", ['{"type":"assistant","text":"I wrote the rate limit"}', "Traceback ..."], False),
+        ("claude", "", ['{"type":"assistant"}', "Error: usage limit reached"], True),
+        ("claude", "Claude AI usage limit reached", [], True), ("codex", "the tests failed", ["rate limit"], False),
+        ("text", "", ["the quota of the disk is checked now", "1", "2", "error: no such file"], False),
+        ("text", "", ["thinking", "error: rate limit exceeded"], True),
+    ],
+)  # fmt: skip
+def test_a_task_about_quotas_is_no_used_up_quota(stream: str, error: str, lines: list[str], quota: bool) -> None:
+    assert is_quota(why_failed(Cli((), stream), Outcome(error=error), lines)) is quota
 
 
 @pytest.mark.parametrize(("prepare", "told"), [
