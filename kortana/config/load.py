@@ -11,8 +11,9 @@ import yaml
 
 from kortana.config import schema
 from kortana.config.check import check_tasks, check_worker, check_workers
-from kortana.config.kinds import BAD, Fields
+from kortana.config.kinds import Fields
 from kortana.config.nodes import ConfigError, Problem, Reader, compose_file
+from kortana.config.scalars import BAD
 from kortana.config.spec import Config, CoordinatorSpec, TaskSpec, WorkerSpec
 
 Pairs = dict[str, tuple[yaml.Node, yaml.Node]]

@@ -1,18 +1,13 @@
 """The keys of kortana.yaml and their kinds: the one table behind reading, checking and the JSON Schema."""
 
-from typing import Any
-
-from kortana.config.kinds import (
+from kortana.config.kinds import Command, Fields, ListOf, MapOf
+from kortana.config.scalars import (
     DURATION,
     FLAG,
     SIZE,
     TEXT,
     VARIABLE,
     VARIABLE_VALUE,
-    Command,
-    Fields,
-    ListOf,
-    MapOf,
     choice,
     name_text,
     number,
@@ -143,12 +138,3 @@ TOP = Fields(
     },
     required=["version"],
 )
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of kortana.yaml (draft 2020-12)."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "kortana.yaml",
-        **TOP.schema(),
-    }

@@ -30,3 +30,18 @@ def bytes_of(value: object) -> int:
     if match is None:
         raise ValueError("a size is needed, such as 10MiB, 2GiB or a number of bytes")
     return int(float(match[1]) * _BYTES[match[2]])
+
+
+def duration_text(seconds: float) -> str:
+    """As a person would write it: `500ms`, `30s`, `5m`, `1h`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms" if seconds else "0s"
+    if seconds >= 3600 and not seconds % 3600:
+        return f"{seconds / 3600:g}h"
+    return f"{seconds / 60:g}m" if seconds > 60 and not seconds % 60 else f"{seconds:g}s"
+
+
+def size_text(count: int) -> str:
+    """As a person would write it: `10MiB`."""
+    unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if count >= _BYTES[unit] and not count % _BYTES[unit])
+    return f"{count // _BYTES[unit]}{unit}"

@@ -17,6 +17,7 @@ WRONG = [
     (("tasks", "show", "\udcff"), 2, "this cannot be sent"),
     (("tasks", "import", "binary"), 2, "binary: no UTF-8"),
     (("why", "\udcff"), 2, "this cannot be sent"),
+    (("config", "explain", "coordinator.leasettl"), 2, "did you mean coordinator.lease_ttl?"),
     (("events", "--since", "then"), 2, "a time like 2026-11-23T02:43:01Z"),
 ]
 

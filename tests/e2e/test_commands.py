@@ -144,6 +144,8 @@ def test_logs_are_kept_and_followed_by_name(project: Project) -> None:
 
 def test_completion_and_schema_are_there(project: Project) -> None:
     assert "complete" in project.call("completion", "bash").stdout
+    told = project.call("config", "explain", "workers.a.stop").stdout
+    assert "workers.NAME.stop.grace  (a duration; default 10s)\n    What is left of it" in told
     schema = json.loads(project.call("config", "schema").stdout)
     assert "workers" in schema["properties"]
 
