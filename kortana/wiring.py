@@ -58,7 +58,7 @@ def edit_events(edits: dict[str, dict[str, Any]], seq: int, dependants: dict[str
         removed = [name for name in removed if free and name not in free]
     stamp = iso_from_ms(time.time_ns() // 1_000_000)
     return [
-        Event(f"edit-{seq}-{crc32(encode_json(edits[name])):08x}-{name}"[:128], stamp, ev.OPERATOR, ev.COORDINATOR,
+        Event(f"edit-{seq}-{crc32(encode_json(edits[name])):08x}-{name}", stamp, ev.OPERATOR, ev.COORDINATOR,
               ev.OPERATOR_EDIT, name, "normal", edits[name], False)
         for name in ordered
     ]  # fmt: skip

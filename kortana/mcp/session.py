@@ -14,7 +14,7 @@ from kortana.agent.pace import renew_every_s, sign_of_life_every_s
 from kortana.mcp.tools import NEXT_STEPS, ToolError
 from kortana.processes.threads import starting_threads
 from kortana.protocol import event as ev
-from kortana.protocol.codec import encode_json
+from kortana.protocol.codec import as_event_id, encode_json
 from kortana.transport.outgoing import make_event
 
 PATIENCE_S = 15.0
@@ -74,7 +74,7 @@ class Session:
         target: str = ev.COORDINATOR,
     ) -> dict[str, Any]:  # fmt: skip
         """The accepted answer's payload. The same key is the same event, however often it is sent."""
-        event_id = f"mcp-{self.name}-{key}"[:128] if key else None
+        event_id = as_event_id(f"mcp-{self.name}-{key}") if key else None
         event = make_event(self.name, kind, target=target, task_id=task, payload=payload, event_id=event_id)
         answer: dict[str, Any] = self._reach(lambda: self.agent().request(event, wait_s + 30.0))
         if not answer["accepted"]:

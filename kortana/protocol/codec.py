@@ -24,6 +24,16 @@ _decode_any = msgspec.json.Decoder().decode
 _decode_typed = msgspec.json.Decoder(Event).decode
 
 
+def as_event_id(text: str) -> str:
+    """A text as an event's id. One that is too long ends with a digest of all of it: other texts have other ids."""
+    if len(text) <= MAX_ID_LENGTH:
+        return text
+    import hashlib  # few are: an agent's calls must not wait for it
+
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{text[: MAX_ID_LENGTH - len(digest) - 1]}-{digest}"
+
+
 class FrameError(ValueError):
     """A frame that is not an event. The sender's fault; `event_id` is set where an answer can name it."""
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kortana.protocol.codec import FrameError, decode_event, decode_record, decode_strict, encode_json, encode_record
+from kortana.protocol.codec import (
+    FrameError,
+    as_event_id,
+    decode_event,
+    decode_record,
+    decode_strict,
+    encode_json,
+    encode_record,
+)
 from kortana.protocol.event import Event, Record
 from kortana.protocol.timestamps import iso_from_ms, ms_from_iso
 
@@ -101,6 +109,13 @@ def test_any_flipped_bit_of_a_record_is_noticed() -> None:
         damaged[position // 8] ^= 1 << position % 8
         with pytest.raises(FrameError):
             decode_record(bytes(damaged))
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_different_texts_are_different_ids_however_long(first: str, second: str) -> None:
+    ids = {as_event_id("x" * 120 + text) for text in (first, second)}
+    assert len(ids) == len({first, second}) and all(0 < len(event_id) <= 128 for event_id in ids)
+    assert as_event_id("x" * 128) == "x" * 128
 
 
 @given(st.integers(ms_from_iso("0001-01-01T00:00:00.000Z"), ms_from_iso("9999-12-31T23:59:59.999Z")))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from kortana.protocol import event as ev
-from kortana.protocol.codec import MAX_ID_LENGTH, FrameError, decode_strict
+from kortana.protocol.codec import MAX_ID_LENGTH, FrameError, as_event_id, decode_strict
 from kortana.protocol.event import PRIORITIES, Event
 from kortana.protocol.names import is_agent_name, is_name
 
@@ -75,7 +75,7 @@ def message_of(data: bytes, agent: str, place: str, knows: Callable[[str], bool]
 def confirmation_of(event_id: str, agent: str, stamp: str) -> Event:
     """What says that an event of an agent's mailbox stands in its file."""
     payload = {"ack_for_event_id": event_id}
-    return Event(f"rc-{event_id}"[:128], stamp, agent, ev.COORDINATOR, ev.ACK, None, "normal", payload, False)
+    return Event(as_event_id(f"rc-{event_id}"), stamp, agent, ev.COORDINATOR, ev.ACK, None, "normal", payload, False)
 
 
 def log_agent(name: str) -> str | None:
