@@ -1,5 +1,6 @@
 """Who gets a task: claims, denials, waiting claims, and their service when something becomes ready."""
 
+from kortana.core.index import is_completed
 from kortana.core.state import Agent, State
 from kortana.core.task import BLOCKED, CANCELLED, COMPLETED, FAILED, IN_PROGRESS, Task
 from kortana.core.turn import Turn, brief
@@ -163,7 +164,7 @@ def explain(state: State, source: str, name: str | None, reason: str) -> str:
 
 
 def unmet_dependencies(state: State, task: Task) -> list[str]:
-    return [n for n in task.depends_on if n not in state.tasks or state.tasks[n].status != COMPLETED]
+    return [name for name in task.depends_on if not is_completed(state, name)]
 
 
 def serve_waiting(turn: Turn) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kortana.core.index import is_completed
 from kortana.core.state import State
 from kortana.core.task import BLOCKED, COMPLETED, IN_PROGRESS, PENDING, TERMINAL, Task
 from kortana.core.turn import Turn
@@ -105,7 +106,7 @@ def unblock_needing(turn: Turn, completed: str) -> None:
 
 def _needs_met(state: State, blocker: dict[str, Any]) -> bool:
     needs = blocker["needs"]
-    return bool(needs) and all(n in state.tasks and state.tasks[n].status == COMPLETED for n in needs)
+    return bool(needs) and all(is_completed(state, name) for name in needs)
 
 
 def decide_blocker(turn: Turn, conn: int, event: Event, tied: bool) -> None:
@@ -216,5 +217,5 @@ def finish_torn(turn: Turn, last_task: str | None) -> None:
     if task is not None and task.status == PENDING:
         quarantine_if_spent(turn, task, task.details or "the worker was lost")
     for needed in sorted(state.needed_by):
-        if needed in state.tasks and state.tasks[needed].status == COMPLETED:
+        if is_completed(state, needed):
             unblock_needing(turn, needed)

@@ -46,7 +46,7 @@ def add_task(state: State, task: Task) -> None:
     unmet = 0
     for needed in task.depends_on:
         state.dependants.setdefault(needed, {})[task.id] = None
-        unmet += not _is_completed(state, needed)
+        unmet += not is_completed(state, needed)
     if unmet:
         state.unmet[task.id] = unmet
     state.counts[task.status] = state.counts.get(task.status, 0) + 1
@@ -60,7 +60,7 @@ def redirect(state: State, task: Task, depends_on: tuple[str, ...]) -> None:
     task.depends_on = depends_on
     for needed in depends_on:
         state.dependants.setdefault(needed, {})[task.id] = None
-    unmet = sum(not _is_completed(state, name) for name in depends_on)
+    unmet = sum(not is_completed(state, name) for name in depends_on)
     if unmet:
         state.unmet[task.id] = unmet
 
@@ -73,7 +73,7 @@ def _forget_needs(state: State, task: Task) -> None:
             del state.dependants[needed]
 
 
-def _is_completed(state: State, name: str) -> bool:
+def is_completed(state: State, name: str) -> bool:
     return name in state.tasks and state.tasks[name].status == COMPLETED
 
 

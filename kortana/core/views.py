@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from kortana.core.claiming import unmet_dependencies
+from kortana.core.index import is_completed
 from kortana.core.state import State, agent_status
-from kortana.core.task import BLOCKED, COMPLETED, FAILED, FINISHED, IN_PROGRESS, TERMINAL, Task
+from kortana.core.task import BLOCKED, COMPLETED, FAILED, FINISHED, TERMINAL, Task
 
 MAX_UNFINISHED = 20
 MAX_CAUSES, MAX_CAUSE, MAX_DEPTH = 100, 400, 8
@@ -110,10 +111,12 @@ class _Causes:
     def __init__(self, state: State) -> None:
         self._state = state
         self._named: set[str] = set()
+        self._is_full = False
         self.found: list[dict[str, Any]] = []
 
     def add_those_of(self, task: Task, depth: int) -> None:
-        before = len(self.found)
+        """The first task is `it`; those further down are called by their names."""
+        before, it = len(self.found), task.id if depth else "it"
         if task.status in TERMINAL:
             self.found.append(_cause("terminal", f"{task.id} is {task.status}"))
             return
@@ -122,61 +125,65 @@ class _Causes:
             self.found.append(_cause("quarantined", detail, attempts=task.attempts))
             return
         if task.owner is not None:
-            until = f"{task.owner} holds it until {task.lease_expiry} unless it renews"
+            until = f"{task.owner} holds {it} until {task.lease_expiry} unless it renews"
             self.found.append(
                 _cause("leased", until, owner=task.owner, until=task.lease_expiry, token=task.lease_token)
             )
         if task.status == BLOCKED:
-            self.found.append(_blocked(task))
+            self._add_blocker(task, depth)
         needs = unmet_dependencies(self._state, task)
         for needed in needs:
-            self._add_dependency(needed, depth)
+            self._add_needed(needed, depth, "dependency", "depends on")
         if len(self.found) == before and not needs:
-            self.found += _obstacles(self._state, task)
+            self.found += _obstacles(self._state, task, it)
 
-    def _add_dependency(self, name: str, depth: int) -> None:
-        if name in self._named or len(self.found) > MAX_CAUSES:
+    def _add_blocker(self, task: Task, depth: int) -> None:
+        """By a BLOCKER; or by an update, which says no more than that."""
+        blocker, on = task.blocker or {}, f" on {task.id}" if depth else ""
+        needs: list[str] = blocker.get("needs", [])
+        detail = f"{blocker['by']} reported{on}: {blocker['reason']}" if blocker else task.details
+        detail = detail or f"{task.id} was said to be blocked"
+        if task.owner is None and not needs:
+            detail += f" (`kortana tasks release {task.id}` puts it back to work)"
+        self.found.append(_cause("blocked", detail, **({} if depth else {"needs": needs})))
+        for needed in needs:
+            if not is_completed(self._state, needed):
+                self._add_needed(needed, depth, "need", "needs")
+
+    def _add_needed(self, name: str, depth: int, kind: str, verb: str) -> None:
+        if name in self._named or self._is_full:
             return
-        if len(self.found) == MAX_CAUSES:
+        if len(self.found) >= MAX_CAUSES:
+            self._is_full = True
             self.found.append(_cause("more", "and more than can be named here"))
             return
         self._named.add(name)
         needed = self._state.tasks.get(name)
         if needed is None:
-            detail = f"depends on {name}, which does not exist"
-            self.found.append(_cause("missing_dependency", detail, task_id=name))
+            self.found.append(_cause(f"missing_{kind}", f"{verb} {name}, which does not exist", task_id=name))
             return
-        self.found.append(_cause("dependency", f"depends on {name}, which is {needed.status}", task_id=name))
-        if depth < MAX_DEPTH and needed.status not in (IN_PROGRESS, COMPLETED):
+        self.found.append(_cause(kind, f"{verb} {name}, which is {needed.status}", task_id=name))
+        if depth < MAX_DEPTH:
             self.add_those_of(needed, depth + 1)
 
 
-def _blocked(task: Task) -> dict[str, Any]:
-    """By a BLOCKER, or by an update that says no more than that."""
-    blocker = task.blocker
-    needs = blocker["needs"] if blocker is not None else []
-    reported = f"{blocker['by']} reported: {blocker['reason']}" if blocker is not None else task.details
-    detail = reported or f"{task.id} was said to be blocked"
-    if task.owner is None and not needs:
-        detail += f" (`kortana tasks release {task.id}` puts it back to work)"
-    return _cause("blocked", detail, needs=needs)
-
-
-def _obstacles(state: State, task: Task) -> list[dict[str, Any]]:
+def _obstacles(state: State, task: Task, it: str) -> list[dict[str, Any]]:
     found = []
     holder = state.reserved.holder_of(task.paths, but=task.id) if task.paths else None
     if holder is not None:
         owner = state.tasks[holder].owner
-        found.append(_cause("path_conflict", f"its paths meet those of {holder}, held by {owner}", task_id=holder))
+        paths = "its paths" if it == "it" else f"the paths of {it}"
+        found.append(_cause("path_conflict", f"{paths} meet those of {holder}, held by {owner}", task_id=holder))
     able = [a for a in state.agents.values() if a.up and set(a.capabilities).issuperset(task.requires)]
     if not able:
         needs = ", ".join(task.requires) or "any agent"
-        found.append(_cause("no_agent", f"no agent is up that can do it (needs {needs})"))
+        found.append(_cause("no_agent", f"no agent is up that can do {it} (needs {needs})"))
     full = [a for a in able if len(a.tasks) >= state.limits.max_leases_per_agent]
     if able and len(full) == len(able):
-        found.append(_cause("too_many_leases", "every agent that can do it holds all the leases it may"))
+        found.append(_cause("too_many_leases", f"every agent that can do {it} holds all the leases it may"))
     waiting = state.waiters.for_task(task.id)
     if able and waiting and not found and not any(waiter.takes(task) for waiter in waiting):
         asked = ", ".join(sorted(frozenset[str]().union(*(waiter.having for waiter in waiting))))
-        found.append(_cause("not_asked_for", f"those that wait for a task ask for one with {asked}, which it has not"))
-    return found or [_cause("ready", "ready: the next agent that asks can have it")]
+        detail = f"those that wait for a task ask for one with {asked}, which {it} has not"
+        found.append(_cause("not_asked_for", detail))
+    return found or [_cause("ready", f"ready: the next agent that asks can have {it}")]

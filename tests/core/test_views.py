@@ -58,9 +58,37 @@ def test_a_chain_of_causes_goes_down_to_what_can_be_done() -> None:
     assert found is not None
     assert [cause["detail"] for cause in found["causes"]] == [
         "depends on c, which is pending", "depends on b, which is pending", "depends on a, which is in_progress",
-        "depends on gone, which does not exist",
+        "x holds a until soon unless it renews", "depends on gone, which does not exist",
     ]  # fmt: skip
     assert why(state, "nothing") is None
+
+
+def test_a_chain_of_causes_goes_by_what_a_blocker_needs() -> None:
+    core = Core()
+    core.up("x", "y")
+    for name, after in (("api", []), ("schema", []), ("page", ["api"])):
+        core.add(name, depends_on=after)
+    core.claim("x", "api")
+    core.say("x", "BLOCKER", "api", reason="no schema yet", needs=["schema", "gone", "done"])
+    core.add("done")
+    core.claim("y", "done")
+    core.say("y", "TASK_UPDATE", "done", status="completed")
+    core.claim("y", "schema")
+    until = core.state.tasks["api"].lease_expiry
+    chain = [
+        "x reported on api: no schema yet", "needs schema, which is in_progress",
+        f"y holds schema until {core.state.tasks['schema'].lease_expiry} unless it renews",
+        "needs gone, which does not exist",
+    ]  # fmt: skip
+    found = why(core.state, "page")
+    assert found is not None and [cause["detail"] for cause in found["causes"]] == [
+        "depends on api, which is blocked", f"x holds api until {until} unless it renews", *chain
+    ]  # fmt: skip
+    found = why(core.state, "api")
+    assert found is not None and [(cause["kind"], cause["detail"]) for cause in found["causes"]][:2] == [
+        ("leased", f"x holds it until {until} unless it renews"), ("blocked", "x reported: no schema yet")
+    ]  # fmt: skip
+    assert [cause["kind"] for cause in found["causes"]][2:] == ["need", "leased", "missing_need"]
 
 
 def _finished_slowly(state: State) -> bool:
