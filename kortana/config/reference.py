@@ -66,9 +66,12 @@ def _default_text(kind: Kind, field: Any) -> str | None:
 
 
 def told_of(wanted: str) -> list[Key]:
-    """A key and those below it; all where it is empty. It may name a worker of anyone's, or an element by number."""
-    parts = _parts_of(wanted)
-    return [key for key in keys() if _parts_of(key.path)[: len(parts)] == parts]
+    """A key and those below it; all where it is empty. It may name a worker of anyone's, or an element by number, or be
+    only the end of a path: `stop`."""
+    parts, known = _parts_of(wanted), [(_parts_of(key.path), key) for key in keys()]
+    return [key for path, key in known if path[: len(parts)] == parts] or [
+        key for path, key in known if any(path[at : at + len(parts)] == parts for at in range(len(path)))
+    ]
 
 
 def _parts_of(path: str) -> list[str]:

@@ -70,7 +70,9 @@ def test_the_schema_describes_every_property_of_its_own() -> None:
     [
         ("workers.claude.stop", ["workers.NAME.stop", "workers.NAME.stop.signal", "workers.NAME.stop.grace"]),
         ("defaults.stop.grace", ["workers.NAME.stop.grace"]), ("tasks[3].run", ["tasks[].run"]),
-        ("tasks.run", ["tasks[].run"]), ("defaults", ["defaults"]), ("stop", []), ("coordinator.", None), ("", None),
+        ("tasks.run", ["tasks[].run"]), ("defaults", ["defaults"]), ("grace", ["workers.NAME.stop.grace"]),
+        ("stop.signal", ["workers.NAME.stop.signal"]), ("lease_ttl", ["coordinator.lease_ttl", "tasks[].lease_ttl"]),
+        ("nothing", []), ("coordinator.", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_key_is_found_as_one_would_write_it(asked: str, paths: list[str] | None) -> None:
