@@ -2,6 +2,9 @@
 
 import io
 import os
+import shutil
+import sys
+from functools import lru_cache
 from pathlib import Path
 
 from kortana.agent.pace import TIMEOUT_VARIABLE
@@ -44,11 +47,21 @@ def _is_key(text: str) -> bool:
     return text.replace("_", "a").isalnum()
 
 
+@lru_cache(maxsize=16)
+def _with_kortana(path: str) -> str:
+    """A PATH by which the command is found with which a worker's scripts speak, also where it was called by its place."""
+    own = os.path.dirname(sys.executable)
+    if shutil.which("kortana", path=path) or not os.access(os.path.join(own, "kortana"), os.X_OK):
+        return path
+    return f"{path}{os.pathsep}{own}" if path else own
+
+
 def worker_environment(
     spec: WorkerSpec, name: str, incarnation: int, token: str, project: str, socket: str, run_id: str
 ) -> dict[str, str]:
     """Everything that one incarnation finds in its environment. Raises EnvFileError."""
     found = {key: value for key, value in os.environ.items() if not key.startswith("KORTANA_")}
+    found["PATH"] = _with_kortana(found.get("PATH", os.defpath))
     if spec.env_file is not None:
         found.update(read_env_file(Path(spec.env_file)))
     found.update(spec.env)

@@ -1,11 +1,14 @@
 """What stands in an env_file that cannot be used: named by file and line, and never waited for."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kortana.actors.environment import MAX_FILE_BYTES, EnvFileError, read_env_file
+from kortana.actors.environment import MAX_FILE_BYTES, EnvFileError, read_env_file, worker_environment
+from kortana.config.spec import WorkerSpec
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -41,6 +44,20 @@ def test_a_line_that_cannot_be_used(tmp_path: Path, text: str, what: str) -> Non
     path.write_text(text)
     with pytest.raises(EnvFileError, match=what):
         read_env_file(path)
+
+
+def test_a_worker_finds_kortana(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def path_with(path: str, **spec: Any) -> str:
+        monkeypatch.setenv("PATH", path)
+        found = worker_environment(WorkerSpec("w", **spec), "w", 1, "token", "p", "socket", "run")["PATH"]
+        return found.replace(str(Path(sys.executable).parent), "OURS")
+
+    other = tmp_path / "kortana"
+    other.write_text("")
+    other.chmod(0o755)
+    assert path_with("/nowhere:/bin") == "/nowhere:/bin:OURS"
+    assert path_with(f"/nowhere:{tmp_path}") == f"/nowhere:{tmp_path}", "there is one already"
+    assert path_with("/nowhere", env={"PATH": "/mine"}) == "/mine", "what a person has said"
 
 
 def test_a_pipe_or_an_endless_file_is_refused(tmp_path: Path) -> None:
