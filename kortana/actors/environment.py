@@ -49,7 +49,7 @@ def _is_key(text: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _with_kortana(path: str) -> str:
-    """A PATH by which the command is found with which a worker's scripts speak, also where it was called by its place."""
+    """A PATH in which there is the command with which a worker's scripts speak, wherever it was called from."""
     own = os.path.dirname(sys.executable)
     if shutil.which("kortana", path=path) or not os.access(os.path.join(own, "kortana"), os.X_OK):
         return path
