@@ -7,6 +7,7 @@ import sys
 
 from kortana.adapters.files.jsonc import MISSING, Entry
 from kortana.adapters.files.personal import read_personal, replace_personal
+from kortana.mcp.install import warn_where_not_found
 
 KINDS = ("claude", "git")
 _HOOK = Entry(("hooks", "PreToolUse"), None, {
@@ -34,6 +35,8 @@ def guard_install_main(words: list[str], root: str) -> int:
     try:
         for kind in kinds:
             print(_install_claude(root, away) if kind == "claude" else _install_git(away))
+        if not away:
+            warn_where_not_found()
     except (OSError, ValueError) as error:
         print(f"kortana guard install: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """`kortana mcp install`: registers the server in a client's project configuration, and takes exactly that away."""
 
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Callable
@@ -90,6 +91,15 @@ def _appended(text: str) -> str:
     return text + (("\r\n" if "\r\n" in text else "\n") if text else "") + _block(text)
 
 
+def warn_where_not_found() -> None:
+    """Whoever is to call `kortana` by its name looks for it in PATH; a virtual environment's is there only in its own
+    shells."""
+    if shutil.which("kortana") is None:
+        own = Path(sys.executable).parent
+        what = f"there is no kortana in PATH: put {own} there, where the client is started"
+        print(f"kortana: warning: {what}", file=sys.stderr)
+
+
 def install_main(words: list[str]) -> int:
     """`install CLIENT [--uninstall] [--dry-run] [--root FOLDER]`; gives the exit code."""
     flags = {word for word in words if word in ("--uninstall", "--dry-run")}
@@ -118,6 +128,8 @@ def install_main(words: list[str]) -> int:
         else:
             replace_personal(str(path), after)
             print(f"{path}: {'removed' if after is None else 'written'}")
+        if "--uninstall" not in flags:
+            warn_where_not_found()
     except (InstallError, OSError) as error:
         print(f"kortana mcp install: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """Registration in each client's project configuration, and the way back."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_what_was_there_stays_and_uninstall_takes_exactly_ours(client: str, tmp_
     assert path.read_text() == once
     install_main([client, "--root", str(tmp_path), "--uninstall"])
     assert path.read_text() == theirs
+
+
+def test_a_client_that_would_not_find_kortana_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install_main(["claude", "--root", str(tmp_path)]) == 0
+    assert f"put {Path(sys.executable).parent} there" in capsys.readouterr().err
+    (tmp_path / "kortana").write_text("")
+    (tmp_path / "kortana").chmod(0o755)
+    assert install_main(["claude", "--root", str(tmp_path)]) == 0
+    assert install_main(["claude", "--root", str(tmp_path), "--uninstall"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
