@@ -34,7 +34,9 @@ usage: kortana agent COMMAND [--as NAME] [-f FILE] [--json]
   release TASK                            give a task back
   send TARGET TEXT [--type TYPE] [--task TASK]
                                           a message to an agent, or to all
-  run TASK -- COMMAND ...                 claim, run a command with heartbeats, complete or fail by its exit code
+  run [TASK] [--wait S] [--ttl S] [--having FIELD ...] -- COMMAND ...
+                                          claim, run a command with heartbeats ($KORTANA_TASK and $KORTANA_LEASE say
+                                          what it holds), complete or fail by its exit code
   inbox [--wait S]                        print the messages that wait, and confirm them
 
 Speaks as $KORTANA_AGENT, or --as NAME.
@@ -173,19 +175,21 @@ def _update(status: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_command(words: list[str], as_json: bool) -> int:
-    """`run TASK -- COMMAND`: gives the command's own exit code; 75 is quota: the task is given back."""
+    """`run [TASK] -- COMMAND`: gives the command's own exit code; 75 is quota: the task is given back."""
     if "--" not in words:
-        raise CliError(USAGE, "usage", "run TASK -- COMMAND is needed", "see `kortana agent --help`")
+        raise CliError(USAGE, "usage", "run [TASK] -- COMMAND is needed", "see `kortana agent --help`")
     at = words.index("--")
-    _COMMANDS["run"] = (1, 1, {"wait", "ttl"})
+    _COMMANDS["run"] = (0, 1, {"wait", "ttl", "having"})
     names, options = _parse("run", words[:at])
-    from kortana.cli.running import run_task
+    from kortana.cli.running import Wanted, run_task
 
     name = options.get("as") or os.environ.get("KORTANA_AGENT")
     if not name:
         raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
-    wait_s, ttl_s = _number(options, "wait") or 0.0, _number(options, "ttl")
-    return run_task(name, names[0], words[at + 1 :], wait_s, ttl_s, options.get("file"))
+    wanted = Wanted(
+        names[0] if names else None, _number(options, "wait") or 0.0, _number(options, "ttl"), options.get("having", ())
+    )
+    return run_task(name, wanted, words[at + 1 :], options.get("file"))
 
 
 def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:

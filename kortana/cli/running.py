@@ -1,9 +1,11 @@
-"""`kortana agent run TASK -- COMMAND`: a command under a lease that is renewed while it lives."""
+"""`kortana agent run [TASK] -- COMMAND`: a command under a lease that is renewed while it lives."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
@@ -18,10 +20,19 @@ QUOTA_EXIT_CODE = 75
 CANNOT_RUN = 127
 
 
-def run_task(name: str, task_id: str, words: list[str], wait_s: float, ttl_s: float | None, file: str | None) -> int:
+class Wanted(NamedTuple):
+    """Which task, or None for the next one (in which one of `having` says what is to be done)."""
+
+    task: str | None
+    wait_s: float
+    ttl_s: float | None
+    having: Sequence[str]
+
+
+def run_task(name: str, wanted: Wanted, words: list[str], file: str | None) -> int:
     """Claims, runs, and completes or fails by the command's exit code, which it gives. Raises CliError."""
     if not words:
-        raise CliError(USAGE, "usage", "which command? run TASK -- COMMAND")
+        raise CliError(USAGE, "usage", "which command? run [TASK] -- COMMAND")
     root = find_file(Path(file)) if file else None
     inside = os.environ.get("KORTANA_SOCKET") and root is None
     agent = AgentInterface(
@@ -29,15 +40,15 @@ def run_task(name: str, task_id: str, words: list[str], wait_s: float, ttl_s: fl
     )
     try:
         with agent:
-            return _run(agent, task_id, words, wait_s, ttl_s)
+            return _run(agent, wanted, words)
     except KortanaUnavailable:
         raise not_running() from None
     except Refused as error:
         raise CliError(REFUSED, error.reason, f"refused: {error}") from None
 
 
-def _run(agent: AgentInterface, task_id: str, words: list[str], wait_s: float, ttl_s: float | None) -> int:
-    answer = agent.claim_task(task_id, ttl=ttl_s, wait=wait_s)
+def _run(agent: AgentInterface, wanted: Wanted, words: list[str]) -> int:
+    answer = agent.claim_task(wanted.task, ttl=wanted.ttl_s, wait=wanted.wait_s, having=wanted.having)
     if not answer:
         detail = f" ({answer.detail})" if answer.detail else ""
         raise CliError(REFUSED, answer.reason, f"refused: {answer.reason}{detail}")

@@ -88,9 +88,11 @@ class Turn:
         self.replies.append((conn, self._answer(event, seq, payload)))
 
     def _answer(self, event: Event, seq: int, payload: dict[str, Any]) -> bytes:
-        answer = Event(
-            f"k{seq}", self.wall, "coordinator", event.source, "ACK", event.task_id, "normal", payload, False
-        )
+        """Of a claim of the next task, too, the answer is about that task: its history begins with who has it."""
+        name = event.task_id
+        if name is None and "task" in payload:
+            name = payload["task"]["id"]
+        answer = Event(f"k{seq}", self.wall, "coordinator", event.source, "ACK", name, "normal", payload, False)
         body = encode_json(answer)
         self._append(Record(answer, seq, self.wall, body, 0))
         return body

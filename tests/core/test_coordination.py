@@ -50,6 +50,15 @@ def test_the_next_ready_task_is_the_one_with_the_highest_priority_then_the_oldes
     assert core.claim("a")["reason"] == "nothing_ready"
 
 
+def test_the_answer_to_a_claim_of_the_next_task_is_about_that_task(core):
+    core.add("t")
+    core.claim("a")
+    granted = core.records[-1].event
+    assert (granted.event_type, granted.task_id) == ("ACK", "t")
+    core.claim("a")
+    assert core.records[-1].event.task_id is None, "nothing was to be had"
+
+
 def test_a_task_waits_for_what_it_depends_on(core):
     core.add("build")
     core.add("test", depends_on=["build"])
