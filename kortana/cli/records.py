@@ -31,3 +31,25 @@ def records_of(journal: Path, after_seq: int = 0, holding: tuple[bytes, ...] = (
                     what = f"{path.name}: no record at offset {offset}"
                     raise CliError(DAMAGED, "damaged", what, "`kortana fsck` explains") from None
                 yield found
+
+
+SAID_CHARS = 100
+_SAYING = ("instruction", "status", "reason", "detail", "details", "text")
+
+
+def in_words(record: dict[str, Any]) -> str:
+    """What a record says, for a person, on one line; empty where its type says it all."""
+    payload = record["payload"]
+    if "accepted" not in payload:
+        parts = [payload[name] for name in _SAYING if isinstance(payload.get(name), str)]
+        if payload.get("progress") is not None:
+            parts.append(f"{payload['progress']:g} %")
+        said = ", ".join(part for part in parts if part)
+    elif not payload["accepted"]:
+        said = f"refused: {payload['reason']}"
+    elif "lease" in payload:
+        said = f"granted, token {payload['lease']['token']}, for {payload['lease']['ttl_s']:g} s"
+    else:
+        said = f"accepted: {payload['task']['status']}" if "task" in payload else "accepted"
+    line = " ".join(said.split())
+    return line if len(line) <= SAID_CHARS else line[: SAID_CHARS - 3] + "..."

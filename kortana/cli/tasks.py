@@ -10,7 +10,7 @@ import click
 from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json, table
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
-from kortana.cli.records import field_text, records_of
+from kortana.cli.records import field_text, in_words, records_of
 from kortana.config.units import seconds_of
 from kortana.protocol import event as ev
 from kortana.protocol.reasons import UNKNOWN_TASK
@@ -93,13 +93,13 @@ def show(task_id: str, file: Path | None, as_json: bool) -> int:
         print_json({**task, "history": history})
         return 0
     for key, value in task.items():
-        if value not in (None, "", [], False):
+        if value not in (None, "", [], (), False):
             print(f"{key:14} {value if isinstance(value, str) else json.dumps(value)}")
     print("history:")
     for record in history[-50:]:
         print(
-            f"  {record['seq']:>6} {record['recorded_at']} {record['event_type']} "
-            f"{record['source']} -> {record['target']}"
+            f"  {record['seq']:>6} {record['recorded_at']} {record['event_type']:<13} "
+            f"{record['source']} -> {record['target']}  {in_words(record)}".rstrip()
         )
     return 0
 

@@ -1,11 +1,12 @@
 """What `events` and `tasks show` read from the journal's lines."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kortana.cli.errors import DAMAGED, CliError
-from kortana.cli.records import field_text, records_of
+from kortana.cli.records import SAID_CHARS, field_text, in_words, records_of
 
 
 def line(seq: int, task: str) -> str:
@@ -40,3 +41,20 @@ def test_a_line_that_is_no_record_is_named(journal: Path) -> None:
         seqs(journal)
     assert caught.value.exit_code == DAMAGED
     assert seqs(journal, 0, field_text("task_id", "t1")) == [1]
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({}, ""),
+        ({"status": "in_progress", "progress": 40.0, "details": "half\nof it"}, "in_progress, half of it, 40 %"),
+        ({"instruction": "replan", "reason": "blocker_reported", "by": "x"}, "replan, blocker_reported"),
+        ({"accepted": False, "reason": "stale_lease"}, "refused: stale_lease"),
+        ({"accepted": True, "reason": "", "task": {"status": "pending"}}, "accepted: pending"),
+        ({"accepted": True, "task": {}, "lease": {"token": 7, "ttl_s": 120.0}}, "granted, token 7, for 120 s"),
+        ({"accepted": True, "reason": ""}, "accepted"),
+        ({"reason": 5, "text": "x" * 200}, "x" * (SAID_CHARS - 3) + "..."),
+    ],
+)  # fmt: skip
+def test_what_a_record_says_stands_on_one_line(payload: dict[str, Any], said: str) -> None:
+    assert in_words({"payload": payload}) == said
