@@ -16,6 +16,7 @@ from kortana.cli.follow import Tail, last_lines
 from kortana.cli.moments import moment
 from kortana.cli.records import field_text, records_of
 from kortana.processes.watch import FolderWatch
+from kortana.protocol.codec import encode_json
 from kortana.protocol.event import EVENT_TYPES
 
 
@@ -45,6 +46,7 @@ def events(
         found: Any = (json.loads(line) for line in lines)
     else:
         texts = [field_text(name, value) for name, value in (("event_type", event_type), ("task_id", task)) if value]
+        texts += [encode_json(agent)] if agent else []
         found = (record for record in records_of(journal, after_seq or 0, tuple(texts)) if wanted(record))
         found = deque(found, maxlen=count) if count is not None else found
     shown_to = after_seq or 0

@@ -71,11 +71,18 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+LEAST_CHARS, LEAST_OF_LINE = 4, 8
+"""Of a value that is looked for, and of a line of one: shorter ones stand everywhere."""
+
+
 class Masker:
-    """known: values that must never be kept, whatever they look like."""
+    """known: values that must never be kept, whatever they look like; of one with several lines, none of them."""
 
     def __init__(self, known: tuple[str, ...] = ()) -> None:
-        self._known = sorted((value for value in known if len(value) >= 4), key=len, reverse=True)
+        values = {value for value in known if len(value) >= LEAST_CHARS}
+        lines = {line.strip() for value in values if "\n" in value for line in value.splitlines()}
+        values |= {line for line in lines if len(line) >= LEAST_OF_LINE}
+        self._known = sorted(values, key=lambda value: (-len(value), value))
 
     def text(self, text: str) -> str:
         return _masked(text, self._known, _rules_for([text]))

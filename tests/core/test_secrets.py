@@ -70,3 +70,10 @@ def test_the_time_for_a_text_grows_no_faster_than_its_length(unit: str) -> None:
     """A quadratic rule would take hours."""
     text = HINTS + unit * (LONG // len(unit)) + HINTS
     assert len(Masker().text(text)) <= len(text)
+
+
+def test_no_line_of_a_secret_of_several_lines_is_kept() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n  hkiG9w0BAQEFAASC\nabc=\n-----END KEY-----\n"
+    masker = Masker((key,))
+    lines = ["loading MIIEvQIBADANBgkq", "hkiG9w0BAQEFAASC", "abc= is short", "all of it: " + key]
+    assert masker.value(lines) == [f"loading {MASK}", MASK, "abc= is short", f"all of it: {MASK}"]
