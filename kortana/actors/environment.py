@@ -2,15 +2,20 @@
 
 import io
 import os
+import re
 import shutil
 import sys
+from collections import ChainMap
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.config.spec import WorkerSpec
 
-MAX_FILE_BYTES = 1 << 20
+MAX_FILE_BYTES = 64 << 10
+"""It is read at each start, and its parser takes its time."""
+_REFERENCE = re.compile(r"\$\{([^}:$]*)(?::-([^}]*))?\}")
 
 
 class EnvFileError(Exception):
@@ -23,8 +28,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
     Raises EnvFileError.
     """
-    from dotenv import dotenv_values  # loads a good deal, and few workers have one
-    from dotenv.parser import parse_stream
+    from dotenv.parser import parse_stream  # loads a good deal, and few workers have one
 
     try:
         if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
@@ -32,6 +36,7 @@ def read_env_file(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise EnvFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    values: dict[str, str] = {}
     for found in parse_stream(io.StringIO(text)):
         source = found.original.string
         line = found.original.line + source[: len(source) - len(source.lstrip())].count("\n")
@@ -39,12 +44,19 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise EnvFileError(f"{path}:{line}: KEY=value is needed")
         if "\0" in source:
             raise EnvFileError(f"{path}:{line}: a NUL, which no process can be given")
-    values = dotenv_values(stream=io.StringIO(text))
-    return {key: value for key, value in values.items() if value is not None}
+        if found.key is not None and found.value is not None:
+            values[found.key] = _filled_in(found.value, ChainMap(values, os.environ))
+    return values
 
 
 def _is_key(text: str) -> bool:
     return text.replace("_", "a").isalnum()
+
+
+def _filled_in(value: str, known: Mapping[str, str]) -> str:
+    """With what its references stand for. Linear, whatever the value is."""
+    end = value.rfind("}") + 1
+    return _REFERENCE.sub(lambda found: known.get(found[1], found[2] or ""), value[:end]) + value[end:]
 
 
 @lru_cache(maxsize=16)

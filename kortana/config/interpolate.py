@@ -12,7 +12,9 @@ def interpolate(text: str, environment: Mapping[str, str]) -> str:
 
     Raises ValueError for a reference that is not of one of the four forms, and for `:?` of an unset one.
     """
-    return _REFERENCE.sub(lambda match: _resolve(match, environment), text)
+    end = text.rfind("}") + 1  # beyond it none ends, which each of many would look for
+    plain = text[end:].replace("$$", "$")
+    return _REFERENCE.sub(lambda match: _resolve(match, environment), text[:end]) + plain
 
 
 def _resolve(match: re.Match[str], environment: Mapping[str, str]) -> str:

@@ -46,6 +46,19 @@ def test_a_line_that_cannot_be_used(tmp_path: Path, text: str, what: str) -> Non
         read_env_file(path)
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("piece", ["${", "${:", "${a:-", "${a", "'", '"', "\\'", '\\"', "\\", " #", "\n"])
+@pytest.mark.parametrize("begin", ["A=", "A='", 'A="'])
+@pytest.mark.parametrize("end", ["", "}", ":x}"])
+def test_no_file_holds_kortana_up(tmp_path: Path, begin: str, piece: str, end: str) -> None:
+    path = tmp_path / "env"
+    path.write_text(begin + piece * ((MAX_FILE_BYTES - 10) // len(piece)) + end)
+    try:
+        read_env_file(path)
+    except EnvFileError as error:
+        assert ": KEY=value is needed" in str(error)
+
+
 def test_a_worker_finds_kortana(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def path_with(path: str, **spec: Any) -> str:
         monkeypatch.setenv("PATH", path)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kortana.config.interpolate import interpolate
 from kortana.config.load import load_config
 from kortana.config.nodes import ConfigError
 from kortana.config.spec import Config
@@ -189,3 +190,9 @@ workers:
     assert [line for line, _, _ in found] == [2, 6, 1], "the defaults, c, and the profile"
     assert ": defaults.intensity: " in found[0][2] and "more" not in found[0][2]
     assert "shared.yaml:1:6: workers.a.cwd: " in found[2][2] and found[2][2].endswith(" (and for 2 more)")
+
+
+@pytest.mark.timeout(30)
+def test_references_without_an_end_are_plain_text_however_many() -> None:
+    many = "${" * 500_000
+    assert interpolate(f"${{A}}$${many}$$", {"A": "a"}) == f"a${many}$"
