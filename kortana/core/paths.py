@@ -32,19 +32,26 @@ def segments_of(pattern: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _tokens(segment: str) -> tuple[str, ...]:
-    """A segment as tokens: a character, `*`, `?`, or a class such as `[a-z]`. An escape makes a character plain."""
+    """A segment as tokens: a character, `*`, `?`, or a class such as `[a-z]`. An escape makes a character plain.
+
+    After a class without an end none is looked for any more: for git such a pattern matches nothing, and each of many
+    `[` would be followed to the end of the segment.
+    """
     found, i = [], 0
+    may_be_class = True
     while i < len(segment):
         char = segment[i]
         if char == "\\" and i + 1 < len(segment):
             found.append("=" + segment[i + 1])
             i += 2
             continue
-        parsed = _class_at(segment, i) if char == "[" else None
-        if parsed is not None:
-            found.append(segment[i : parsed[0]])
-            i = parsed[0]
-            continue
+        if char == "[" and may_be_class:
+            parsed = _class_at(segment, i)
+            if parsed is not None:
+                found.append(segment[i : parsed[0]])
+                i = parsed[0]
+                continue
+            may_be_class = False
         if char != "*" or found[-1:] != ["*"]:
             found.append(char if char in "*?" else "=" + char)
         i += 1
@@ -64,7 +71,6 @@ _CLASSES: dict[str, _Ranges] = {
 """Name → its characters (ASCII)."""
 
 
-@lru_cache(maxsize=4096)
 def _class_at(text: str, start: int) -> tuple[int, bool, _Ranges] | None:
     """The class that begins with the `[` at a place: its end, whether it is negated, and its ranges. None: no class.
 
@@ -95,6 +101,7 @@ def _member_at(text: str, at: int) -> tuple[int, int]:
     return ord(text[at]), at + 1
 
 
+@lru_cache(maxsize=4096)
 def _class_members(token: str) -> tuple[bool, _Ranges]:
     parsed = _class_at(token, 0)
     assert parsed is not None

@@ -88,6 +88,9 @@ HARD = {
     "many wildcards in a name": ("d/" + "*a" * LONG + "x", "d/" + "*b" * LONG + "y", False),
     "many wildcards, and a path for both": ("d/" + "*a" * LONG, "d/" + "*b" * LONG + "a", True),
     "any depth, again and again": ("d/" + "**/a*/" * LONG + "[x]", "d/" + "**/*b/" * LONG + "y", True),
+    "classes without an end": ("d/" + "[[:" * LONG + r"\]", "d/" + "[a[:" * LONG + r"\]x", False),
+    "classes by name": ("d/" + "[[:alpha:]]" * LONG, "d/" + "[[:alpha:]5]" * LONG, True),
+    "a class of many": ("d/[" + "[:" * LONG + "x]", "d/:", True),
     "deep": ("d/" + "*/" * LONG + "x", "d" + "/?" * LONG, True),
 }
 
