@@ -83,9 +83,7 @@ def _run(words: list[str], as_json: bool) -> int:
     if command not in _COMMANDS:
         raise CliError(USAGE, "usage", f"unknown command {command!r}; known: {', '.join(_COMMANDS)}")
     names, options = _parse(command, words[1:])
-    name = options.get("as") or os.environ.get("KORTANA_AGENT")
-    if not name:
-        raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
+    name = _speaker(options)
     with Conversation(name, options, receive=command == "inbox") as connection:
         if command == "inbox":
             return _inbox(connection, _number(options, "wait") or 0.0)
@@ -125,6 +123,13 @@ def _parse(command: str, words: list[str]) -> tuple[list[str], dict[str, Any]]:
             "see `kortana agent --help`",
         )
     return names, options
+
+
+def _speaker(options: dict[str, Any]) -> str:
+    name: str | None = options.get("as") or os.environ.get("KORTANA_AGENT")
+    if not name:
+        raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
+    return name
 
 
 def _number(options: dict[str, Any], key: str) -> float | None:
@@ -183,9 +188,7 @@ def _run_command(words: list[str], as_json: bool) -> int:
     names, options = _parse("run", words[:at])
     from kortana.cli.running import Wanted, run_task
 
-    name = options.get("as") or os.environ.get("KORTANA_AGENT")
-    if not name:
-        raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
+    name = _speaker(options)
     wanted = Wanted(
         names[0] if names else None, _number(options, "wait") or 0.0, _number(options, "ttl"), options.get("having", ())
     )

@@ -74,6 +74,7 @@ def _forget_needs(state: State, task: Task) -> None:
 
 
 def is_completed(state: State, name: str) -> bool:
+    """Whether there is a task of that name, and it is completed."""
     return name in state.tasks and state.tasks[name].status == COMPLETED
 
 
