@@ -4,6 +4,7 @@ import sys
 import textwrap
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from kortana.cli import candidates
 from kortana.cli.common import file_option, json_option, print_json
 from kortana.cli.errors import USAGE, CliError
 from kortana.cli.finding import load
+
+if TYPE_CHECKING:
+    from kortana.config.spec import Config
 
 WIDTH = 96
 """Of what is explained, in characters."""
@@ -31,7 +35,7 @@ def check(file: Path | None, as_json: bool) -> int:
     from kortana.cli.doctor import missing_commands
     from kortana.config.check import unmatched
 
-    missing, strange = missing_commands(found), unmatched(found)
+    missing, strange = missing_commands(found), [*unmatched(found), *_unreadable(found)]
     for line in (*(f"not found: {line}" for line in missing), *strange):
         print(f"warning: {line}", file=sys.stderr)
     if as_json:
@@ -39,6 +43,20 @@ def check(file: Path | None, as_json: bool) -> int:
     else:
         print(f"{found.path}: ok, {counts['workers']} workers, {counts['tasks']} tasks")
     return 0
+
+
+def _unreadable(found: "Config") -> list[str]:
+    """Workers that cannot start as long as their env_file is what it is now: it is read at each start."""
+    from kortana.actors.environment import EnvFileError, read_env_file
+
+    lines = []
+    for worker in found.workers:
+        try:
+            if worker.env_file is not None:
+                read_env_file(Path(worker.env_file))
+        except EnvFileError as error:
+            lines.append(f"worker {worker.name} cannot start: {error}")
+    return lines
 
 
 @config.command()

@@ -26,7 +26,7 @@ from kortana.protocol.event import EVENT_TYPES
 @click.option("--type", "event_type", type=click.Choice(sorted(EVENT_TYPES), case_sensitive=False),
               metavar="TYPE", help="Only events of this type.")
 @click.option("--task", shell_complete=candidates.tasks, help="Only events about this task.")
-@click.option("--agent", shell_complete=candidates.workers, help="Only events from or to this agent.")
+@click.option("--agent", shell_complete=candidates.workers, help="Only events from, to or about this agent.")
 @click.option("--since", help="From a time, from so long ago (10m), or after a seq.")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="The configuration file.")
 @json_option
@@ -80,7 +80,7 @@ def _filter(
             record["recorded_at"] >= since_time
             and event_type in (None, record["event_type"])
             and task in (None, record["task_id"])
-            and agent in (None, record["source"], record["target"])
+            and agent in (None, record["source"], record["target"], record["payload"].get("agent"))
         )
 
     return wanted

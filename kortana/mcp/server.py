@@ -1,6 +1,7 @@
 """`kortana mcp`: MCP over stdio. Loads next to nothing before it has answered `initialize`.
 
-Source: the Model Context Protocol's specifications of 2024-11-05 to 2025-11-25. A line is a JSON-RPC message.
+Source: the Model Context Protocol's specifications of 2024-11-05 to 2025-11-25. A line is a JSON-RPC message,
+or a batch of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 import threading
 from itertools import islice
 
+from kortana.mcp import rpc
+from kortana.mcp.rpc import Batch, RpcError, failure, is_id
 from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, full_names, wrong_arguments
 
 TYPE_CHECKING = False
@@ -18,14 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from kortana.mcp.rpc import Reply
     from kortana.mcp.session import Session
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 STRUCTURED_SINCE = "2025-06-18"
 MAX_LINE = 1 << 20
 MAX_RUNNING = 32
-PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
-RESOURCE_NOT_FOUND, BUSY = -32002, -32000
 MAX_RESOURCE_TASKS, MAX_RESOURCE_BYTES = 1000, 1 << 20
 RESOURCES = {
     "kortana://tasks": ("tasks", f"The tasks and where they stand, at most {MAX_RESOURCE_TASKS}, and about 1 MiB."),
@@ -34,16 +36,6 @@ RESOURCES = {
 }
 _CALL_KEYS = ("toolUseId", "toolCallId", "callId", "call_id", "idempotencyKey")
 """How clients name a call in `_meta`, perhaps with a prefix: the same name is the same call."""
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
-
-
-class RpcError(Exception):
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Server:
@@ -64,7 +56,7 @@ class Server:
         try:
             while line := sys.stdin.buffer.readline(MAX_LINE + 1):
                 if len(line) > MAX_LINE:
-                    self._fail(None, PARSE_ERROR, f"a line of more than {MAX_LINE} bytes")
+                    self._send(failure(None, rpc.PARSE_ERROR, f"a line of more than {MAX_LINE} bytes"))
                     return 1
                 if line.strip():
                     self._take(line)
@@ -79,71 +71,77 @@ class Server:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
-            self._fail(None, PARSE_ERROR, "not JSON")
-            return
-        for each in message if isinstance(message, list) else [message]:
-            if not isinstance(each, dict) or each.get("jsonrpc") != "2.0":
-                self._fail(None, INVALID_REQUEST, "not a JSON-RPC 2.0 message")
-            elif "method" not in each:
-                continue  # an answer to a request that this server has not made
-            elif "id" not in each:
-                self._notification(each["method"], each.get("params"))
-            elif not _is_id(each["id"]) or not isinstance(each["method"], str):
-                self._fail(None, INVALID_REQUEST, "id: a string or an integer is needed; method: a string")
-            else:
-                self._request(each["id"], each["method"], each.get("params") or {})
+            return self._send(failure(None, rpc.PARSE_ERROR, "not JSON"))
+        if not isinstance(message, list):
+            return self._dispatch(message, self._reply)
+        if not message:
+            return self._send(failure(None, rpc.INVALID_REQUEST, "a batch of no messages"))
+        batch = Batch(len(message), self._send)
+        for each in message:
+            self._dispatch(each, batch.take)
+        return None
+
+    def _dispatch(self, message: Any, reply: Reply) -> None:
+        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+            reply(failure(None, rpc.INVALID_REQUEST, "not a JSON-RPC 2.0 message"))
+        elif "method" not in message:
+            reply(None)  # an answer to a request that this server has not made
+        elif "id" not in message:
+            self._notification(message["method"], message.get("params"))
+            reply(None)
+        elif not is_id(message["id"]) or not isinstance(message["method"], str):
+            reply(failure(None, rpc.INVALID_REQUEST, "id: a string or an integer is needed; method: a string"))
+        else:
+            self._request(message["id"], message["method"], message.get("params") or {}, reply)
 
     def _notification(self, method: Any, params: Any) -> None:
         """Nobody waits for an answer: one that makes no sense is passed over."""
-        if method == "notifications/cancelled" and isinstance(params, dict) and _is_id(params.get("requestId")):
+        if method == "notifications/cancelled" and isinstance(params, dict) and is_id(params.get("requestId")):
             cancelled = self._running.get(params["requestId"])
             if cancelled is not None:
                 cancelled.set()
 
-    def _request(self, request_id: str | int, method: str, params: Any) -> None:
-        if method in ("tools/call", "resources/read"):
-            if request_id in self._running:
-                self._fail(request_id, INVALID_REQUEST, "this id is that of a call which is not answered yet")
-                return
-            if len(self._running) >= MAX_RUNNING:
-                self._fail(request_id, BUSY, f"more than {MAX_RUNNING} calls at once")
-                return
-            cancelled = self._running[request_id] = threading.Event()
-            from kortana.processes.threads import starting_threads
+    def _request(self, request_id: str | int, method: str, params: Any, reply: Reply) -> None:
+        if method not in ("tools/call", "resources/read"):
+            return self._answer(request_id, method, params, threading.Event(), reply)
+        if request_id in self._running:
+            return reply(failure(request_id, rpc.INVALID_REQUEST, "the call with this id is not answered yet"))
+        if len(self._running) >= MAX_RUNNING:
+            return reply(failure(request_id, rpc.BUSY, f"more than {MAX_RUNNING} calls at once"))
+        cancelled = self._running[request_id] = threading.Event()
+        from kortana.processes.threads import starting_threads
 
-            how = (request_id, method, params, cancelled)
-            try:
-                with starting_threads():
-                    threading.Thread(target=self._answer, args=how, name="call", daemon=True).start()
-            except OSError:
-                self._answer(*how)
-        else:
-            self._answer(request_id, method, params, threading.Event())
+        how = (request_id, method, params, cancelled, reply)
+        try:
+            with starting_threads():
+                threading.Thread(target=self._answer, args=how, name="call", daemon=True).start()
+        except OSError:
+            self._answer(*how)
+        return None
 
-    def _answer(self, request_id: Any, method: str, params: dict[str, Any], cancelled: threading.Event) -> None:
+    def _answer(self, request_id: Any, method: str, params: Any, cancelled: threading.Event, reply: Reply) -> None:
+        answer: dict[str, Any] | None = None
         try:
             handler = _METHODS.get(method)
             if handler is None:
-                raise RpcError(NO_METHOD, f"no method {method}")
+                raise RpcError(rpc.NO_METHOD, f"no method {method}")
             if not isinstance(params, dict):
-                raise RpcError(BAD_PARAMS, "params: an object is needed")
+                raise RpcError(rpc.BAD_PARAMS, "params: an object is needed")
             result = handler(self, params, cancelled)
+            if not cancelled.is_set():
+                answer = {"jsonrpc": "2.0", "id": request_id, "result": result}
         except RpcError as error:
-            self._running.pop(request_id, None)
-            self._fail(request_id, error.code, str(error))
-            return
+            answer = failure(request_id, error.code, str(error))
         except Exception as error:
-            self._running.pop(request_id, None)
-            self._fail(request_id, INTERNAL, f"{type(error).__name__}: {error}")
-            return
+            answer = failure(request_id, rpc.INTERNAL, f"{type(error).__name__}: {error}")
         self._running.pop(request_id, None)
-        if not cancelled.is_set():
-            self._send({"jsonrpc": "2.0", "id": request_id, "result": result})
+        reply(answer)
 
-    def _fail(self, request_id: Any, code: int, message: str) -> None:
-        self._send({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message}})
+    def _reply(self, answer: dict[str, Any] | None) -> None:
+        if answer is not None:
+            self._send(answer)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any] | list[dict[str, Any]]) -> None:
         data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
         with self._lock:
             try:
@@ -180,7 +178,7 @@ class Server:
         name, args = params.get("name"), params.get("arguments") or {}
         tool = next((tool for tool in TOOLS if tool["name"] == name), None)
         if tool is None:
-            raise RpcError(BAD_PARAMS, f"no tool {name!r}")
+            raise RpcError(rpc.BAD_PARAMS, f"no tool {name!r}")
         wrong = "arguments: an object is needed"
         if isinstance(args, dict):
             args = full_names(tool, args)
@@ -210,7 +208,7 @@ class Server:
     def _read(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
         uri = params.get("uri")
         if uri not in RESOURCES:
-            raise RpcError(RESOURCE_NOT_FOUND, f"no resource {uri!r}; there are: {', '.join(RESOURCES)}")
+            raise RpcError(rpc.RESOURCE_NOT_FOUND, f"no resource {uri!r}; there are: {', '.join(RESOURCES)}")
         session = self._session_now()
         try:
             match RESOURCES[uri][0]:
@@ -221,7 +219,7 @@ class Server:
                 case _:
                     found = {"events": session.events()}
         except ToolError as error:
-            raise RpcError(INTERNAL, str(error)) from None
+            raise RpcError(rpc.INTERNAL, str(error)) from None
         text = json.dumps(found, ensure_ascii=False)
         return {"contents": [{"uri": uri, "mimeType": "application/json", "text": text}]}
 

@@ -118,6 +118,8 @@ def test_events_and_replay_tell_the_same_story(team: Project) -> None:
     statuses = [state["tasks"]["first"]["status"] for state in (before, after)]
     assert statuses == ["pending", "in_progress"]
     team.call("replay", "--verify")
+    mine = [json.loads(line) for line in team.call("events", "--agent", "me", "--json").stdout.splitlines()]
+    assert [e["event_type"] for e in mine][:3] == ["AGENT_UP", "TASK_CLAIM", "ACK"]
 
 
 def test_without_a_running_kortana_commands_end_with_code_3_and_say_what_to_do(project: Project) -> None:

@@ -193,6 +193,15 @@ def test_a_task_that_no_worker_can_do_is_warned_of(project: Project) -> None:
     project.down()
 
 
+def test_an_env_file_that_no_worker_could_start_with_is_warned_of(project: Project) -> None:
+    project.write({"workers": {"w": {"command": ["sleep", "1000"], "env_file": ".env"}}})
+    (project.folder / ".env").write_text("KEY=value\n")
+    assert project.call("config", "check").stderr == ""
+    (project.folder / ".env").write_text("KEY=value\nnonsense\n")
+    warned = project.call("config", "check").stderr
+    assert warned.startswith("warning: worker w cannot start: ") and ".env:2: KEY=value is needed" in warned
+
+
 def test_the_repositorys_own_team_starts_from_init(project: Project) -> None:
     project.call("init")
     assert (project.folder / "kortana.yaml").exists()

@@ -239,6 +239,35 @@ def test_a_request_without_a_proper_id_is_refused_and_a_notification_that_makes_
     assert raw.process.returncode == 0
 
 
+def test_a_batch_is_answered_as_one(up: Project) -> None:
+    """As protocol 2025-03-26 asks for; a call that waits is waited for, one that was given up has no answer."""
+    raw = Raw(up)
+    raw.ask(1, "initialize", protocolVersion="2025-03-26", capabilities={}, clientInfo={"name": "x", "version": "1"})
+    up.call("agent", "claim", "lint", "--as", "other")
+
+    def message(method: str, **fields: Any) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "method": method, **fields}
+
+    def claim(number: int, task: str) -> dict[str, Any]:
+        params = {"name": "claim_task", "arguments": {"task_id": task, "wait_s": 20}}
+        return message("tools/call", id=number, params=params)
+
+    raw.say(json.dumps([claim(2, "clash"), message("ping", id=3), message("notifications/initialized"),
+                        "nonsense", message("dance", id=4), claim(5, "lint")]))  # fmt: skip
+    eventually(lambda: any(r["source"] == "raw" and r["task_id"] == "lint" for r in up.journal()), "it waits")
+    cancelled = {"requestId": 5}
+    raw.say(json.dumps([message("notifications/cancelled", params=cancelled)]))
+    up.call("agent", "release", "lint", "--as", "other")
+    found = raw.answer()
+    assert {each["id"]: each.get("error", {}).get("code") for each in found} == {
+        2: None, 3: None, 4: -32601, None: -32600
+    }  # fmt: skip
+    raw.say("[]")
+    assert raw.answer()["error"]["code"] == -32600
+    assert raw.ask(6, "ping")["result"] == {}
+    raw.end()
+
+
 def test_the_same_call_id_is_the_same_call_and_a_cancelled_wait_holds_nothing(up: Project) -> None:
     raw = Raw(up)
     raw.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
