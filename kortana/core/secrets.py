@@ -1,6 +1,7 @@
 """Masks secrets in text that is kept: by the name before them, and by their shape.
 
 Every rule is linear in the text, whatever that is: a search holds the interpreter's lock, and all of Kortana waits.
+Without possessive quantifiers: Python 3.11.2, which Debian 12 has, finds less with them than there is.
 """
 
 import re
@@ -30,7 +31,7 @@ _RULES: tuple[_Rule, ...] = (
     (
         ("eyj",),
         re.compile(
-            r"(?<![A-Za-z0-9_-])((?:(?!\beyJ)[A-Za-z0-9_-])*+)eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]+"
+            r"(?<![A-Za-z0-9_-])((?:(?!\beyJ)[A-Za-z0-9_-])*)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"
         ),
         rf"\1{MASK}",
     ),

@@ -174,11 +174,14 @@ def test_no_message_ends_the_mcp_server_and_every_call_is_answered(project: Proj
     properties = sorted({name for tool in found for name in tool["inputSchema"].get("properties", {})})
     for number in range(CALLS):
         message = wild_message(wild, number, tools, properties)
+        if not isinstance(message, bytes) and wild.draw.random() < 0.1:
+            message = [message] * wild.draw.randint(1, 4)
         server.say(message if isinstance(message, bytes) else json.dumps(message))
         answer = server.ask(f"ping {number}", "ping")
-        while answer.get("id") != f"ping {number}":
-            assert "jsonrpc" in answer
-            assert answer.get("error", {}).get("code") != -32603, answer
+        while isinstance(answer, list) or answer.get("id") != f"ping {number}":
+            for each in answer if isinstance(answer, list) else [answer]:
+                assert "jsonrpc" in each
+                assert each.get("error", {}).get("code") != -32603, each
             answer = server.answer()
     assert server.end() == b"" and server.process.returncode == 0
     assert project.connect().hello("witness")["accepted"]
