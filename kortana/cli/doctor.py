@@ -82,12 +82,16 @@ def _trees() -> Check:
 
 
 def _limits() -> Check:
-    from kortana.processes.limits import CONTROLLERS, available
+    from kortana.processes.delegation import CONTROLLERS
+    from kortana.processes.limits import available
 
     found = {name: available(name) for name in CONTROLLERS}
     told = ", ".join(f"{name} by cgroup {how}" if how else f"{name} not available" for name, how in found.items())
     missing = [name for name, how in found.items() if not how]
-    return Check("limits", True, told, f"workers with limits.{missing[0]} will not start here" if missing else "")
+    remedy = f"workers with limits.{missing[0]} will not start here" if missing else ""
+    if missing and shutil.which("systemd-run"):
+        remedy += "; they may with `systemd-run --user --scope -p Delegate=yes kortana up`, in a cgroup of its own"
+    return Check("limits", True, told, remedy)
 
 
 def _pidfd() -> Check:

@@ -156,8 +156,8 @@ def _agent_up(turn: Turn, command: AgentUp) -> None:
 
 
 def _agent_down(turn: Turn, command: AgentDown) -> None:
-    agent = turn.state.agent(command.agent)
-    if not agent.up or agent.incarnation > command.incarnation:
+    agent = turn.state.agents.get(command.agent)
+    if agent is None or not agent.up or agent.incarnation > command.incarnation:
         return
     payload = {
         "agent": command.agent, "incarnation": command.incarnation, "detail": command.detail, "clean": command.clean,

@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mounts")
+HOME = ".home"
+"""A run's folder with this behind its name: where Kortana's own processes are, if they had to make room."""
 
 
 def own_folder() -> Path | None:
-    """The folder of this process's cgroup v2, pure or beside v1 controllers; None where none is mounted."""
+    """The folder of this process's cgroup v2, pure or beside v1 controllers, or that above Kortana's home; None where
+    none is mounted."""
     try:
         mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]
         roots = [fields[1] for fields in mounts if fields[2] == "cgroup2"]
@@ -16,7 +19,10 @@ def own_folder() -> Path | None:
     except OSError:
         return None
     own = next((line[3:] for line in lines if line.startswith("0::")), None)
-    return Path(roots[0] + own) if roots and own is not None else None
+    if not roots or own is None:
+        return None
+    folder = Path(roots[0] + own)
+    return folder.parent if folder.name.startswith("kortana-") and folder.name.endswith(HOME) else folder
 
 
 class CgroupTree:
@@ -34,12 +40,12 @@ class CgroupTree:
         folder = own / f"kortana-{run_id}"
         try:
             folder.mkdir(exist_ok=True)  # a launcher that was killed may have left it
-            if not (folder / "cgroup.kill").exists():
-                folder.rmdir()
-                return None
+            if (folder / "cgroup.kill").exists() and (folder / "cgroup.type").read_text() == "domain\n":
+                return cls(folder)
+            folder.rmdir()  # no process can be put into a cgroup of another type
         except OSError:
-            return None
-        return cls(folder)
+            pass
+        return None
 
     def add(self) -> Path:
         """A new cgroup for one incarnation. Raises OSError."""

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -62,8 +63,7 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
         _take_streams(stdout, stderr, status, crash, orders)
         close_from(_ORDERS_FD + 1)  # a worker must not hold the launcher's or another worker's pipes
     except OSError as error:
-        os.write(status, f"cannot get ready: {error.strerror}".encode())
-        os._exit(CANNOT_EXECUTE)
+        refuse((launcher_pid, stdout, stderr, status, crash, orders), f"cannot get ready: {error.strerror}")
     text = b""
     while data := os.read(_ORDERS_FD, 1 << 16):
         text += data
@@ -75,6 +75,12 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
             found = decode_orders(text.removesuffix(GO))
             return msgspec.structs.replace(found, start=msgspec.structs.replace(found.start, held=False))
     return None
+
+
+def refuse(ends: tuple[int, ...], why: str) -> NoReturn:
+    """Ends before there are orders. ends: as `stand_by` takes them."""
+    os.write(ends[3], why.encode())
+    os._exit(CANNOT_EXECUTE)
 
 
 def rehearse() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kortana.processes import cgroup
-from kortana.processes.child import Runner, become, heed_signals, rehearse, stand_by
+from kortana.processes.child import Runner, become, heed_signals, refuse, rehearse, stand_by
 from kortana.processes.orders import Orders
 from kortana.processes.posix import signals_held
 
@@ -19,12 +19,13 @@ _CLONE_ARGS = ctypes.c_uint64 * 11
 _python = ctypes.PyDLL(None)
 
 
-def fork_into(group: Path | None, only_execs: bool = False) -> int:
+def fork_into(group: Path | None, only_execs: bool = False) -> tuple[int, bool]:
     """`os.fork`, and the child is born in a cgroup: no process is moved, which costs a kernel grace period (10 ms).
 
     only_execs: the child becomes another program, and so needs nothing of what the interpreter and `threading` set up
     anew after a fork (half of what it would do, 0.5 ms).
-    Where the kernel or a sandbox has no such call, the child moves itself. For a process with one thread only.
+    Gives what `os.fork` does, and whether the child is in the group: where the kernel or a sandbox has no such call, it
+    is not. For a process with one thread only.
     Source: clone3(2), CLONE_INTO_CGROUP; the interpreter's own fork is done by PyOS_BeforeFork and AfterFork.
     """
     pid = -1
@@ -38,11 +39,7 @@ def fork_into(group: Path | None, only_execs: bool = False) -> int:
             pid = _clone(arguments)
             (_python.PyOS_AfterFork_Child if pid == 0 else _python.PyOS_AfterFork_Parent)()
         os.close(folder)
-    if pid < 0:
-        pid = os.fork()
-        if pid == 0 and group is not None:
-            cgroup.enter(group)
-    return pid
+    return (pid, True) if pid >= 0 else (os.fork(), group is None)
 
 
 def _clone(arguments: ctypes.Array[ctypes.c_uint64]) -> int:
@@ -59,26 +56,37 @@ class _Popen(multiprocessing.popen_fork.Popen):
         return self.returncode
 
     def _launch(self, process_obj: Any) -> None:
-        code = 1
-        with signals_held():  # until the child does not ignore any more what the launcher ignores
-            self.pid = fork_into(process_obj.group, process_obj.only_execs)
+        self.pid, self.sentinel, code = -1, -1, 1
+        try:
+            with signals_held():  # until the child does not ignore any more what the launcher ignores
+                self.pid, is_inside = fork_into(process_obj.group, process_obj.only_execs)
+                if self.pid == 0:
+                    heed_signals(process_obj.only_execs)
             if self.pid == 0:
-                heed_signals(process_obj.only_execs)
-        self.sentinel = -1
-        if self.pid == 0:
-            try:
-                if process_obj.is_spare:
-                    rehearse()
-                process_obj.orders = stand_by(*process_obj.ends)
-                if process_obj.orders is None:
-                    code = 0
-                elif process_obj.orders.start.spec.argv is not None:
-                    process_obj.run()  # ends in exec: what Python workers need set up, 1 ms, is for nothing
-                else:
-                    process_obj.name = process_obj.orders.start.spec.worker
-                    code = process_obj._bootstrap(parent_sentinel=None)
-            finally:
+                code = self._live(process_obj, is_inside)
+        finally:
+            if os.getpid() != process_obj.ends[0]:  # a child that came back from here would be a second launcher
                 os._exit(code)
+
+    def _live(self, process_obj: Any, is_inside: bool) -> int:
+        """The child's life, and its exit code."""
+        if not is_inside:
+            try:
+                cgroup.enter(process_obj.group)
+            except OSError as error:
+                refuse(process_obj.ends, f"cannot enter its cgroup: {error.strerror}")
+        if process_obj.is_spare:
+            rehearse()
+        process_obj.orders = stand_by(*process_obj.ends)
+        code = 0
+        if process_obj.orders is None:
+            pass
+        elif process_obj.orders.start.spec.argv is not None:
+            process_obj.run()  # ends in exec: what Python workers need set up, 1 ms, is for nothing
+        else:
+            process_obj.name = process_obj.orders.start.spec.worker
+            code = process_obj._bootstrap(parent_sentinel=None)
+        return code
 
 
 class WorkerProcess(multiprocessing.context.ForkProcess):

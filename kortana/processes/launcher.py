@@ -17,9 +17,10 @@ from kortana.processes import cgroup, evidence, messages
 from kortana.processes.birth import Nursery
 from kortana.processes.black_box import BlackBox
 from kortana.processes.child import Runner
+from kortana.processes.delegation import Delegation
 from kortana.processes.echo import Echo
 from kortana.processes.incarnation import Child
-from kortana.processes.limits import prepare_v2, remove_run
+from kortana.processes.limits import remove_run
 from kortana.processes.loop import Loop
 from kortana.processes.outputs import Outputs
 from kortana.processes.posix import become_subreaper, start_ticks
@@ -44,8 +45,9 @@ class Launcher:
         self._more.register(control, select.POLLIN)
         self._options, self._succession = options, succession
         self._groups = cgroup.CgroupTree.create(options.run_id)
-        if self._groups is not None:
-            prepare_v2(self._groups.folder)
+        self._delegation = Delegation(self._groups.folder) if self._groups is not None else None
+        if self._delegation is not None:
+            self._delegation.take()
         self._loop = Loop()
         self._sweeper = Sweeper(self._loop, options.run_id)
         self._nursery = Nursery(self._groups, runner, self._loop, options.run_id, self._sweeper.mark)
@@ -274,6 +276,8 @@ class Launcher:
                     break
                 select.select([], [], [], 0.005)
             self._groups.destroy()
+        if self._delegation is not None:
+            self._delegation.give_back()
         self._reap()
         remove_run(self._options.run_id)
         if self._echo is not None:

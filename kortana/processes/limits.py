@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from kortana.processes import cgroup
+from kortana.processes.delegation import CONTROLLERS, may_hand_down
 
-CONTROLLERS = ("memory", "pids")
 _V2_FILES = {"memory": "memory.max", "pids": "pids.max"}
 _V1_FILES = {"memory": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"), "pids": ("pids.max",)}
 
@@ -28,12 +28,8 @@ def own_v1_folder(controller: str) -> Path | None:
 def available(controller: str) -> str:
     """How a limit would be set: `v2`, `v1`, or an empty string where it cannot be."""
     own = cgroup.own_folder()
-    if own is not None:
-        try:
-            if controller in (own / "cgroup.controllers").read_text().split() and os.access(own, os.W_OK):
-                return "v2"
-        except OSError:
-            pass
+    if own is not None and controller in may_hand_down(own):
+        return "v2"
     folder = own_v1_folder(controller)
     return "v1" if folder is not None and os.access(folder, os.W_OK) else ""
 
@@ -42,7 +38,7 @@ class LimitError(OSError):
     """A limit that was asked for cannot be set here."""
 
     def __init__(self, controller: str) -> None:
-        super().__init__(0, f"limits.{controller} cannot be set on this machine: no writable cgroup controller")
+        super().__init__(0, f"limits.{controller} cannot be set here: no writable cgroup controller (kortana doctor)")
         self.strerror = str(self.args[1])
 
 
@@ -103,13 +99,3 @@ def remove_run(run_id: str) -> None:
         own = own_v1_folder(controller)
         for folder in own.glob(f"kortana-{run_id}-*") if own is not None else ():
             cgroup.remove(folder)
-
-
-def prepare_v2(run_folder: Path) -> None:
-    """Hands the controllers down to the cgroups of one run, where the system lets us."""
-    for folder in (run_folder.parent, run_folder):
-        for controller in CONTROLLERS:
-            try:
-                (folder / "cgroup.subtree_control").write_text(f"+{controller}")
-            except OSError:
-                pass

@@ -472,3 +472,10 @@ def test_more_claims_than_may_wait_end_the_wait_that_is_longest(by_id):
     core.check()
     assert core.state.tasks["t"].lease_token == core.answers[first[1].id]["lease"]["token"]
     assert canonical(core.replayed()) == canonical(core.state)
+
+
+def test_the_end_of_an_agent_that_never_was_leaves_nothing(core):
+    """A launcher that dies takes workers with it that had not come up yet: the state is what the journal says."""
+    before = len(core.records)
+    core.down("never-up")
+    assert "never-up" not in core.state.agents and len(core.records) == before

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,22 @@ print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 def test_a_worker_gets_the_usual_limit_of_open_files_or_its_own(limit: str, found: str) -> None:
     done = subprocess.run([sys.executable, "-c", LIMITS, limit], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == found
+
+
+_FORKS_INTO = """
+import os, sys
+from pathlib import Path
+from kortana.processes.birth import Newborn
+newborn = Newborn(Path(sys.argv[1]), print, only_execs=bool(sys.argv[2]), is_spare=False)
+print("launcher", os.read(newborn.status, 4096).decode(), os.waitstatus_to_exitcode(os.waitpid(newborn.pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("only_execs", ["", "yes"])
+def test_a_child_that_cannot_enter_its_cgroup_says_so_and_is_no_second_launcher(
+    tmp_path: Path, only_execs: str
+) -> None:
+    (tmp_path / "cgroup.procs").mkdir()
+    words = [sys.executable, "-c", _FORKS_INTO, str(tmp_path), only_execs]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "launcher cannot enter its cgroup: Is a directory 126\n" and done.stderr == ""
