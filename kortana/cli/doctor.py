@@ -67,16 +67,15 @@ def _checks(file: Path | None) -> Iterator[Check]:
 
 
 def _trees() -> Check:
-    from kortana.processes import cgroup
+    from kortana.processes.forking import open_groups
 
-    own = cgroup.own_folder()
-    if own is not None and os.access(own, os.W_OK) and (own / "cgroup.procs").exists():
-        tree = cgroup.CgroupTree.create(f"doctor-{os.getpid()}")
-        if tree is not None:
-            tree.destroy()
-            return Check("process trees", True, f"cgroup v2 at {own}: a tree is ended as one, by cgroup.kill")
+    tree = open_groups(f"doctor-{os.getpid()}")
+    if tree is not None:
+        tree.destroy()
+        place = tree.folder.parent
+        return Check("process trees", True, f"cgroup v2 at {place}: a tree is ended as one, by cgroup.kill")
     return Check(
-        "process trees", True, "no writable cgroup v2: trees are found by /proc and by marks, which is weaker",
+        "process trees", True, "no cgroup v2 takes processes: trees are found by /proc and by marks, which is weaker",
         "a process that clears its environment and leaves its session can escape; under systemd use Delegate=yes",
     )  # fmt: skip
 

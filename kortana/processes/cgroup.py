@@ -25,8 +25,16 @@ def own_folder() -> Path | None:
     return folder.parent if folder.name.startswith("kortana-") and folder.name.endswith(HOME) else folder
 
 
+def is_switched_off() -> bool:
+    """By KORTANA_NO_CGROUPS: then a run has no cgroups v2."""
+    return bool(os.environ.get("KORTANA_NO_CGROUPS"))
+
+
 class CgroupTree:
-    """The cgroups of one run. `create` gives None where there is none to be had: then trees are swept by /proc."""
+    """The cgroups of one run. `create` gives None where there is none to be had: then trees are swept by /proc.
+
+    That they can be made does not say that they take processes: `forking.open_groups` tries it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,14 +43,14 @@ class CgroupTree:
     @classmethod
     def create(cls, run_id: str) -> "CgroupTree | None":
         own = own_folder()
-        if own is None or os.environ.get("KORTANA_NO_CGROUPS"):
+        if own is None or is_switched_off():
             return None
         folder = own / f"kortana-{run_id}"
         try:
             folder.mkdir(exist_ok=True)  # a launcher that was killed may have left it
-            if (folder / "cgroup.kill").exists() and (folder / "cgroup.type").read_text() == "domain\n":
+            if (folder / "cgroup.kill").exists():
                 return cls(folder)
-            folder.rmdir()  # no process can be put into a cgroup of another type
+            folder.rmdir()
         except OSError:
             pass
         return None
@@ -99,9 +107,12 @@ def count(folder: Path) -> int:
 
 
 def remove(folder: Path) -> bool:
-    """Removes an empty cgroup."""
+    """Removes an empty cgroup, with those that its processes have made below."""
     try:
         folder.rmdir()
     except OSError:
+        below = list(folder.glob("*/"))
+        if below and all(remove(child) for child in below):
+            return remove(folder)
         return not folder.exists()
     return True

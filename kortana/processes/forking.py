@@ -46,6 +46,35 @@ def _clone(arguments: ctypes.Array[ctypes.c_uint64]) -> int:
     return int(_python.syscall(_SYS_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments))))
 
 
+def open_groups(run_id: str) -> cgroup.CgroupTree | None:
+    """The cgroups of a run, once one of them has taken a process: it may be of a type that takes none, or beyond what
+    this process's namespace, or its rights, let it reach."""
+    groups = cgroup.CgroupTree.create(run_id)
+    if groups is None:
+        return None
+    try:
+        group = groups.add()
+        if _takes_a_process(group):
+            cgroup.remove(group)
+            return groups
+    except OSError:
+        pass
+    groups.destroy()
+    return None
+
+
+def _takes_a_process(group: Path) -> bool:
+    pid, is_inside = fork_into(group, only_execs=True)
+    if pid == 0:
+        try:
+            if not is_inside:
+                cgroup.enter(group)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
 class _Popen(multiprocessing.popen_fork.Popen):
     """Never waits for a pid: the launcher's one `wait4` gets every exit, with its rusage."""
 

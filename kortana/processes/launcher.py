@@ -19,6 +19,7 @@ from kortana.processes.black_box import BlackBox
 from kortana.processes.child import Runner
 from kortana.processes.delegation import Delegation
 from kortana.processes.echo import Echo
+from kortana.processes.forking import open_groups
 from kortana.processes.incarnation import Child
 from kortana.processes.limits import remove_run
 from kortana.processes.loop import Loop
@@ -44,7 +45,7 @@ class Launcher:
         self._more = select.poll()
         self._more.register(control, select.POLLIN)
         self._options, self._succession = options, succession
-        self._groups = cgroup.CgroupTree.create(options.run_id)
+        self._groups = open_groups(options.run_id)
         self._delegation = Delegation(self._groups.folder) if self._groups is not None else None
         if self._delegation is not None:
             self._delegation.take()
