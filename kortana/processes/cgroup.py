@@ -2,16 +2,18 @@
 
 import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mounts")
-HOME = ".home"
-"""A run's folder with this behind its name: where Kortana's own processes are, if they had to make room."""
+_HOME = ".home"
 
 
 def own_folder() -> Path | None:
     """The folder of this process's cgroup v2, pure or beside v1 controllers, or that above Kortana's home; None where
-    none is mounted."""
+    none is mounted, or KORTANA_NO_CGROUPS says that there are none."""
+    if os.environ.get("KORTANA_NO_CGROUPS"):
+        return None
     try:
         mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]
         roots = [fields[1] for fields in mounts if fields[2] == "cgroup2"]
@@ -22,12 +24,12 @@ def own_folder() -> Path | None:
     if not roots or own is None:
         return None
     folder = Path(roots[0] + own)
-    return folder.parent if folder.name.startswith("kortana-") and folder.name.endswith(HOME) else folder
+    return folder.parent if folder.name.startswith("kortana-") and folder.name.endswith(_HOME) else folder
 
 
-def is_switched_off() -> bool:
-    """By KORTANA_NO_CGROUPS: then a run has no cgroups v2."""
-    return bool(os.environ.get("KORTANA_NO_CGROUPS"))
+def home_of(run: Path) -> Path:
+    """Beside a run's folder: where Kortana's own processes are, if they had to make room."""
+    return run.with_name(run.name + _HOME)
 
 
 class CgroupTree:
@@ -43,7 +45,7 @@ class CgroupTree:
     @classmethod
     def create(cls, run_id: str) -> "CgroupTree | None":
         own = own_folder()
-        if own is None or is_switched_off():
+        if own is None:
             return None
         folder = own / f"kortana-{run_id}"
         try:
@@ -64,8 +66,6 @@ class CgroupTree:
     def destroy(self) -> None:
         """Kills all that is left and removes the folders, as far as they are empty already."""
         kill_all(self.folder)
-        for child in list(self.folder.glob("*/")):
-            remove(child)
         remove(self.folder)
 
 
@@ -107,12 +107,12 @@ def count(folder: Path) -> int:
 
 
 def remove(folder: Path) -> bool:
-    """Removes an empty cgroup, with those that its processes have made below."""
-    try:
+    """Removes an empty cgroup, with those that its processes have made below; False where it is not empty."""
+    with suppress(OSError):
         folder.rmdir()
-    except OSError:
-        below = list(folder.glob("*/"))
-        if below and all(remove(child) for child in below):
-            return remove(folder)
-        return not folder.exists()
-    return True
+        return True
+    for child in list(folder.glob("*/")):
+        remove(child)
+    with suppress(OSError):
+        folder.rmdir()
+    return not folder.exists()

@@ -63,7 +63,7 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
         _take_streams(stdout, stderr, status, crash, orders)
         close_from(_ORDERS_FD + 1)  # a worker must not hold the launcher's or another worker's pipes
     except OSError as error:
-        refuse((launcher_pid, stdout, stderr, status, crash, orders), f"cannot get ready: {error.strerror}")
+        refuse(status, f"cannot get ready: {error.strerror}")
     text = b""
     while data := os.read(_ORDERS_FD, 1 << 16):
         text += data
@@ -77,9 +77,9 @@ def stand_by(launcher_pid: int, stdout: int, stderr: int, status: int, crash: in
     return None
 
 
-def refuse(ends: tuple[int, ...], why: str) -> NoReturn:
-    """Ends before there are orders. ends: as `stand_by` takes them."""
-    os.write(ends[3], why.encode())
+def refuse(status: int, why: str) -> NoReturn:
+    """Ends before there are orders. status: the pipe that the launcher reads."""
+    os.write(status, why.encode())
     os._exit(CANNOT_EXECUTE)
 
 

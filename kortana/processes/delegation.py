@@ -7,6 +7,7 @@ down all the same, and from then on no process could be put into any cgroup belo
 Source: the kernel's admin-guide/cgroup-v2, "No Internal Process Constraint" and "Threads".
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -51,30 +52,27 @@ class Delegation:
 
     def __init__(self, run: Path) -> None:
         """run: the folder with the workers' cgroups."""
-        self._run, self._top = run, run.parent
-        self._home = run.with_name(run.name + cgroup.HOME)
+        self._run, self._top, self._home = run, run.parent, cgroup.home_of(run)
 
     def take(self) -> None:
         """Called by the launcher before the first worker. Where it cannot be had, everything stays as it was."""
+        names = may_hand_down(self._top)
+        if not names:
+            return
         try:
-            names = _controllers_of(self._top)
-            if not names or (not _is_root(self._top) and not self._make_room()):
-                return
+            if not _is_root(self._top):
+                self._make_room()
             for folder in (self._top, self._run):
                 _hand_down(folder, "+", names)
         except OSError:
             self.give_back()
 
-    def _make_room(self) -> bool:
-        """Moves the supervisor and the launcher out of the way; False where others would stay."""
-        if not _has_only_ours(self._top):
-            return False
+    def _make_room(self) -> None:
+        """Moves the supervisor and the launcher out of the way. Raises OSError where somebody has come meanwhile."""
         self._home.mkdir(exist_ok=True)
         _move(self._top, self._home)
-        if not _pids_in(self._top):
-            return True
-        self.give_back()
-        return False
+        if _pids_in(self._top):
+            raise OSError(errno.EBUSY, "others are in it")
 
     def give_back(self) -> None:
         """As it was before. The workers' cgroups must be gone, or have had nothing handed down."""

@@ -103,7 +103,8 @@ class _Popen(multiprocessing.popen_fork.Popen):
             try:
                 cgroup.enter(process_obj.group)
             except OSError as error:
-                refuse(process_obj.ends, f"cannot enter its cgroup: {error.strerror}")
+                _, _, _, status, *_ = process_obj.ends
+                refuse(status, f"cannot enter its cgroup: {error.strerror}")
         if process_obj.is_spare:
             rehearse()
         process_obj.orders = stand_by(*process_obj.ends)

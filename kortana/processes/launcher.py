@@ -46,9 +46,8 @@ class Launcher:
         self._more.register(control, select.POLLIN)
         self._options, self._succession = options, succession
         self._groups = open_groups(options.run_id)
-        self._delegation = Delegation(self._groups.folder) if self._groups is not None else None
-        if self._delegation is not None:
-            self._delegation.take()
+        if self._groups is not None:
+            Delegation(self._groups.folder).take()
         self._loop = Loop()
         self._sweeper = Sweeper(self._loop, options.run_id)
         self._nursery = Nursery(self._groups, runner, self._loop, options.run_id, self._sweeper.mark)
@@ -277,8 +276,7 @@ class Launcher:
                     break
                 select.select([], [], [], 0.005)
             self._groups.destroy()
-        if self._delegation is not None:
-            self._delegation.give_back()
+            Delegation(self._groups.folder).give_back()
         self._reap()
         remove_run(self._options.run_id)
         if self._echo is not None:

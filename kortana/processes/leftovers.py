@@ -48,7 +48,7 @@ def end_leftovers(path: Path) -> int:
         if folder.is_dir():
             killed += sum(cgroup.count(child) for child in folder.glob("*/"))
             cgroup.CgroupTree(folder).destroy()
-        cgroup.remove(folder.with_name(folder.name + cgroup.HOME))
+        cgroup.remove(cgroup.home_of(folder))
     pid, ticks = launcher.get("pid"), launcher.get("start_ticks")
     if pid and ticks is not None and start_ticks(pid) == ticks:
         os.kill(pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ def own_v1_folder(controller: str) -> Path | None:
 def available(controller: str) -> str:
     """How a limit would be set: `v2`, `v1`, or an empty string where it cannot be."""
     own = cgroup.own_folder()
-    if own is not None and not cgroup.is_switched_off() and controller in may_hand_down(own):
+    if own is not None and controller in may_hand_down(own):
         return "v2"
     folder = own_v1_folder(controller)
     return "v1" if folder is not None and os.access(folder, os.W_OK) else ""
