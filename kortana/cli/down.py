@@ -32,10 +32,20 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
             raise
         if supervisor is not None and project.holder() == pid:
             supervisor.terminate()  # it is just starting, or its socket does not answer
+        elif supervisor is None and project.holder() is not None:
+            raise _out_of_reach() from None
     if not _ended(project, pid, supervisor, deadline):
         raise CliError(TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left")
     _say(as_json, "stopped", True)
     return 0
+
+
+def _out_of_reach() -> CliError:
+    """Of one whose socket does not answer, and whose process has no name here."""
+    return CliError(
+        TIMED_OUT, "timed_out", "Kortana runs, but does not answer, and its process cannot be reached from here",
+        "try again; if it runs in a container, end it there",
+    )  # fmt: skip
 
 
 def _ended(project: Project, pid: int, supervisor: Watched | None, deadline: float) -> bool:

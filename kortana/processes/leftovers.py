@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from kortana.processes import cgroup, limits, tree
+from kortana.processes import cgroup, limits, numbering, tree
 from kortana.processes.posix import start_ticks
 
 
@@ -17,7 +17,7 @@ def remember(path: Path, run_id: str, launcher: tuple[int, int | None]) -> None:
     text = json.dumps(
         {
             "run_id": run_id,
-            "launcher": {"pid": pid, "start_ticks": ticks},
+            "launcher": {"pid": pid, "start_ticks": ticks, "numbering": numbering.own()},
             "cgroup": str(own / f"kortana-{run_id}") if own else None,
         }
     )
@@ -50,6 +50,8 @@ def end_leftovers(path: Path) -> int:
             cgroup.CgroupTree(folder).destroy()
         cgroup.remove(cgroup.home_of(folder))
     pid, ticks = launcher.get("pid"), launcher.get("start_ticks")
+    if pid and ticks is not None:
+        pid = numbering.pid_here(pid, launcher.get("numbering", ""))
     if pid and ticks is not None and start_ticks(pid) == ticks:
         os.kill(pid, signal.SIGKILL)
         killed += 1

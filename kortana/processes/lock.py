@@ -7,12 +7,14 @@ import random
 import time
 from pathlib import Path
 
+from kortana.processes import numbering
+
 _MAX_TRIES = 2000
 """Of a few milliseconds each: sharing takes microseconds."""
 
 
 class HeldError(Exception):
-    """Somebody else owns the folder. Carries the holder's pid where it is known."""
+    """Somebody else owns the folder. Carries the holder's pid where it is known here."""
 
     def __init__(self, pid: int | None) -> None:
         super().__init__(f"already running (pid {pid})" if pid else "already running")
@@ -39,13 +41,13 @@ class FolderLock:
                     break
                 if _lock_now(fd, fcntl.LOCK_SH):
                     fcntl.flock(fd, fcntl.LOCK_UN)
-                elif (pid := _pid_in(fd)) is not None:
-                    raise HeldError(pid)
+                elif (holder := _named_in(fd)) is not None:
+                    raise HeldError(numbering.pid_here(*holder))
                 time.sleep(random.uniform(0.0, 0.005))  # somebody only asks, or is about to write its number
             else:
                 raise HeldError(None)
             os.ftruncate(fd, 0)
-            os.write(fd, b"%d\n" % os.getpid())
+            os.write(fd, f"{os.getpid()} {numbering.own()}\n".encode())
         except BaseException:
             os.close(fd)
             raise
@@ -61,7 +63,8 @@ class FolderLock:
 
 
 def holder_of(path: Path) -> int | None:
-    """The pid of the process that holds the lock now, 0 where it has not said yet, None where nobody does.
+    """The pid of the process that holds the lock now, as it is called here; 0 where it has not said yet, or is in a PID
+    namespace that this process does not see into; None where nobody holds it.
 
     Raises PermissionError where one may not ask."""
     try:
@@ -71,7 +74,10 @@ def holder_of(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        return None if _lock_now(fd, fcntl.LOCK_SH) else _pid_in(fd) or 0
+        if _lock_now(fd, fcntl.LOCK_SH):
+            return None
+        holder = _named_in(fd)
+        return 0 if holder is None else numbering.pid_here(*holder) or 0
     finally:
         os.close(fd)
 
@@ -89,9 +95,10 @@ def _lock_now(fd: int, how: int) -> bool:
     return True
 
 
-def _pid_in(fd: int) -> int | None:
-    text = os.pread(fd, 32, 0).strip()
-    return int(text) if text.isdigit() else None
+def _named_in(fd: int) -> tuple[int, str] | None:
+    """The holder's number, and where that counts."""
+    pid, _, where = os.pread(fd, 128, 0).decode(errors="replace").strip().partition(" ")
+    return (int(pid), where) if pid.isdigit() else None
 
 
 class IntentLock:

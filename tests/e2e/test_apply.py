@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -240,22 +238,3 @@ def test_a_hangup_is_a_graceful_down(project: Project) -> None:
     process.send_signal(1)
     process.communicate(timeout=60)
     assert process.returncode == 0 and project.all_gone()
-
-
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="SKIPPED: a PID namespace needs root")
-def test_as_pid_1_it_reaps_what_is_left_to_it_and_forwards_the_end(project: Project) -> None:
-    orphaner = (
-        "(setsid sh -c 'sleep 0.2; exit 0' &) ; trap 'echo bye; exit 0' TERM; echo on; while :; do sleep 0.1; done"
-    )
-    project.write({"workers": {"o": {"command": ["sh", "-c", orphaner]}}})
-    process = subprocess.Popen(
-        ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "kortana", "up"],
-        cwd=project.folder, env=project.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    eventually(lambda: "on" in project.log("o"), "the worker runs")
-    eventually(lambda: project.supervision("ready", worker="o"), "it is ready")
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
-    os.kill(int(children[0]), 15)
-    out, err = process.communicate(timeout=60)
-    assert "SIGTERM" in err and "bye" in out, (out, err)
-    assert process.returncode == 0

@@ -1,0 +1,110 @@
+"""Kortana in a PID namespace of its own, as in a container, and what is said to it from without."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kortana.processes.lock import holder_of
+from tests.e2e.project import KORTANA, PATIENCE_S, Project, eventually
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("unshare") is None, reason="SKIPPED: a PID namespace needs root"
+)
+IN_A_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def test_as_pid_1_it_reaps_what_is_left_to_it_and_forwards_the_end(project: Project) -> None:
+    orphaner = (
+        "(setsid sh -c 'sleep 0.2; exit 0' &) ; trap 'echo bye; exit 0' TERM; echo on; while :; do sleep 0.1; done"
+    )
+    project.write({"workers": {"o": {"command": ["sh", "-c", orphaner]}}})
+    process = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "kortana", "up"],
+        cwd=project.folder, env=project.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    eventually(lambda: "on" in project.log("o"), "the worker runs")
+    eventually(lambda: project.supervision("ready", worker="o"), "it is ready")
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(children[0]), 15)
+    out, err = process.communicate(timeout=60)
+    assert "SIGTERM" in err and "bye" in out, (out, err)
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def contained(project: Project) -> Iterator[subprocess.Popen[str]]:
+    """A Kortana in a namespace of its own; what is given is the process outside that waits for it."""
+    deaf = {"command": ["sh", "-c", "trap '' TERM; echo on; while :; do sleep 0.1; done"], "stop": {"grace": "1s"}}
+    project.write({"workers": {"w": deaf}})
+    process = subprocess.Popen(
+        [*IN_A_NAMESPACE, KORTANA, "up"],
+        cwd=project.folder, env=project.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    eventually(lambda: "on" in project.log("w"), "the worker runs")
+    yield process
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+
+
+def _its_child(process: subprocess.Popen[str]) -> int:
+    return int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
+
+
+def _lock(project: Project) -> Path:
+    return project.folder / "data" / "run" / "lock"
+
+
+def test_from_above_its_process_is_known_by_the_number_that_counts_there(
+    project: Project, contained: subprocess.Popen[str]
+) -> None:
+    supervisor = _its_child(contained)
+    assert holder_of(_lock(project)) == supervisor
+    assert f"pid {supervisor}" in project.call("up", expect=6).stderr
+    project.down()
+    assert holder_of(_lock(project)) is None and contained.wait(PATIENCE_S) == 0
+    eventually(project.all_gone)
+
+
+def test_from_above_one_that_does_not_answer_is_asked_to_end(
+    project: Project, contained: subprocess.Popen[str]
+) -> None:
+    (project.folder / "data" / "run" / "endpoint.json").unlink()
+    assert project.call("down").stdout == "stopped\n"
+    assert contained.wait(PATIENCE_S) == 0
+
+
+def test_from_beside_it_down_waits_for_the_lock(project: Project, contained: subprocess.Popen[str]) -> None:
+    """In a namespace that does not see it, its number may be anybody's."""
+    down = subprocess.run(
+        [*IN_A_NAMESPACE, KORTANA, "down"],
+        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (down.returncode, down.stdout) == (0, "stopped\n"), down.stderr
+    assert holder_of(_lock(project)) is None
+    assert contained.wait(PATIENCE_S) == 0
+
+
+def test_from_beside_it_nobody_is_asked_to_end_in_its_place(
+    project: Project, contained: subprocess.Popen[str]
+) -> None:
+    """There its number, 1, is that of the shell."""
+    endpoint = project.folder / "data" / "run" / "endpoint.json"
+    known = endpoint.read_bytes()
+    endpoint.unlink()
+    script = "trap 'echo asked' TERM; \"$@\"; code=$?; echo over; exit $code"
+    down = subprocess.run(
+        [*IN_A_NAMESPACE, "sh", "-c", script, "sh", KORTANA, "down"],
+        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (down.returncode, down.stdout) == (5, "over\n"), down.stderr
+    assert "does not answer, and its process cannot be reached from here" in down.stderr
+    endpoint.write_bytes(known)
+    assert contained.poll() is None
+    os.kill(_its_child(contained), signal.SIGTERM)
+    assert contained.wait(PATIENCE_S) == 0
