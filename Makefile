@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Of the tests many wait, for a heartbeat that is missed, say: three at a time keep two processors busy.
 WORKERS ?= 3
 
-.PHONY: ready demo up test test-long inspector docs bench lint clean
+.PHONY: ready demo up test test-long test-vm inspector docs bench lint clean
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
@@ -39,6 +39,10 @@ test: lint
 
 test-long: lint
 	KORTANA_LONG=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal --timeout 3600
+
+# On a machine of its own, with systemd and cgroup v2; root's, and minutes to make it.
+test-vm: ready
+	tests/vm/run
 
 # The official MCP inspector, from npm, on a Node of its own from PyPI.
 inspector: ready

@@ -157,7 +157,7 @@ def _leftovers(project: Project) -> Check:
 
     holder = project.holder()
     if holder is not None:
-        return Check("running", True, f"pid {holder}")
+        return Check("running", True, f"pid {holder}" if holder else "yes; its process is not seen from here")
     run = remembered_run(project.layout.processes)
     if run is not None:
         return Check(

@@ -48,7 +48,9 @@ def test_where_cgroups_take_no_process_workers_run_without(project: Project, pla
 
 
 def test_cgroups_that_a_worker_made_go_with_its_own(project: Project, place: Path) -> None:
-    below = f'mkdir -p "{place.parent}$(sed -n s/^0:://p /proc/self/cgroup)/made/deeper"; exec sleep 1000'
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    mounted = str(place.parent).removesuffix(next(line[3:] for line in lines if line.startswith("0::")).rstrip("/"))
+    below = f'mkdir -p "{mounted}$(sed -n s/^0:://p /proc/self/cgroup)/made/deeper"; exec sleep 1000'
     project.write({"workers": {"w": {"command": ["sh", "-c", below]}}})
     project.up()
     run = Path(json.loads((project.folder / "data" / "run" / "processes.json").read_text())["cgroup"])
