@@ -38,7 +38,7 @@ from kortana.config.limits import limits_from
 from kortana.config.spec import Config, WorkerSpec
 from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
-from kortana.processes import black_box, cgroup, leftovers, open_files
+from kortana.processes import black_box, cgroup, leftovers, numbering, open_files
 from kortana.processes.huge_pages import use_huge_pages
 from kortana.processes.link import LauncherLink
 from kortana.processes.lock import FolderLock
@@ -261,8 +261,9 @@ class Tree:
 
     def _write_endpoint(self) -> None:
         endpoint = {
-            "socket": str(self._socket), "pid": os.getpid(), "run_id": self._run_id, "project": self._config.project,
-            "config": self._config.path, "started_at": iso_from_ms(time.time_ns() // 1_000_000),
+            "socket": str(self._socket), "pid": os.getpid(), "numbering": numbering.own(), "run_id": self._run_id,
+            "project": self._config.project, "config": self._config.path,
+            "started_at": iso_from_ms(time.time_ns() // 1_000_000),
         }  # fmt: skip
         replace_file(self._layout.endpoint, [encode_json(endpoint), b"\n"])
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, last_end, print_json, table
+from kortana.processes.numbering import pids_here
 from kortana.transport.endpoint import read_endpoint
 
 
@@ -13,7 +14,7 @@ from kortana.transport.endpoint import read_endpoint
 @file_option
 @json_option
 def ps(file: Path | None, as_json: bool) -> int:
-    """Show the workers."""
+    """Show the workers, by the pids that they have here: from outside a container, as `ps` and `kill` know them."""
     project = Project(file)
     client = project.client()
     first = project.call("ps", client=client)
@@ -21,9 +22,11 @@ def ps(file: Path | None, as_json: bool) -> int:
     if first.get("next") is not None:
         rows = list(project.pages("ps", "workers", client))
     endpoint = read_endpoint(project.layout.run) or {}
+    known = pids_here([endpoint.get("pid", 0), *(row["pid"] or 0 for row in rows)], endpoint.get("numbering", ""))
+    rows = [{**row, "pid": known[row["pid"] or 0] or None} for row in rows]
     shown = {
         "project": endpoint.get("project"),
-        "pid": endpoint.get("pid"),
+        "pid": known[endpoint.get("pid", 0)] or None,
         "uptime_s": first.get("uptime_s"),
         "state": first["state"],
         "workers": rows,
@@ -31,7 +34,7 @@ def ps(file: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(shown)
         return 0
-    print(f"{shown['project']}: {shown['state']}, pid {shown['pid']}, up {human_s(shown['uptime_s'])}")
+    print(f"{shown['project']}: {shown['state']}, pid {shown['pid'] or '-'}, up {human_s(shown['uptime_s'])}")
     head = ["NAME", "STATE", "PID", "RESTARTS", "UPTIME", "AGENT", "TASK", "MEMORY", "LAST EXIT"]
     print(table([_row(row) for row in rows], head))
     return 0

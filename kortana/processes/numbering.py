@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -16,22 +17,27 @@ def own() -> str:
 
 
 def pid_here(pid: int, numbering: str) -> int | None:
-    """What this process calls the process that has this number in another numbering; None where it does not see it.
+    """What this process calls the process that has this number in another numbering; None where it does not see it."""
+    return pids_here([pid], numbering)[pid]
+
+
+def pids_here(pids: Iterable[int], numbering: str) -> dict[int, int | None]:
+    """As `pid_here`, for many.
 
     A namespace sees what is in those below it, by numbers of its own. Source: pid_namespaces(7).
     """
     ours = own()
     if not numbering or numbering == ours:
-        return pid
+        return {pid: pid for pid in pids}
+    found: dict[int, int | None] = dict.fromkeys(pids)
     boot, _, namespace = numbering.partition("/")
-    if boot != ours.partition("/")[0]:
-        return None
-    for name in os.listdir("/proc"):
-        if name.isdigit() and _innermost(name) == pid:
-            with contextlib.suppress(OSError):
-                if _namespace(name) == namespace:
-                    return int(name)
-    return None
+    if boot == ours.partition("/")[0]:
+        for name in os.listdir("/proc"):
+            if name.isdigit() and (pid := _innermost(name)) in found:
+                with contextlib.suppress(OSError):
+                    if _namespace(name) == namespace:
+                        found[pid] = int(name)
+    return found
 
 
 def _namespace(pid: str) -> str:

@@ -66,6 +66,9 @@ def test_from_above_its_process_is_known_by_the_number_that_counts_there(
     supervisor = _its_child(contained)
     assert holder_of(_lock(project)) == supervisor
     assert f"pid {supervisor}" in project.call("up", expect=6).stderr
+    shown = project.json("ps")
+    assert shown["pid"] == supervisor
+    assert "trap" in Path(f"/proc/{shown['workers'][0]['pid']}/cmdline").read_text()
     project.down()
     assert holder_of(_lock(project)) is None and contained.wait(PATIENCE_S) == 0
     eventually(project.all_gone)
@@ -81,6 +84,12 @@ def test_from_above_one_that_does_not_answer_is_asked_to_end(
 
 def test_from_beside_it_down_waits_for_the_lock(project: Project, contained: subprocess.Popen[str]) -> None:
     """In a namespace that does not see it, its number may be anybody's."""
+    ps = subprocess.run(
+        [*IN_A_NAMESPACE, KORTANA, "ps"],
+        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+    )  # fmt: skip
+    first, _, row = ps.stdout.splitlines()
+    assert ", pid -, up " in first and row.split()[:3] == ["w", "running", "-"]
     down = subprocess.run(
         [*IN_A_NAMESPACE, KORTANA, "down"],
         cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
