@@ -19,7 +19,7 @@ from kortana.protocol.names import is_agent_name
 from kortana.protocol.payloads import TaskAdd
 from kortana.transport.client import Client
 from kortana.transport.dialing import KortanaUnavailable, Refused
-from kortana.transport.endpoint import read_endpoint
+from kortana.transport.endpoint import find_socket
 from kortana.transport.outgoing import Hello, make_event
 
 __all__ = ["AgentInterface", "Answer", "ClaimDenied", "KortanaUnavailable", "Refused", "Task"]
@@ -68,8 +68,7 @@ class AgentInterface:
     def _find_socket(self) -> str | None:
         if self._run_folder is None:
             return self._fixed_socket
-        endpoint = read_endpoint(self._run_folder)
-        return None if endpoint is None else str(endpoint.get("socket"))
+        return find_socket(self._run_folder)
 
     def __enter__(self) -> "AgentInterface":
         self.connect()

@@ -22,7 +22,7 @@ from kortana.protocol.event import Event
 from kortana.protocol.reasons import UNAVAILABLE
 from kortana.transport.client import Client
 from kortana.transport.dialing import KortanaUnavailable, Refused
-from kortana.transport.endpoint import read_endpoint
+from kortana.transport.endpoint import find_socket
 from kortana.transport.inside import is_own
 from kortana.transport.outgoing import Hello, make_event
 
@@ -122,8 +122,7 @@ class Project:
         return Hello(source, receive=False)
 
     def _find_socket(self) -> str | None:
-        endpoint = read_endpoint(self.layout.run)
-        return None if endpoint is None else str(endpoint.get("socket"))
+        return find_socket(self.layout.run)
 
     def holder(self) -> int | None:
         """The pid of the running supervisor, or None."""

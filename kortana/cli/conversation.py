@@ -10,6 +10,7 @@ from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
 from kortana.config.plainly import said_data_dir
 from kortana.transport.inside import token_for
 from kortana.transport.plain_socket import connect
+from kortana.transport.reached import reached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def _socket_path(file: str | None) -> str:
     fixed = os.environ.get("KORTANA_SOCKET")
     if fixed and file is None:
         return fixed
-    endpoint = os.path.join(_data_dir(file), "run", "endpoint.json")
+    run_folder = os.path.join(_data_dir(file), "run")
     try:
-        with open(endpoint, "rb") as found:
-            return str(json.loads(found.read())["socket"])
+        with open(os.path.join(run_folder, "endpoint.json"), "rb") as found:
+            return reached(run_folder, str(json.loads(found.read())["socket"]))
     except (OSError, ValueError, KeyError):
         raise not_running() from None
 

@@ -6,16 +6,16 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from kortana.transport.reached import fits, reached
+
 SOCKET_NAME = "kortana.sock"
-_MAX_SOCKET_PATH = 100
-"""Bytes; Linux takes 107, BSDs 103."""
 
 
 def listen_for(run_folder: Path) -> tuple[Path, socket.socket]:
     """A socket that listens as `run/kortana.sock`, or, where that is not possible, in the owner's temp folder. Raises
     OSError. The data folder's lock must be held."""
     path = run_folder / SOCKET_NAME
-    if _fits(path):
+    if fits(path):
         try:
             return path, listen(path)
         except OSError:  # the file system has none, such as that of a USB stick
@@ -24,13 +24,9 @@ def listen_for(run_folder: Path) -> tuple[Path, socket.socket]:
     return path, listen(path)
 
 
-def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= _MAX_SOCKET_PATH
-
-
 def why_not_listen_in(run_folder: Path) -> str:
     """Why no socket can stand in a folder, for a person; empty where one can."""
-    if not _fits(run_folder / SOCKET_NAME):
+    if not fits(run_folder / SOCKET_NAME):
         return "the path is too long"
     trial = run_folder / ".trial"
     try:
@@ -79,3 +75,9 @@ def read_endpoint(run_folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def find_socket(run_folder: Path) -> str | None:
+    """The socket of the tree that runs there, or None where none has left an endpoint file that names one."""
+    said = (read_endpoint(run_folder) or {}).get("socket")
+    return reached(str(run_folder), said) if isinstance(said, str) else None

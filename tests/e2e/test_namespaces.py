@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kortana import AgentInterface
 from kortana.processes.lock import holder_of
 from tests.e2e.project import KORTANA, PATIENCE_S, Project, eventually
 
@@ -117,3 +118,29 @@ def test_from_beside_it_nobody_is_asked_to_end_in_its_place(
     assert contained.poll() is None
     os.kill(_its_child(contained), signal.SIGTERM)
     assert contained.wait(PATIENCE_S) == 0
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Project]:
+    (tmp_path / "other").mkdir()
+    made = Project(tmp_path / "other")
+    yield made
+    made.clean_up()
+
+
+def test_it_is_reached_by_a_folder_that_has_another_path_there(project: Project, other: Project) -> None:
+    """As one that is mounted into a container; at the path that it has there, there is another Kortana here."""
+    other.write({"workers": {}, "tasks": [{"id": "other"}]})
+    other.up()
+    project.write({"workers": {}, "tasks": [{"id": "t"}]})
+    script = f'mount --bind "$0" "$1" && cd "$1" && exec {KORTANA} up -d'
+    words = ["unshare", "--mount", "sh", "-c", script, str(project.folder), str(other.folder)]
+    subprocess.run(words, env=project.env, timeout=PATIENCE_S, check=True, capture_output=True)
+    assert str(other.folder) in (project.folder / "data" / "run" / "endpoint.json").read_text()
+    assert [task["id"] for task in project.json("tasks", "list")["tasks"]] == ["t"]
+    assert project.call("agent", "claim", "--as", "me").stdout.startswith("t ")
+    with AgentInterface("you", project.folder) as agent:
+        assert agent.claim_task("t").reason == "task_already_leased"
+    project.down()
+    eventually(project.all_gone)
+    assert other.json("ps")["state"] == "running"

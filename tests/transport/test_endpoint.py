@@ -1,6 +1,7 @@
 """Where the socket stands: in the data folder, or where it can."""
 
 import errno
+import json
 import socket
 import stat
 import tempfile
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from kortana.transport.endpoint import listen_for, why_not_listen_in
+from kortana.transport.endpoint import find_socket, listen_for, why_not_listen_in
+from kortana.transport.reached import reached
 
 
 @pytest.fixture
@@ -69,3 +71,20 @@ def test_a_file_system_without_sockets_gets_one_elsewhere(
     monkeypatch.setattr(socket.socket, "bind", refuse)
     assert why_not_listen_in(run) == "no socket can stand in the data folder (Input/output error)"
     assert _listens(run).parent.parent == temp and list(run.iterdir()) == []
+
+
+def test_a_socket_beside_its_endpoint_file_is_reached_there(tmp_path: Path, short: Path) -> None:
+    """Whoever wrote the file may call the folder otherwise: it is mounted there, or was moved."""
+    run = _folder(short / "run")
+
+    def found(said: object) -> str | None:
+        (run / "endpoint.json").write_text(json.dumps({"socket": said}))
+        return find_socket(run)
+
+    assert found("/srv/project/data/run/kortana.sock") == str(run / "kortana.sock")
+    assert found("/tmp/kortana-0-abc/kortana.sock") == "/tmp/kortana-0-abc/kortana.sock"
+    assert found(None) is None
+    (run / "endpoint.json").unlink()
+    assert find_socket(run) is None
+    long = str(tmp_path / ("x" * 120) / "run")
+    assert reached(long, "/srv/run/kortana.sock") == "/srv/run/kortana.sock", "no socket could have that path"
