@@ -1,5 +1,6 @@
 """Real power cuts: an ext4 image on a loop device, shut down by FS_IOC_SHUTDOWN without flushing its log."""
 
+import contextlib
 import fcntl
 import os
 import random
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kortana.adapters.files import journal as journal_module
+from tests.e2e.project import eventually
 from tests.faults import driver
 
 CUTS = 1000 if os.environ.get("KORTANA_LONG") else 20
@@ -40,7 +42,17 @@ class Disk:
         self._run("mount", "-o", "loop", str(self.image), str(self.mount_point))
 
     def umount(self) -> None:
+        """Until nobody has it any more: a mount namespace that anybody made meanwhile holds on to it for its life, and
+        who mounts it again would be given the one that was shut down."""
         self._run("umount", str(self.mount_point))
+        eventually(lambda: not self._is_held(), "its loop device is let go")
+
+    def _is_held(self) -> bool:
+        for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+            with contextlib.suppress(OSError):
+                if path.read_text().strip() == str(self.image):
+                    return True
+        return False
 
     def cut_power(self) -> None:
         fd = os.open(self.mount_point, os.O_RDONLY)
