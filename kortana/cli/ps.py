@@ -22,11 +22,12 @@ def ps(file: Path | None, as_json: bool) -> int:
     if first.get("next") is not None:
         rows = list(project.pages("ps", "workers", client))
     endpoint = read_endpoint(project.layout.run) or {}
-    known = pids_here([endpoint.get("pid", 0), *(row["pid"] or 0 for row in rows)], endpoint.get("numbering", ""))
-    rows = [{**row, "pid": known[row["pid"] or 0] or None} for row in rows]
+    pids = [endpoint.get("pid"), *(row["pid"] for row in rows)]
+    known = pids_here(filter(None, pids), endpoint.get("numbering", ""))
+    rows = [{**row, "pid": known.get(row["pid"])} for row in rows]
     shown = {
         "project": endpoint.get("project"),
-        "pid": known[endpoint.get("pid", 0)] or None,
+        "pid": known.get(pids[0]),
         "uptime_s": first.get("uptime_s"),
         "state": first["state"],
         "workers": rows,

@@ -50,10 +50,9 @@ def end_leftovers(path: Path) -> int:
             cgroup.CgroupTree(folder).destroy()
         cgroup.remove(cgroup.home_of(folder))
     pid, ticks = launcher.get("pid"), launcher.get("start_ticks")
-    if pid and ticks is not None:
-        pid = numbering.pid_here(pid, launcher.get("numbering", ""))
-    if pid and ticks is not None and start_ticks(pid) == ticks:
-        os.kill(pid, signal.SIGKILL)
+    here = numbering.pid_here(pid, launcher.get("numbering", "")) if pid else None
+    if here and ticks is not None and start_ticks(here) == ticks:
+        os.kill(here, signal.SIGKILL)
         killed += 1
     killed += tree.kill_marked(tree.Mark(run_id), but=frozenset({os.getpid()}))
     limits.remove_run(run_id)

@@ -31,8 +31,7 @@ def test_as_pid_1_it_reaps_what_is_left_to_it_and_forwards_the_end(project: Proj
     )  # fmt: skip
     eventually(lambda: "on" in project.log("o"), "the worker runs")
     eventually(lambda: project.supervision("ready", worker="o"), "it is ready")
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
-    os.kill(int(children[0]), 15)
+    os.kill(_its_child(process), signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert "SIGTERM" in err and "bye" in out, (out, err)
     assert process.returncode == 0
@@ -55,6 +54,14 @@ def contained(project: Project) -> Iterator[subprocess.Popen[str]]:
 
 def _its_child(process: subprocess.Popen[str]) -> int:
     return int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout)
+
+
+def _beside(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs it to its end in another namespace."""
+    return subprocess.run(
+        [*IN_A_NAMESPACE, *words],
+        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
 
 
 def _lock(project: Project) -> Path:
@@ -85,16 +92,11 @@ def test_from_above_one_that_does_not_answer_is_asked_to_end(
 
 def test_from_beside_it_down_waits_for_the_lock(project: Project, contained: subprocess.Popen[str]) -> None:
     """In a namespace that does not see it, its number may be anybody's."""
-    ps = subprocess.run(
-        [*IN_A_NAMESPACE, KORTANA, "ps"],
-        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=True,
-    )  # fmt: skip
+    ps = _beside(project, KORTANA, "ps")
+    assert ps.returncode == 0, ps.stderr
     first, _, row = ps.stdout.splitlines()
     assert ", pid -, up " in first and row.split()[:3] == ["w", "running", "-"]
-    down = subprocess.run(
-        [*IN_A_NAMESPACE, KORTANA, "down"],
-        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
+    down = _beside(project, KORTANA, "down")
     assert (down.returncode, down.stdout) == (0, "stopped\n"), down.stderr
     assert holder_of(_lock(project)) is None
     assert contained.wait(PATIENCE_S) == 0
@@ -108,10 +110,7 @@ def test_from_beside_it_nobody_is_asked_to_end_in_its_place(
     known = endpoint.read_bytes()
     endpoint.unlink()
     script = "trap 'echo asked' TERM; \"$@\"; code=$?; echo over; exit $code"
-    down = subprocess.run(
-        [*IN_A_NAMESPACE, "sh", "-c", script, "sh", KORTANA, "down"],
-        cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
+    down = _beside(project, "sh", "-c", script, "sh", KORTANA, "down")
     assert (down.returncode, down.stdout) == (5, "over\n"), down.stderr
     assert "does not answer, and its process cannot be reached from here" in down.stderr
     endpoint.write_bytes(known)
