@@ -1,4 +1,4 @@
-"""Who gets a task: claims, denials, waiting claims, and their service when something becomes ready."""
+"""Who gets a task: claims and denials. The service of claims that wait: `serving`."""
 
 from kortana.core.index import is_completed
 from kortana.core.state import Agent, State
@@ -23,7 +23,7 @@ def decide_claim(turn: Turn, conn: int, event: Event, tied: bool) -> None:
         detail = f"ttl_s: more than 0, at most {turn.state.limits.max_lease_ttl_s:g}; wait_s: 0 or more"
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, detail)
     having = frozenset(asked.having)
-    name, refusal = _choose(turn.state, event.source, event.task_id, having)
+    name, refusal = choose(turn.state, event.source, event.task_id, having)
     if name is not None:
         return grant(turn, conn, event, name, asked.ttl_s, tied)
     if asked.wait_s > 0 and _may_wait(turn.state, event, refusal):
@@ -39,6 +39,14 @@ def _keep_room(turn: Turn) -> None:
     before, or it would be told of a grant that nobody knows of."""
     if len(turn.state.pending) >= turn.state.limits.pending_kept:
         end_wait(turn, next(iter(turn.state.pending)))
+
+
+def end_wait(turn: Turn, event_id: str) -> None:
+    """Refuses a waiting claim whose time is over, with what stands against it now."""
+    waiter = turn.state.waiters.pop(event_id)
+    if waiter is not None:
+        _, refusal = choose(turn.state, waiter.event.source, waiter.event.task_id, waiter.having)
+        deny(turn, waiter.conn, waiter.event, refusal or waiter.refusal)
 
 
 def _waited_s(turn: Turn, event: Event) -> float:
@@ -57,21 +65,30 @@ def _may_wait(state: State, event: Event, refusal: str) -> bool:
     return state.waiters.count(event.source) < MAX_WAITING_PER_AGENT
 
 
-def _choose(state: State, source: str, wanted: str | None, having: frozenset[str]) -> tuple[str | None, str]:
-    """The task to grant, or None and the reason against it."""
+def choose(state: State, source: str, wanted: str | None, having: frozenset[str]) -> tuple[str | None, str]:
+    """The task to grant, or None and the reason against it. Parks what a path reservation keeps back."""
     agent = state.agent(source)
     if wanted is not None:
         refusal = refusal_of(state, agent, wanted)
+        if refusal == reasons.PATH_CONFLICT:
+            park_if_obstructed(state, wanted)
         return (None, refusal) if refusal else (wanted, "")
     if len(agent.tasks) >= state.limits.max_leases_per_agent:
         return None, reasons.TOO_MANY_LEASES
     capabilities = frozenset(agent.capabilities)
     while (name := state.ready.best(capabilities, having)) is not None:
-        holder = state.reserved.holder_of(state.tasks[name].paths) if state.tasks[name].paths else None
-        if holder is None:
+        if not park_if_obstructed(state, name):
             return name, ""
-        state.ready.park(name, holder)
     return None, reasons.NOTHING_READY
+
+
+def park_if_obstructed(state: State, name: str) -> bool:
+    """Whether a path reservation keeps a ready task back; it comes back when that ends."""
+    paths = state.tasks[name].paths
+    obstacle = state.reserved.in_the_way(paths, state.ready.pattern_of(name)) if paths else None
+    if obstacle is not None:
+        state.ready.park(name, obstacle[1])
+    return obstacle is not None
 
 
 def refusal_of(state: State, agent: Agent, name: str) -> str:
@@ -108,7 +125,7 @@ def _standing_against(state: State, agent: Agent, task: Task) -> str:
         return reasons.DEPENDENCIES_UNMET
     if not set(agent.capabilities).issuperset(task.requires):
         return reasons.MISSING_CAPABILITY
-    if task.paths and state.reserved.holder_of(task.paths, but=task.id) is not None:
+    if task.paths and state.reserved.in_the_way(task.paths) is not None:
         return reasons.PATH_CONFLICT
     return ""
 
@@ -156,8 +173,8 @@ def explain(state: State, source: str, name: str | None, reason: str) -> str:
         return "waits for " + ", ".join(unmet_dependencies(state, task))
     if reason == reasons.MISSING_CAPABILITY:
         return "needs " + ", ".join(sorted(set(task.requires) - set(state.agent(source).capabilities)))
-    if reason == reasons.PATH_CONFLICT:
-        return f"its paths are reserved by {state.reserved.holder_of(task.paths, but=task.id)}"
+    if reason == reasons.PATH_CONFLICT and (obstacle := state.reserved.in_the_way(task.paths)) is not None:
+        return f"its paths are reserved by {obstacle[0]}"
     if reason == reasons.TASK_BLOCKED and task.blocker:
         return str(task.blocker["reason"])
     return f"the task is {task.status}"
@@ -165,50 +182,3 @@ def explain(state: State, source: str, name: str | None, reason: str) -> str:
 
 def unmet_dependencies(state: State, task: Task) -> list[str]:
     return [name for name in task.depends_on if not is_completed(state, name)]
-
-
-def serve_waiting(turn: Turn) -> None:
-    """Grants what has become ready to those who wait: by the task's priority, then first come."""
-    state = turn.state
-    while state.ready.fresh:
-        if not state.waiters:
-            state.ready.fresh.clear()
-            return
-        fresh = sorted(state.ready.fresh, key=state.ready.order)
-        state.ready.fresh.clear()
-        for name in fresh:
-            if name in state.ready:
-                _serve(turn, name)
-
-
-def _serve(turn: Turn, name: str) -> None:
-    state = turn.state
-    task = state.tasks[name]
-    for waiter in state.waiters.for_task(name):
-        if not waiter.takes(task):
-            continue
-        refusal = refusal_of(state, state.agent(waiter.event.source), name)
-        if not refusal:
-            state.waiters.pop(waiter.event.id)
-            return grant(turn, waiter.conn, waiter.event, name, waiter.ttl_s, waiter.tied)
-        if refusal == reasons.PATH_CONFLICT:
-            holder = state.reserved.holder_of(task.paths, but=name)
-            if holder is not None:
-                return state.ready.park(name, holder)
-
-
-def serve_agent(turn: Turn, name: str) -> None:
-    """Looks again at the waiting claims of an agent that has one lease less, or new capabilities."""
-    for waiter in turn.state.waiters.of_agent(name):
-        chosen, _ = _choose(turn.state, name, waiter.event.task_id, waiter.having)
-        if chosen is not None:
-            turn.state.waiters.pop(waiter.event.id)
-            grant(turn, waiter.conn, waiter.event, chosen, waiter.ttl_s, waiter.tied)
-
-
-def end_wait(turn: Turn, event_id: str) -> None:
-    """Refuses a waiting claim whose time is over, with what stands against it now."""
-    waiter = turn.state.waiters.pop(event_id)
-    if waiter is not None:
-        _, refusal = _choose(turn.state, waiter.event.source, waiter.event.task_id, waiter.having)
-        deny(turn, waiter.conn, waiter.event, refusal or waiter.refusal)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from kortana.core.claiming import decide_claim, end_wait, serve_agent, serve_waiting
+from kortana.core.claiming import decide_claim, end_wait
 from kortana.core.commands import (
     AgentDown,
     AgentUp,
@@ -39,6 +39,7 @@ from kortana.core.holding import (
     finish_torn,
     release_all,
 )
+from kortana.core.serving import is_due, serve, serve_agent
 from kortana.core.state import State
 from kortana.core.turn import Turn
 from kortana.protocol import event as ev
@@ -46,7 +47,7 @@ from kortana.protocol import payloads, reasons
 from kortana.protocol.codec import event_digest
 from kortana.protocol.event import Event
 
-RULES = 2
+RULES = 3
 """The rules by which is decided, as a number that stands in the journal at each boot. It grows with each change by
 which the same inputs lead to other records: what was decided by other rules is not held against these (`verify`)."""
 
@@ -74,15 +75,15 @@ def decide(turn: Turn, command: Command) -> None:
     Ends with the service of waiting claims, so that what a command frees is granted in the same turn.
     """
     _COMMANDS[type(command)](turn, command)
-    if turn.state.ready.fresh:
-        serve_waiting(turn)
+    if is_due(turn.state):
+        serve(turn)
 
 
 def decide_event(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -> None:
     """As `decide` of a Submit; the way that almost every event takes."""
     _submit(turn, conn, event, body, tied)
-    if turn.state.ready.fresh:
-        serve_waiting(turn)
+    if is_due(turn.state):
+        serve(turn)
 
 
 def next_due(state: State) -> float | None:
@@ -106,11 +107,7 @@ def _submit(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -> Non
         turn.note("asked_again", id=event.id)
     else:
         turn.take(event, body, digest)
-    held = len(state.agent(source).tasks) if state.waiters.by_id and source != "operator" else 0
-    _DECIDE[kind](turn, conn, event, tied)
-    if held and len(state.agent(source).tasks) < held:
-        serve_agent(turn, source)
-    return None
+    return _DECIDE[kind](turn, conn, event, tied)
 
 
 def _may_ask_again(turn: Turn, conn: int, event: Event, digest: int) -> bool:
@@ -201,19 +198,15 @@ def _disconnected(turn: Turn, command: Disconnected) -> None:
 def _tick(turn: Turn, command: Tick) -> None:
     for name in turn.state.deadlines.pop_due(command.until):
         _expire(turn, Expire(name))
-        serve_waiting(turn)
+        serve(turn)
     for event_id in turn.state.waiters.deadlines.pop_due(command.until):
         end_wait(turn, event_id)
 
 
 def _expire(turn: Turn, command: Expire) -> None:
     task = turn.state.tasks[command.task]
-    owner = task.owner
-    if owner is None:
-        return
-    expire_lease(turn, task)
-    if turn.state.waiters:
-        serve_agent(turn, owner)
+    if task.owner is not None:
+        expire_lease(turn, task)
 
 
 def _end_wait(turn: Turn, command: EndWait) -> None:
@@ -235,6 +228,8 @@ def _boot(turn: Turn, command: Boot) -> None:
 
 def _configure(turn: Turn, command: Configure) -> None:
     turn.note("limits", limits=msgspec.to_builtins(command.limits))
+    for agent in turn.state.waiters.agents():
+        turn.state.waiters.relieved(agent)
 
 
 def _drain(turn: Turn, command: Drain) -> None:

@@ -74,6 +74,7 @@ def apply_edit(state: State, task: Task, changes: dict[str, Any], status: str) -
         if task.owner is not None:
             state.reserved.remove(task.id, task.paths)
             state.reserved.add(task.id, added.paths)
+            state.ready.unpark(task.paths)
         task.paths = added.paths
     if "requires" in changes:
         task.requires = tuple(sorted(set(added.requires)))

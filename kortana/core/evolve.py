@@ -140,10 +140,11 @@ def end_lease(state: State, task: Task) -> None:
     if task.owner is None:
         return
     state.agent(task.owner).tasks.pop(task.id, None)
+    state.waiters.relieved(task.owner)
     state.deadlines.clear(task.id)
     if task.paths:
         state.reserved.remove(task.id, task.paths)
-    state.ready.unpark(task.id)
+        state.ready.unpark(task.paths)
     task.owner = task.lease_expiry = task.lease_token = task.lease_ttl_s = None
     if task.tied:
         task.tied = False

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kortana.core.paths import patterns_meet
 from kortana.core.state import State
 from kortana.core.task import BLOCKED, COMPLETED, IN_PROGRESS, PENDING
 from kortana.protocol import event as ev
@@ -38,6 +39,23 @@ def violations(state: State) -> list[str]:
         found.append(f"guests that are gone: {gone}, indexed: {list(state.gone)}")
     if any(len(agent.mailbox) > state.limits.mailbox_limit for agent in state.agents.values()):
         found.append("a mailbox is over its limit")
+    return found
+
+
+def neglected(state: State) -> list[str]:
+    """Every claim that waits for what could be granted to it, as a sentence. By looking at everything: for tests."""
+    reserved = [path for task in state.tasks.values() if task.owner is not None for path in task.paths]
+    found = []
+    for waiter in state.waiters.by_id.values():
+        agent = state.agents[waiter.event.source]
+        for task in state.tasks.values():
+            unmet = any(n not in state.tasks or state.tasks[n].status != COMPLETED for n in task.depends_on)
+            able = set(agent.capabilities).issuperset(task.requires)
+            obstructed = any(patterns_meet(path, other) for path in task.paths for other in reserved)
+            if task.status != PENDING or unmet or not able or obstructed or not waiter.takes(task):
+                continue
+            if len(agent.tasks) < state.limits.max_leases_per_agent:
+                found.append(f"{agent.name} waits, and could have {task.id}")
     return found
 
 

@@ -177,7 +177,8 @@ class _Node:
 
     def __init__(self) -> None:
         self.below: dict[str, _Node] = {}
-        self.here: dict[tuple[str, str], None] = {}
+        self.here: dict[str, dict[str, None]] = {}
+        """Pattern → the tasks that reserve it."""
 
 
 def _literal_prefix(pattern: str) -> tuple[str, ...]:
@@ -198,35 +199,49 @@ class PathIndex:
 
     def __init__(self) -> None:
         self._root = _Node()
+        self._holders: dict[str, dict[str, None]] = {}
+        """Pattern → the tasks that reserve it: one, since it meets itself, but after an edit."""
 
     def add(self, task: str, patterns: tuple[str, ...]) -> None:
         for pattern in patterns:
             node = self._root
             for name in _literal_prefix(pattern):
                 node = node.below.setdefault(name, _Node())
-            node.here[(task, pattern)] = None
+            self._holders[pattern] = node.here.setdefault(pattern, {})
+            self._holders[pattern][task] = None
 
     def remove(self, task: str, patterns: tuple[str, ...]) -> None:
         for pattern in patterns:
-            way = [self._root]
-            prefix = _literal_prefix(pattern)
-            for name in prefix:
-                if name not in way[-1].below:
-                    break
-                way.append(way[-1].below[name])
-            else:
-                way[-1].here.pop((task, pattern), None)
-                for depth in range(len(prefix), 0, -1):
-                    if way[depth].below or way[depth].here:
-                        break
-                    del way[depth - 1].below[prefix[depth - 1]]
+            holders = self._holders.get(pattern)
+            if holders is None:
+                continue
+            holders.pop(task, None)
+            if not holders:
+                del self._holders[pattern]
+                self._prune(pattern)
 
-    def holder_of(self, patterns: tuple[str, ...], but: str | None = None) -> str | None:
-        """A task whose reservation meets one of `patterns`, or None; reservations of task `but` do not count."""
+    def _prune(self, pattern: str) -> None:
+        prefix = _literal_prefix(pattern)
+        way = [self._root]
+        for name in prefix:
+            way.append(way[-1].below[name])
+        del way[-1].here[pattern]
+        for depth in range(len(prefix), 0, -1):
+            if way[depth].below or way[depth].here:
+                break
+            del way[depth - 1].below[prefix[depth - 1]]
+
+    def in_the_way(self, patterns: tuple[str, ...], known: str = "") -> tuple[str, str] | None:
+        """A reservation that meets one of `patterns`, as (task, pattern), or None.
+
+        known: a pattern that meets them; if it is reserved, that is found before all others.
+        """
+        if known in self._holders:
+            return next(iter(self._holders[known])), known
         for pattern in patterns:
-            for task, reserved in self._near(_literal_prefix(pattern)):
-                if task != but and patterns_meet(pattern, reserved):
-                    return task
+            for reserved, holders in self._near(_literal_prefix(pattern)):
+                if patterns_meet(pattern, reserved):
+                    return next(iter(holders)), reserved
         return None
 
     def covering(self, path: str) -> list[str]:
@@ -235,19 +250,19 @@ class PathIndex:
         prefix = tuple(part for part in path.split("/") if part not in ("", "."))
         if len(prefix) == 1:
             literal = f"./{literal}"
-        near = self._near(prefix)
-        return list(dict.fromkeys(task for task, reserved in near if patterns_meet(reserved, literal)))
+        found = [tasks for reserved, tasks in self._near(prefix) if patterns_meet(reserved, literal)]
+        return list(dict.fromkeys(task for tasks in found for task in tasks))
 
-    def _near(self, prefix: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    def _near(self, prefix: tuple[str, ...]) -> Iterator[tuple[str, dict[str, None]]]:
         node = self._root
-        yield from node.here
+        yield from node.here.items()
         for name in prefix:
             if name not in node.below:
                 return
             node = node.below[name]
-            yield from node.here
+            yield from node.here.items()
         todo = list(node.below.values())
         while todo:
             below = todo.pop()
-            yield from below.here
+            yield from below.here.items()
             todo.extend(below.below.values())

@@ -169,8 +169,9 @@ class _Causes:
 
 def _obstacles(state: State, task: Task, it: str) -> list[dict[str, Any]]:
     found = []
-    holder = state.reserved.holder_of(task.paths, but=task.id) if task.paths else None
-    if holder is not None:
+    obstacle = state.reserved.in_the_way(task.paths) if task.paths else None
+    if obstacle is not None:
+        holder = obstacle[0]
         owner = state.tasks[holder].owner
         paths = "its paths" if it == "it" else f"the paths of {it}"
         found.append(_cause("path_conflict", f"{paths} meet those of {holder}, held by {owner}", task_id=holder))

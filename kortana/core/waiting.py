@@ -50,6 +50,8 @@ class Waiters:
         """By event id, monotonic seconds."""
         self.when_over: Callable[[str], None] = lambda agent: None
         """Is told the agent, just before one of its claims waits no longer."""
+        self.with_room: dict[str, None] = {}
+        """Agents that have a lease less, or may have one more, since their claims were last looked at."""
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -76,6 +78,18 @@ class Waiters:
         _take(self._by_conn, waiter.conn, event_id)
         self.deadlines.clear(event_id)
         return waiter
+
+    def relieved(self, agent: str) -> None:
+        """Must be called when an agent has a lease less."""
+        if agent in self._by_agent:
+            self.with_room[agent] = None
+
+    def agents(self) -> list[str]:
+        return list(self._by_agent)
+
+    def tasks(self) -> list[str]:
+        """The tasks that are waited for by their ids."""
+        return [task for task in self._by_task if task is not None]
 
     def for_task(self, task: str) -> list[Waiter]:
         """Who waits for this task by id, or for any task, in order of arrival."""

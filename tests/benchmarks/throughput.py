@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.benchmarks.common import HERE, figure, spread, tree, wait_for
 
@@ -15,11 +16,13 @@ def measure(
     in_flight: int,
     tasks: int = 0,
     take_next: bool = False,
+    folders: int = 0,
     seconds: float = 5.0,
     durability: str = "fsync",
 ) -> float:
     """Cycles per second of one load. tasks: so many fill the graph beforehand; they stand by while tasks of other
-    names are claimed, or are themselves what is claimed, the next one at a time (`take_next`)."""
+    names are claimed, or are themselves what is claimed, the next one at a time (`take_next`). folders: each of them
+    reserves one of so many, and who is next in line is so for the same one."""
     with tree(
         {"workers": {}, "journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}, up=False
     ) as t:
@@ -30,7 +33,7 @@ def measure(
         if take_next:
             env["BENCH_NEXT"] = "1"
         if tasks:
-            prefill(t.folder, tasks)
+            prefill(t.folder, tasks, folders)
         worker = {
             "entrypoint": "bench_worker:run", "cwd": str(HERE), "env": env, "replicas": clients,
             "ready": {"type": "hello"}, "liveness": {"heartbeat_timeout": 0},
@@ -55,7 +58,7 @@ def measure(
     return rate
 
 
-def prefill(folder: Path, tasks: int) -> None:
+def prefill(folder: Path, tasks: int, folders: int = 0) -> None:
     """Writes a journal of TASK_ADDs, as if an operator had sent them."""
     from kortana.adapters.files.journal import FileJournal
     from kortana.adapters.files.layout import DataLayout
@@ -73,8 +76,11 @@ def prefill(folder: Path, tasks: int) -> None:
     for begin in range(0, tasks, 5000):
         turn = Turn(state, 0.0, 1_700_000_000_000)
         for index in range(begin, min(begin + 5000, tasks)):
+            spec: dict[str, Any] = {"priority": index % 100}
+            if folders:
+                spec = {"priority": index % folders, "paths": [f"src/{index % folders}/**"]}
             event = Event(f"add{index}", turn.wall, "operator", "coordinator", "TASK_ADD", f"task-{index}", "normal",
-                          {"priority": index % 100}, False)  # fmt: skip
+                          spec, False)  # fmt: skip
             decide(turn, Submit(event, encode_json(event), 0))
         journal.commit(encode_records(turn.records), state.seq)
     journal.close()
@@ -100,6 +106,8 @@ def graphs() -> None:
     figure("1000000 tasks against 1000", times=round(median(many) / median(few), 2))
     for tasks in (100_000, 1_000_000):
         measure(f"cycles 4x64, the next of {tasks} tasks", 4, 64, tasks=tasks, take_next=True)
+    label = "cycles 16x1, the next of 100000 tasks in 100 folders"
+    measure(label, 16, 1, tasks=100_000, take_next=True, folders=100)
 
 
 if __name__ == "__main__":

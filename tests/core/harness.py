@@ -5,7 +5,7 @@ from typing import Any
 from kortana.core.commands import AgentDown, AgentUp, Command, Submit, Tick
 from kortana.core.decide import decide
 from kortana.core.evolve import evolve
-from kortana.core.invariants import violations
+from kortana.core.invariants import neglected, violations
 from kortana.core.state import Limits, State
 from kortana.core.turn import Turn
 from kortana.core.verify import verify
@@ -33,6 +33,8 @@ class Core:
             payload = decode_strict(body)["payload"]
             self.answers[payload["ack_for_event_id"]] = payload
         self.delivered += [(agent, decode_strict(body)) for agent, body in turn.deliveries]
+        if self.state.waiters:
+            assert neglected(self.state) == []
 
     def up(self, *names: str, capabilities: tuple[str, ...] = ()) -> None:
         for name in names:

@@ -16,7 +16,7 @@ from kortana.adapters.files.snapshots import FileSnapshots
 from kortana.core.checkpoint import canonical
 from kortana.core.commands import AgentDown, AgentUp
 from kortana.core.evolve import evolve
-from kortana.core.invariants import violations
+from kortana.core.invariants import neglected, violations
 from kortana.core.state import Limits, State
 from kortana.core.verify import verify
 from kortana.ports import JournalFault
@@ -25,7 +25,12 @@ from kortana.protocol.event import Event, Record
 from kortana.transport.connection import Frame, Gone
 from tests.simulation.disk import Crash, FaultyOs, LateSync
 
-TASKS = [f"t{n}" for n in range(6)]
+PATHS = {
+    "t0": ["src/0/**"], "t1": ["src/0/a.py", "README.md"], "t2": ["src/2/**", "README.md"], "t3": ["src/2/*.py"],
+    "t4": [], "t5": ["src/*/b.py"],
+}  # fmt: skip
+"""Task → what it reserves; some meet."""
+TASKS = list(PATHS)
 TTL_S = 20.0
 ENDING = frozenset({"TASK_RELEASE", "TASK_UPDATE", "BLOCKER"})
 """Whoever sends one of these no longer counts on its lease."""
@@ -160,7 +165,7 @@ class World:
             self.journal, self, self.coordinator.inbox, None, self.supervisor, 1, Mailbox()  # type: ignore[arg-type]
         )
         self.snapshots: deque[WriteSnapshot] = deque()
-        seeds = [self._event("operator", "TASK_ADD", t, {"paths": [f"src/{t[-1]}/**"]}) for t in TASKS]
+        seeds = [self._event("operator", "TASK_ADD", t, {"paths": PATHS[t]}) for t in TASKS]
         for agent in self.agents.values():
             agent.conn = None
         self.coordinator.begin(seeds)
@@ -393,6 +398,7 @@ class World:
 
     def check(self) -> None:
         assert violations(self.state) == [], violations(self.state)
+        assert neglected(self.state) == []
 
     def finish(self) -> None:
         """Lets everything settle; then the files alone must give the state that lives."""
