@@ -18,6 +18,9 @@ PATIENCE_S = 0.2
 """A reader that takes nothing for so long holds the end of Kortana up no longer."""
 
 
+_MESSAGES = frozenset({ev.INFO, ev.REQUEST_REVIEW, ev.MERGE_READY})
+
+
 def describe(record: Record) -> str | None:
     """One line for a person, or None for what is of no interest while watching."""
     event, payload = record.event, record.event.payload
@@ -26,8 +29,11 @@ def describe(record: Record) -> str | None:
     if event.event_type == ev.DIRECTIVE:
         if payload.get("instruction") == "claim_denied":
             return f"{event.target} was denied {event.task_id}: {payload['reason']}"
-        if payload.get("instruction") == "unblocked":
+        if payload.get("instruction") == "unblocked" and event.target == payload.get("by"):
             return f"{event.task_id} is unblocked ({payload.get('reason')})"
+    if event.target == ev.OPERATOR and event.event_type in _MESSAGES:
+        about = f" on {event.task_id}" if event.task_id else ""
+        return f"{event.source} to operator: {event.event_type}{about} {payload.get('text', '')}".rstrip()
     if event.event_type == ev.BLOCKER:
         needs = ", ".join(payload.get("needs", ())) or "help"
         return f"{event.source} is blocked on {event.task_id}: {payload.get('reason')} (needs {needs}); others replan"

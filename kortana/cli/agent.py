@@ -33,7 +33,7 @@ usage: kortana agent COMMAND [--as NAME] [-f FILE] [--json]
                                           report a blocker; the others replan
   release TASK                            give a task back
   send TARGET TEXT [--type TYPE] [--task TASK]
-                                          a message to an agent, or to all
+                                          a message to an agent, to operator (the people), or to all
   run [TASK] [--wait S] [--ttl S] [--having FIELD ...] -- COMMAND ...
                                           claim, run a command with heartbeats ($KORTANA_TASK and $KORTANA_LEASE say
                                           what it holds), complete or fail by its exit code

@@ -136,7 +136,7 @@ def _confirm(turn: Turn, conn: int, event: Event, body: bytes, digest: int) -> N
     mailbox = agent.mailbox if agent is not None else ()
     if any(entry[0] == asked.ack_for_event_id for entry in mailbox):
         turn.take(event, body, digest)
-    return None
+    return turn.reply_only(conn, event) if event.requires_ack else None
 
 
 def _submitted(turn: Turn, command: Submit) -> None:

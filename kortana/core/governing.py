@@ -133,8 +133,12 @@ def decide_assign(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     return turn.accept(conn, event)
 
 
+_NO_AGENTS = frozenset({ev.ALL, ev.COORDINATOR, ev.SUPERVISOR, ev.OPERATOR})
+"""Targets that are no agents. What is for one of them alone stands in the journal, where people see it."""
+
+
 def decide_message(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     """INFO, REQUEST_REVIEW, MERGE_READY, DIRECTIVE: into the mailbox of the target."""
-    if event.target not in (ev.ALL, ev.COORDINATOR) and event.target not in turn.state.agents:
+    if event.target not in _NO_AGENTS and event.target not in turn.state.agents:
         return turn.refuse(conn, event, reasons.BAD_PAYLOAD, f"target: no agent {event.target!r}")
     return turn.accept(conn, event)

@@ -71,11 +71,11 @@ def decide_update(turn: Turn, conn: int, event: Event, tied: bool) -> None:
     task = _held_task(turn, conn, event, asked.token)
     if task is None:
         return None
-    was_blocked = task.status == BLOCKED
+    was_blocked, blocker = task.status == BLOCKED, task.blocker
     attempts = task.attempts + (asked.status == "failed")
     turn.accept(conn, event, task={"id": task.id, "status": _OUTCOMES[asked.status], "attempts": attempts})
     if was_blocked and asked.status == IN_PROGRESS:
-        turn.directive(event.source, task.id, {"instruction": "unblocked", "reason": "resumed_by_owner"})
+        _tell_unblocked(turn, task.id, event.source, blocker, "resumed_by_owner")
     if asked.status == "failed":
         quarantine_if_spent(turn, task, f"failed: {asked.details}" if asked.details else "failed")
     if asked.status == COMPLETED:
@@ -98,10 +98,22 @@ def unblock_needing(turn: Turn, completed: str) -> None:
     needing = turn.state.needed_by.get(completed)
     for name in sorted(needing) if needing else ():
         task = turn.state.tasks[name]
-        if task.blocker is None or not _needs_met(turn.state, task.blocker):
-            continue
-        told = {"instruction": "unblocked", "reason": "needs_completed", "needs": task.blocker["needs"]}
-        turn.directive(task.owner or task.blocker["by"], name, told)
+        if task.blocker is not None and _needs_met(turn.state, task.blocker):
+            _tell_unblocked(turn, name, task.owner or task.blocker["by"], task.blocker, "needs_completed")
+
+
+def _tell_unblocked(turn: Turn, task: str, worker: str, blocker: dict[str, Any] | None, reason: str) -> None:
+    """DIRECTIVE unblocked: to who is at work on the task, or was; then to all others, who were told to replan (rule 5).
+
+    blocker: None where it was only said to be blocked, by an update; then there are no others.
+    """
+    told: dict[str, Any] = {"instruction": "unblocked", "reason": reason, "by": worker, "task_id": task}
+    if blocker is not None:
+        told["needs"] = blocker["needs"]
+    turn.directive(worker, task, told)
+    for name in sorted(turn.state.agents) if blocker is not None else ():
+        if name != worker:
+            turn.directive(name, task, told)
 
 
 def _needs_met(state: State, blocker: dict[str, Any]) -> bool:
@@ -153,11 +165,13 @@ def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
         reason = reasons.UNKNOWN_TASK if task is None else reasons.NOT_OWNER
         reason = reasons.TASK_TERMINAL if task is not None and task.status in TERMINAL else reason
         return turn.refuse(conn, event, reason, "" if task is None else "nobody holds it")
-    owner, was_blocked = task.owner, task.status == BLOCKED
+    was_blocked, blocker = task.status == BLOCKED, task.blocker
+    worker = task.owner or (blocker["by"] if blocker is not None else None)
     turn.accept(conn, event, task={"id": task.id, "status": PENDING, "attempts": task.attempts})
-    if owner is not None:
-        told = {"instruction": "unblocked" if was_blocked else "lease_released", "reason": "released_by_operator"}
-        turn.directive(owner, task.id, told)
+    if worker is not None and was_blocked:
+        _tell_unblocked(turn, task.id, worker, blocker, "released_by_operator")
+    elif worker is not None:
+        turn.directive(worker, task.id, {"instruction": "lease_released", "reason": "released_by_operator"})
     return None
 
 

@@ -102,9 +102,9 @@ class Turn:
         evolve(self.state, record, self.now)
         return record
 
-    def reply_only(self, conn: int, event: Event, reason: str, detail: str = "") -> None:
-        """A refusal that is no decision on the task graph, and so not journaled."""
-        payload: dict[str, Any] = {"ack_for_event_id": event.id, "accepted": False, "reason": reason, "seq": None}
+    def reply_only(self, conn: int, event: Event, reason: str = "", detail: str = "") -> None:
+        """An answer that is no decision on the task graph, and so not journaled; a refusal where there is a reason."""
+        payload: dict[str, Any] = {"ack_for_event_id": event.id, "accepted": not reason, "reason": reason, "seq": None}
         if detail:
             payload["result"] = {"detail": detail}
         self.replies.append((conn, encode_json(refusal_event(event.id, event.source, self.wall, payload))))

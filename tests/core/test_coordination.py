@@ -165,6 +165,31 @@ def test_completing_all_that_a_blocker_needs_unblocks_the_task(core):
     assert core.told("a")[-1]["instruction"] == "unblocked"
 
 
+@pytest.mark.parametrize("how", ["needs_completed", "resumed_by_owner", "released_by_operator"])
+def test_whoever_was_told_to_replan_is_told_when_the_task_is_unblocked(core, how):
+    core.add("schema")
+    core.claim("a", "t")
+    core.say("a", "BLOCKER", "t", reason="needs the schema", needs=["schema"])
+    if how == "needs_completed":
+        core.claim("b", "schema")
+        core.say("b", "TASK_UPDATE", "schema", status="completed")
+    elif how == "resumed_by_owner":
+        core.say("a", "TASK_UPDATE", "t", status="in_progress")
+    else:
+        core.say("operator", "TASK_RELEASE", "t")
+    for agent in ("a", "b"):
+        told = [d for d in core.told(agent) if d["instruction"] == "unblocked"]
+        assert [(d["reason"], d["by"], d["task_id"], d["needs"]) for d in told] == [(how, "a", "t", ["schema"])]
+    assert core.status("t") == ("pending" if how == "released_by_operator" else "in_progress")
+
+
+def test_of_a_task_that_was_only_said_to_be_blocked_nobody_else_is_told(core):
+    core.claim("a", "t")
+    core.say("a", "TASK_UPDATE", "t", status="blocked")
+    core.say("a", "TASK_UPDATE", "t", status="in_progress")
+    assert core.told("a")[-1]["instruction"] == "unblocked" and core.told("b") == []
+
+
 def test_a_blocked_task_that_was_given_back_stays_blocked_until_its_needs_are_met(core):
     core.claim("a", "t")
     core.say("a", "BLOCKER", "t", reason="r", needs=["schema"])
@@ -351,7 +376,7 @@ def test_messages_are_kept_in_order_until_confirmed(core):
         core.say("a", "INFO", target="b", text=text)
     box = core.state.agents["b"].mailbox
     assert len(box) == 3
-    core.say("b", "ACK", ack_for_event_id=box[1][0])
+    assert core.say("b", "ACK", ack_for_event_id=box[1][0])["accepted"]
     assert [entry[0] for entry in core.state.agents["b"].mailbox] == [box[-1][0]]
 
 
@@ -363,6 +388,13 @@ def test_a_full_mailbox_drops_the_oldest_info_first():
     core.say("a", "INFO", target="b", text="2")
     is_info = [entry[1] < 0 for entry in core.state.agents["b"].mailbox]
     assert is_info == [False, True] and core.state.agents["b"].dropped == 1
+
+
+@pytest.mark.parametrize("target", ["operator", "supervisor", "coordinator"])
+def test_a_message_for_who_is_no_agent_is_taken_and_goes_to_no_mailbox(core, target):
+    assert core.say("a", "REQUEST_REVIEW", target=target)["accepted"]
+    assert not core.state.agents["b"].mailbox
+    assert core.say("a", "INFO", target="nobody")["reason"] == "bad_payload"
 
 
 def test_all_reaches_everyone_but_the_source(core):
