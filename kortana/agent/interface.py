@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from kortana.agent.inbox import Inbox
 from kortana.agent.working import renewing, working_on
 from kortana.config.whereabouts import data_dir_above
 from kortana.protocol import event as ev
+from kortana.protocol import reasons
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
 from kortana.protocol.payloads import TaskAdd
@@ -25,6 +27,7 @@ from kortana.transport.outgoing import Hello, make_event
 __all__ = ["AgentInterface", "Answer", "ClaimDenied", "KortanaUnavailable", "Refused", "Task"]
 
 REQUEST_TIMEOUT_S = 60.0
+PAUSE_AT_THE_END_S = 1.0
 
 
 def _finite(number: float) -> float:
@@ -116,6 +119,8 @@ class AgentInterface:
 
         ttl: seconds. wait: up to how many seconds to wait until it can be granted. having: the next one in which one of
         these fields says what is to be done: run, prompt, title. Raises ValueError for what is no number of seconds.
+        One that would have waited, and is refused because Kortana ends, gives its answer a second late: many ask in a
+        loop, until they are stopped.
         """
         payload: dict[str, Any] = {"details": details, "wait_s": _finite(wait)}
         if ttl is not None:
@@ -126,6 +131,8 @@ class AgentInterface:
         if answer:
             self._tokens[answer.task_id] = answer.token
             self._ttls[answer.task_id] = answer.ttl_s
+        elif answer.reason == reasons.SHUTTING_DOWN:
+            time.sleep(min(max(wait, 0.0), PAUSE_AT_THE_END_S))
         return answer
 
     def heartbeat(self, task_id: str | None = None, details: str = "") -> Answer:
