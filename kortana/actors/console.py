@@ -81,6 +81,8 @@ def describe_event(event: str, fields: dict[str, Any]) -> str | None:
             return f"{worker} is unhealthy: {cause}"
         case "exited" if cause and not fields.get("intent"):
             return f"{worker} has ended: {cause}"
+        case "mailbox_full":
+            return f"the mailbox of {fields['agent']} is full: {fields['dropped']} dropped so far"
         case "gave_up":
             return f"{worker} is given up: the restart budget of the {fields['scope']} is used up"
         case "parked":

@@ -20,6 +20,7 @@ from kortana.actors.messages import (
     InboundReady,
     Inspect,
     LookForEnd,
+    MailboxFull,
     RelayInbound,
     SnapshotWritten,
     WriteSnapshot,
@@ -99,6 +100,7 @@ class CoordinatorActor(pykka.ThreadingActor):
     def begin(self, seeds: list[Event]) -> None:
         """Called through its proxy: boots the state, adds the seed tasks that it lacks, and begins to listen."""
         self.inbox.listening = True
+        self._state.overflowed.clear()
         if self._unavailable:
             return
         tasks = self._state.tasks
@@ -275,6 +277,8 @@ class CoordinatorActor(pykka.ThreadingActor):
         if turn.records or turn.replies or turn.deliveries:
             self._stats.count(turn)
             self._persistence.tell(Commit(turn.records, turn.replies, turn.deliveries))
+        while self._state.overflowed:
+            self._supervisor.tell(MailboxFull(*self._state.overflowed.popitem()))
         if self._unavailable:
             return
         self._ending.look(self._state, turn.now, changed=bool(turn.records))

@@ -7,7 +7,7 @@ from kortana.actors.admission import Gate
 from kortana.actors.messages import AllTasksDone, LookForEnd, ShutDown
 from kortana.actors.worker_view import Worker
 from kortana.core.state import State
-from kortana.core.views import all_finished, nobody_takes_any, unfinished
+from kortana.core.views import all_finished, everybody_waits, nobody_takes_any, unfinished
 
 GONE = frozenset({"exited", "failed"})
 """At rest, and neither by a person's wish nor until a quota is back."""
@@ -46,6 +46,7 @@ class Ending:
         self._told_of = -1
         self._told_alone = False
         self._still_since: float | None = None
+        self._still_at = self._in_vain_at = -1
 
     def look(self, state: State, now: float, changed: bool) -> None:
         """now: monotonic seconds. Where nothing has changed, only what is due is looked at."""
@@ -74,16 +75,20 @@ class Ending:
         return None if self._still_since is None else self._still_since + STILL_S
 
     def _stands_still(self, state: State, now: float) -> bool:
-        """Whether there has been nothing that any worker takes for a while, in which a guest might have come."""
-        if not self._gate.only_adapters or self._told_of == len(state.tasks) or not nobody_takes_any(state):
+        """Whether no task has changed for a while, in which a guest might have come, and no worker takes any.
+
+        All tasks are looked at only then: somebody may add many, one by one, while all others wait.
+        """
+        known = self._told_of == len(state.tasks) or self._in_vain_at == state.changes
+        if not self._gate.only_adapters or known or not everybody_waits(state):
             self._still_since = None
             return False
-        if self._still_since is None:
-            self._still_since = now
+        if self._still_since is None or self._still_at != state.changes:
+            self._still_since, self._still_at = now, state.changes
         if now - self._still_since < STILL_S:
             return False
-        self._still_since = None
-        return True
+        self._still_since, self._in_vain_at = None, state.changes
+        return nobody_takes_any(state)
 
     def _tell(self, state: State, alone: bool) -> None:
         completed = state.counts.get("completed", 0) == len(state.tasks)

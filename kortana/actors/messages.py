@@ -254,6 +254,14 @@ class ShutDown(Message, frozen=True):
     code: int
 
 
+class MailboxFull(Message, frozen=True):
+    """Events for an agent that it had not taken were dropped."""
+
+    agent: str
+    dropped: int
+    """How many, ever."""
+
+
 class AllTasksDone(Message, frozen=True):
     """Nothing more will happen to any task."""
 

@@ -20,6 +20,7 @@ from kortana.actors.messages import (
     LauncherBack,
     LauncherGone,
     LauncherReported,
+    MailboxFull,
     PeerChanged,
     Reconfigure,
     RelayDied,
@@ -183,6 +184,8 @@ class SupervisorActor(pykka.ThreadingActor):
             case RestartRelay():
                 if self.down is None:
                     self._relay.start()
+            case MailboxFull(agent=name, dropped=dropped):
+                self.log("mailbox_full", agent=name, dropped=dropped)
             case AllTasksDone():
                 if self._exit_when_done:
                     self.core.left_over = message.unfinished

@@ -21,6 +21,8 @@ def _enqueue(state: State, agent: Agent, record: Record) -> None:
     is_info = event.event_type == ev.INFO
     if len(agent.mailbox) >= state.limits.mailbox_limit:
         _make_room(agent)
+        if agent.dropped & (agent.dropped - 1) == 0:
+            state.overflowed[agent.name] = agent.dropped
     agent.mailbox.append((event.id, -record.seq if is_info else record.seq, record.body))
     agent.mailbox_infos += is_info
     if state.outbox is not None:

@@ -81,6 +81,9 @@ class State:
         """Status → number of tasks."""
         self.pages = TaskPages(self.tasks)
         """The tasks as encoded pages, for snapshots."""
+        self.overflowed: dict[str, int] = {}
+        """Agents whose mailboxes were full → events lost, ever; at the first one, and each time they are twice as many.
+        For who tells people: no part of the canonical state."""
         self.outbox: list[tuple[str, bytes]] | None = None
         """Where new mailbox entries are also put, for sending; None during replay."""
 

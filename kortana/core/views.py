@@ -56,11 +56,16 @@ def all_finished(state: State) -> bool:
     return over == len(state.tasks) or all(_waits_for_another(state, task) for task in _live(state))
 
 
-def nobody_takes_any(state: State) -> bool:
-    """Whether everybody waits for a task, and no task that is there is what they wait for, or will be."""
-    up = [agent.name for agent in state.agents.values() if agent.up]
-    if not up or not state.ready or len(state.deadlines) or not all(map(state.waiters.is_waiting, up)):
+def everybody_waits(state: State) -> bool:
+    """Whether nobody holds a task, and all who are there wait for one, though there are some to be had."""
+    if not state.ready or len(state.deadlines):
         return False
+    up = [agent.name for agent in state.agents.values() if agent.up]
+    return bool(up) and all(map(state.waiters.is_waiting, up))
+
+
+def nobody_takes_any(state: State) -> bool:
+    """Where everybody waits: whether no task that is there is what they wait for, or will be. O(tasks)."""
     return all(task.id in state.ready or _waits_for_another(state, task) for task in _live(state))
 
 

@@ -95,6 +95,21 @@ def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_after_a_whi
     assert world.look(50.0) == [] and world.ending.next_due() is None, "told once"
 
 
+def test_the_while_begins_anew_with_each_change_and_what_was_looked_at_in_vain_is_not_looked_at_again() -> None:
+    world = World(Task("a", prompt="Write it"), Task("b", status="blocked", blocked=True))
+    world.state.agent("shell").up = True
+    claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
+    world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+    world.gate.only_adapters = True
+    world.look(1.0)
+    add_task(world.state, Task("c", prompt="And this"))
+    assert world.look(5.0) == [] and world.ending.next_due() == 5.0 + STILL_S
+    assert world.look(5.0 + STILL_S, changed=False) == [], "b waits for a person"
+    assert world.look(30.0) == [] and world.ending.next_due() is None
+    add_task(world.state, Task("d", prompt="And that"))
+    assert world.look(31.0) == [] and world.ending.next_due() == 31.0 + STILL_S
+
+
 def test_nothing_is_due_any_more_where_nobody_is_left() -> None:
     world = World(Task("a", prompt="Write it"))
     world.state.agent("shell").up = True

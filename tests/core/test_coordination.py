@@ -390,6 +390,17 @@ def test_a_full_mailbox_drops_the_oldest_info_first():
     assert is_info == [False, True] and core.state.agents["b"].dropped == 1
 
 
+def test_that_a_mailbox_overflows_is_told_at_the_first_event_and_when_they_are_twice_as_many():
+    core = Core(mailbox_limit=2)
+    core.up("a", "b")
+    told = []
+    for _ in range(2 + 9):
+        core.say("a", "INFO", target="b")
+        if core.state.overflowed:
+            told.append(core.state.overflowed.popitem())
+    assert told == [("b", 1), ("b", 2), ("b", 4), ("b", 8)]
+
+
 @pytest.mark.parametrize("target", ["operator", "supervisor", "coordinator"])
 def test_a_message_for_who_is_no_agent_is_taken_and_goes_to_no_mailbox(core, target):
     assert core.say("a", "REQUEST_REVIEW", target=target)["accepted"]

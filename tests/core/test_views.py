@@ -8,7 +8,15 @@ import pytest
 from kortana.core.index import add_task
 from kortana.core.state import Limits, State
 from kortana.core.task import Task
-from kortana.core.views import MAX_CAUSES, MAX_UNFINISHED, all_finished, nobody_takes_any, unfinished, why
+from kortana.core.views import (
+    MAX_CAUSES,
+    MAX_UNFINISHED,
+    all_finished,
+    everybody_waits,
+    nobody_takes_any,
+    unfinished,
+    why,
+)
 from tests.core.harness import Core
 
 
@@ -136,17 +144,17 @@ def test_a_long_chain_behind_a_dead_task_is_looked_at_once() -> None:
 def test_nobody_takes_any_where_all_wait_for_something_else() -> None:
     core = Core()
     core.up("a", "b")
-    assert not nobody_takes_any(core.state), "no task"
+    assert not everybody_waits(core.state), "no task"
     core.add("t", prompt="Write it")
     core.add("after", run="make", depends_on=["t"])
     core.claim("a", wait_s=60, having=["run"])
-    assert not nobody_takes_any(core.state), "b may yet ask"
+    assert not everybody_waits(core.state), "b may yet ask"
     core.claim("b", wait_s=60, having=["run"])
-    assert nobody_takes_any(core.state)
+    assert everybody_waits(core.state) and nobody_takes_any(core.state)
     core.add("blocked")
     core.claim("c", "blocked")
     core.say("c", "BLOCKER", "blocked", reason="a person is needed")
-    assert not nobody_takes_any(core.state), "one is held"
+    assert not everybody_waits(core.state), "one is held"
     core.say("c", "TASK_RELEASE", "blocked")
     assert not nobody_takes_any(core.state), "one waits for a person"
 

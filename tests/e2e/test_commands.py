@@ -191,6 +191,16 @@ def test_a_full_inbox_is_given_in_parts(project: Project) -> None:
     assert found == list(range(1500))
 
 
+def test_a_full_inbox_is_told_of_and_the_others_go_on(project: Project) -> None:
+    project.write({"workers": {"a": {"command": ["sleep", "1000"]}}, "coordinator": {"mailbox_limit": 3}})
+    project.up()
+    with AgentInterface("me", project.folder) as me:
+        for number in range(3 + 4):
+            assert me.send_event("INFO", "a", payload={"n": number}, requires_ack=True)
+    eventually(lambda: len(project.supervision("mailbox_full", agent="a")) == 3)
+    assert [entry["dropped"] for entry in project.supervision("mailbox_full")] == [1, 2, 4]
+
+
 def test_a_pruned_journal_is_shown_from_the_checkpoint_on_and_says_what_it_cannot(project: Project) -> None:
     """Pieces of 64 KiB, of which one is kept beside what the checkpoint needs."""
     project.write(
