@@ -23,8 +23,8 @@ def records_of(journal: Path, after_seq: int = 0, holding: tuple[bytes, ...] = (
         begin = offset_after(path, after_seq) if after_seq else 0
         if following is not None and begin and begin >= path.stat().st_size:
             continue
-        for offset, line in lines_of(path, begin):
-            if line.endswith(b"\n") and all(text in line for text in holding):
+        for offset, line in lines_of(path, begin, holding):
+            if line.endswith(b"\n"):
                 try:
                     found = json.loads(line)
                 except ValueError:

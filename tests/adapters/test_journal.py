@@ -277,3 +277,16 @@ def test_wherever_the_last_record_is_torn_those_before_it_are_read_from_any_seq_
                 for record in FileJournal(layout.journal).read(after):
                     found.append(record.seq)
             assert found == [record.seq for record in whole[after:]], (cut, after)
+
+
+def test_lines_with_a_text_are_found_at_their_places_however_long_the_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    lines = [b"%d %s\n" % (number, b"x" * (number % 300)) for number in range(3000)]
+    lines[7], lines[2999] = b"\n", b"2999 no end of line"
+    path.write_bytes(b"".join(lines))
+    places = [sum(map(len, lines[:number])) for number in range(3000)]
+    assert list(lines_of(path)) == list(zip(places, lines, strict=True))
+    assert list(lines_of(path, places[1500])) == list(zip(places, lines, strict=True))[1500:]
+    wanted = [(place, line) for place, line in zip(places, lines, strict=True) if b"99" in line and b"x" * 250 in line]
+    assert list(lines_of(path, 0, (b"99", b"x" * 250))) == wanted != []
+    assert list(lines_of(path, 0, (b"no end",))) == [(places[2999], lines[2999])]

@@ -206,27 +206,42 @@ def prune(current: Path, keep: int, covered_seq: int) -> list[Path]:
     return removed
 
 
-def lines_of(path: Path, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """(offset, line with its line feed) from an offset on; the last may lack the line feed."""
-    for lines, are_whole in _chunks_of(path, offset):
-        for line in lines:
-            yield offset, line + b"\n" if are_whole else line
-            offset += len(line) + 1
+def lines_of(path: Path, offset: int = 0, holding: tuple[bytes, ...] = ()) -> Iterator[tuple[int, bytes]]:
+    """(offset, line with its line feed) from an offset on; the last may lack the line feed.
+
+    holding: only lines with all of these texts. A block of lines without one of them is not even taken apart.
+    """
+    for block, is_whole in _blocks_of(path, offset):
+        if all(text in block for text in holding):
+            at = offset
+            for line in (block[:-1] if is_whole else block).split(b"\n"):
+                if all(text in line for text in holding):
+                    yield at, line + b"\n" if is_whole else line
+                at += len(line) + 1
+        offset += len(block)
 
 
 def _chunks_of(path: Path, offset: int) -> Iterator[tuple[list[bytes], bool]]:
     """Lines without their line feeds, and whether they had any: the last line of the file may lack it."""
+    for block, is_whole in _blocks_of(path, offset):
+        yield (block[:-1] if is_whole else block).split(b"\n"), is_whole
+
+
+def _blocks_of(path: Path, offset: int) -> Iterator[tuple[bytes, bool]]:
+    """Some 64 KiB of whole lines at a time; at the end what lacks a line feed, and False."""
     with path.open("rb") as file:
         file.seek(offset)
         rest = b""
         while chunk := file.read(_CHUNK):
-            lines = (rest + chunk).split(b"\n")
-            rest = lines.pop()
-            yield lines, True
+            rest += chunk
+            end = rest.rfind(b"\n") + 1
+            if end:
+                yield rest[:end], True
+                rest = rest[end:]
             if len(rest) > MAX_LINE:
                 break
         if rest:
-            yield [rest], False
+            yield rest, False
 
 
 def _valid_after(path: Path, offset: int) -> bool:
