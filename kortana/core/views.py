@@ -187,7 +187,7 @@ def _obstacles(state: State, task: Task, it: str) -> list[dict[str, Any]]:
     full = [a for a in able if len(a.tasks) >= state.limits.max_leases_per_agent]
     if able and len(full) == len(able):
         found.append(_cause("too_many_leases", f"every agent that can do {it} holds all the leases it may"))
-    waiting = state.waiters.for_task(task.id)
+    waiting = list(state.waiters.for_task(task.id))
     if able and waiting and not found and not any(waiter.takes(task) for waiter in waiting):
         asked = ", ".join(sorted(frozenset[str]().union(*(waiter.having for waiter in waiting))))
         detail = f"those that wait for a task ask for one with {asked}, which {it} has not"

@@ -1,6 +1,7 @@
 """Claims that wait until they can be granted, in the order in which they came."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import merge
 from typing import TypeVar
 
 import msgspec
@@ -91,11 +92,11 @@ class Waiters:
         """The tasks that are waited for by their ids."""
         return [task for task in self._by_task if task is not None]
 
-    def for_task(self, task: str) -> list[Waiter]:
-        """Who waits for this task by id, or for any task, in order of arrival."""
-        named = [self.by_id[i] for i in self._by_task.get(task, ())]
-        anything = [self.by_id[i] for i in self._by_task.get(None, ())]
-        return sorted(named + anything, key=lambda waiter: waiter.order) if named and anything else named or anything
+    def for_task(self, task: str) -> Iterator[Waiter]:
+        """Who waits for this task by id, or for any task, in order of arrival; to be used up before the next change."""
+        named = (self.by_id[i] for i in self._by_task.get(task, ()))
+        anything = (self.by_id[i] for i in self._by_task.get(None, ()))
+        return merge(named, anything, key=lambda waiter: waiter.order)
 
     def of_agent(self, agent: str) -> list[Waiter]:
         return [self.by_id[i] for i in self._by_agent.get(agent, ())]
