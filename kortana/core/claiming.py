@@ -55,12 +55,12 @@ def _waited_s(turn: Turn, event: Event) -> float:
     return max(turn.wall_ms - ms_from_iso(turn.state.pending[event.id].recorded_at), 0) / 1000
 
 
-_HOPELESS = frozenset({reasons.TASK_TERMINAL, reasons.UNKNOWN_TASK, reasons.TASK_QUARANTINED, reasons.BAD_PAYLOAD})
+HOPELESS = frozenset({reasons.TASK_TERMINAL, reasons.UNKNOWN_TASK, reasons.TASK_QUARANTINED, reasons.BAD_PAYLOAD})
 
 
 def _may_wait(state: State, event: Event, refusal: str) -> bool:
     """Waiting makes sense where the refusal can pass; a missing capability stays missing for this claim by id."""
-    if refusal in _HOPELESS or (refusal == reasons.MISSING_CAPABILITY and event.task_id is not None):
+    if refusal in HOPELESS or (refusal == reasons.MISSING_CAPABILITY and event.task_id is not None):
         return False
     return state.waiters.count(event.source) < MAX_WAITING_PER_AGENT
 

@@ -1,7 +1,7 @@
 """Keeps the indexes of the state true while tasks come, go and change status."""
 
 from kortana.core.state import State
-from kortana.core.task import COMPLETED, PENDING, Task
+from kortana.core.task import COMPLETED, FINISHED, PENDING, Task
 
 
 def set_status(state: State, task: Task, status: str) -> None:
@@ -12,6 +12,8 @@ def set_status(state: State, task: Task, status: str) -> None:
     if was == PENDING:
         state.ready.discard(task.id)
     task.status = status
+    if status in FINISHED:
+        state.waiters.is_over(task.id)
     if status == PENDING and not state.unmet.get(task.id):
         state.ready.add(task)
     if (status == COMPLETED) != (was == COMPLETED):
@@ -82,6 +84,7 @@ def remove_task(state: State, task: Task) -> None:
     """Forgets a task that nothing depends on and that has left its status."""
     state.changes += 1
     state.pages.remove(task.id)
+    state.waiters.is_over(task.id)
     del state.tasks[task.id]
     _forget_needs(state, task)
 

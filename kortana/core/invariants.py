@@ -4,7 +4,7 @@ from typing import Any
 
 from kortana.core.paths import patterns_meet
 from kortana.core.state import State
-from kortana.core.task import BLOCKED, COMPLETED, IN_PROGRESS, PENDING
+from kortana.core.task import BLOCKED, COMPLETED, FINISHED, IN_PROGRESS, PENDING
 from kortana.protocol import event as ev
 from kortana.protocol.event import Record
 
@@ -43,11 +43,13 @@ def violations(state: State) -> list[str]:
 
 
 def neglected(state: State) -> list[str]:
-    """Every claim that waits for what could be granted to it, as a sentence. By looking at everything: for tests."""
+    """Every claim that waits for what could be granted to it, or never will be. By looking at everything: for tests."""
     reserved = [path for task in state.tasks.values() if task.owner is not None for path in task.paths]
     found = []
     for waiter in state.waiters.by_id.values():
-        agent = state.agents[waiter.event.source]
+        agent, wanted = state.agents[waiter.event.source], waiter.event.task_id
+        if wanted in state.tasks and state.tasks[wanted].status in FINISHED:
+            found.append(f"{agent.name} waits in vain for {wanted}")
         for task in state.tasks.values():
             unmet = any(n not in state.tasks or state.tasks[n].status != COMPLETED for n in task.depends_on)
             able = set(agent.capabilities).issuperset(task.requires)

@@ -1,8 +1,8 @@
-"""The service of claims that wait: when something becomes ready, and when an agent may have one more lease."""
+"""The service of claims that wait: when a task becomes ready or is over, and when an agent may have one more lease."""
 
 from heapq import heappop, heappush
 
-from kortana.core.claiming import choose, grant, park_if_obstructed, refusal_of
+from kortana.core.claiming import HOPELESS, choose, deny, grant, park_if_obstructed, refusal_of
 from kortana.core.state import State
 from kortana.core.turn import Turn
 from kortana.protocol import reasons
@@ -10,12 +10,15 @@ from kortana.protocol import reasons
 
 def is_due(state: State) -> bool:
     """Whether something has happened for which waiting claims are to be looked at."""
-    return bool(state.ready.fresh or state.waiters.with_room)
+    return bool(state.ready.fresh or state.waiters.with_room or state.waiters.in_vain)
 
 
 def serve(turn: Turn) -> None:
-    """Grants what can be granted now to those who wait."""
+    """Grants what can be granted now to those who wait, and refuses what never will be."""
     waiters = turn.state.waiters
+    while waiters.in_vain:
+        task, _ = waiters.in_vain.popitem()
+        _refuse_in_vain(turn, task)
     while waiters.with_room:
         agent = next(iter(waiters.with_room))
         del waiters.with_room[agent]
@@ -33,6 +36,17 @@ def serve_agent(turn: Turn, name: str) -> None:
         if chosen is not None:
             turn.state.waiters.pop(waiter.event.id)
             grant(turn, waiter.conn, waiter.event, chosen, waiter.ttl_s, waiter.tied)
+
+
+def _refuse_in_vain(turn: Turn, task: str) -> None:
+    """Of a task that is over. One that a person has removed is not made anew by who had waited for it."""
+    state = turn.state
+    for waiter in state.waiters.named(task):
+        agent = state.agent(waiter.event.source)
+        refusal = refusal_of(state, agent, task) if task in state.tasks else reasons.UNKNOWN_TASK
+        if refusal in HOPELESS:
+            state.waiters.pop(waiter.event.id)
+            deny(turn, waiter.conn, waiter.event, refusal)
 
 
 def _serve_fresh(turn: Turn) -> None:

@@ -51,6 +51,8 @@ class Waiters:
         """By event id, monotonic seconds."""
         self.when_over: Callable[[str], None] = lambda agent: None
         """Is told the agent, just before one of its claims waits no longer."""
+        self.in_vain: dict[str, None] = {}
+        """Tasks that are waited for by their ids and are over, or gone, since claims were last looked at."""
         self.with_room: dict[str, None] = {}
         """Agents that have a lease less, or may have one more, since their claims were last looked at."""
 
@@ -85,6 +87,15 @@ class Waiters:
         if agent in self._by_agent:
             self.with_room[agent] = None
 
+    def is_over(self, task: str) -> None:
+        """Must be called when a task is over, or is no more."""
+        if task in self._by_task:
+            self.in_vain[task] = None
+
+    def named(self, task: str) -> list[Waiter]:
+        """Who waits for this task by its id."""
+        return [self.by_id[i] for i in self._by_task.get(task, ())]
+
     def agents(self) -> list[str]:
         return list(self._by_agent)
 
@@ -94,9 +105,8 @@ class Waiters:
 
     def for_task(self, task: str) -> Iterator[Waiter]:
         """Who waits for this task by id, or for any task, in order of arrival; to be used up before the next change."""
-        named = (self.by_id[i] for i in self._by_task.get(task, ()))
         anything = (self.by_id[i] for i in self._by_task.get(None, ()))
-        return merge(named, anything, key=lambda waiter: waiter.order)
+        return merge(self.named(task), anything, key=lambda waiter: waiter.order)
 
     def of_agent(self, agent: str) -> list[Waiter]:
         return [self.by_id[i] for i in self._by_agent.get(agent, ())]

@@ -105,9 +105,10 @@ TOOLS: list[dict[str, Any]] = [
         ),
     ),
     _tool(
-        "send_message", "Send a message", "Send a message to another agent by its name, or to all.",
-        _schema(["text"], to={"type": "string", "description": "An agent's name, or all."}, text=_OPTIONAL_TEXT,
-                task_id=_TASK),
+        "send_message", "Send a message",
+        "Send a message to another agent by its name, to operator (the person), or to all.",
+        _schema(["text"], to={"type": "string", "description": "An agent's name, operator, or all."},
+                text=_OPTIONAL_TEXT, task_id=_TASK),
     ),
     _tool("read_inbox", "Read messages", "Messages and directives that have come for you; each is given once.",
           _schema([], wait_s={"type": "number", "minimum": 0, "maximum": MAX_WAIT_S})),

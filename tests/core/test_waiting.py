@@ -90,6 +90,26 @@ def test_a_lease_that_ends_with_its_connection_makes_room_for_what_waits_on_anot
     assert core.state.tasks["t2"].owner == "a"
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (lambda core: core.say("a", "TASK_UPDATE", "t", status="completed"), "task_terminal"),
+        (lambda core: core.say("operator", "TASK_CANCEL", "t"), "task_terminal"),
+        (lambda core: core.say("a", "TASK_UPDATE", "t", status="failed"), "task_quarantined"),
+        (lambda core: core.say("operator", "OPERATOR_EDIT", "t", remove=True), "unknown_task"),
+    ],
+    ids=["completed", "cancelled", "quarantined", "removed"],
+)
+def test_nobody_goes_on_waiting_for_a_task_that_is_over(core: Core, end: Callable[[Core], None], reason: str) -> None:
+    core.add("t", max_attempts=1)
+    core.claim("a", "t")
+    claim = core.event("b", "TASK_CLAIM", "t", wait_s=60)
+    assert core.send(claim) is None
+    end(core)
+    assert core.answers[claim.id]["reason"] == reason and not core.state.waiters
+    core.check()
+
+
 def test_paths_that_an_operator_takes_from_a_held_task_are_free_at_once(core: Core) -> None:
     core.add("docs", paths=["docs/**"])
     core.add("page", paths=["docs/a.md"])
