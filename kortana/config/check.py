@@ -1,7 +1,7 @@
 """Rules that span several keys: budgets against backoff, references, cycles."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import yaml
 
@@ -14,11 +14,14 @@ from kortana.protocol.payloads import TaskAdd, asked_by
 Pairs = Mapping[str, tuple[yaml.Node, yaml.Node]]
 
 
-def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.Node, path: str) -> None:
-    """What must agree within one worker."""
+def check_worker(
+    reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.Node, path: str, wrong: Set[str] = frozenset()
+) -> None:
+    """What must agree within one worker. wrong: keys that are not as they were meant: nothing follows from them."""
 
-    def problem(key: str, what: str) -> None:
-        reader.problem(pairs[key][1] if key in pairs else node, f"{path}.{key}", what)
+    def problem(key: str, what: str, *others: str) -> None:
+        if wrong.isdisjoint((key, *others)):
+            reader.problem(pairs[key][1] if key in pairs else node, f"{path}.{key}", what)
 
     for kind, key in (("log", "pattern"), ("tcp", "port"), ("http", "url"), ("exec", "command")):
         given = getattr(worker.ready, key) is not None
@@ -29,9 +32,9 @@ def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.No
     if worker.ready.url is not None and not _is_url(worker.ready.url):
         problem("ready", "url: http://HOST[:PORT]/... or https:// is needed")
     if worker.agent == "cli" and worker.cli.command is None:
-        problem("cli", "agent cli needs a command")
+        problem("cli", "agent cli needs a command", "agent")
     if worker.agent in (None, "shell") and "cli" in pairs:
-        problem("cli", "means something only with agent claude, codex, gemini, opencode or cli")
+        problem("cli", "means something only with agent claude, codex, gemini, opencode or cli", "agent")
     if worker.cli.merge and not worker.cli.worktree:
         problem("cli", "merge means something only with worktree: true")
     if worker.cli.template is not None and not os.path.isfile(worker.cli.template):
@@ -45,7 +48,8 @@ def check_worker(reader: Reader, worker: WorkerSpec, pairs: Pairs, node: yaml.No
             f"intensity {worker.intensity} in {worker.period:g}s can never be exhausted: by then the backoff makes "
             f"{worker.intensity} restarts take longer than that; make period longer, or intensity or backoff smaller"
         )
-        problem("intensity" if "intensity" in pairs else "backoff", what)
+        key = "intensity" if "intensity" in pairs else "backoff"
+        problem(key, what, "intensity", "period", "backoff", "restart")
     _check_files(worker, problem)
 
 
@@ -95,13 +99,29 @@ def check_workers(reader: Reader, workers: Sequence[WorkerSpec], nodes: Mapping[
             names[name] = worker.name
     after = {worker.name: list(worker.start_after) for worker in workers}
     for worker in workers:
-        where = nodes[worker.name]
         for needed in worker.start_after:
             if needed not in nodes:
+                where = _place(nodes[worker.name], "start_after", needed)
                 reader.problem(where, f"workers.{worker.name}.start_after.{needed}", f"there is no worker {needed}")
     for cycle in cycles_of(after):
         what = "a cycle: " + " -> ".join([*cycle, cycle[0]])
-        reader.problem(nodes[cycle[0]], f"workers.{cycle[0]}.start_after", what)
+        where = _place(nodes[cycle[0]], "start_after", cycle[1 % len(cycle)])
+        reader.problem(where, f"workers.{cycle[0]}.start_after", what)
+
+
+def _place(node: yaml.Node, *names: str) -> yaml.Node:
+    """What is named one below the other, keys or elements of a list, as far as it stands there itself: it may come from
+    elsewhere (`defaults`, a profile)."""
+    place = node
+    for name in names:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        if isinstance(node, yaml.SequenceNode):
+            pairs = [(item, item) for item in node.value]
+        found = next(((key, value) for key, value in pairs if key.value == name), None)
+        if found is None:
+            break
+        place, node = found
+    return place
 
 
 def check_tasks(
@@ -120,10 +140,15 @@ def check_tasks(
     for task in tasks:
         for needed in task.depends_on:
             if needed not in seen:
-                reader.problem(seen[task.id], f"tasks.{task.id}.depends_on", f"there is no task {needed}")
-    for cycle in cycles_of({task.id: list(task.depends_on) for task in tasks}):
+                where = _place(seen[task.id], "depends_on", needed)
+                reader.problem(where, f"tasks.{task.id}.depends_on", f"there is no task {needed}")
+    needs: dict[str, list[str]] = {}
+    for task in tasks:
+        needs.setdefault(task.id, []).extend(task.depends_on)
+    for cycle in cycles_of(needs):
         what = "a cycle: " + " -> ".join([*cycle, cycle[0]])
-        reader.problem(seen[cycle[0]], f"tasks.{cycle[0]}.depends_on", what)
+        where = _place(seen[cycle[0]], "depends_on", cycle[1 % len(cycle)])
+        reader.problem(where, f"tasks.{cycle[0]}.depends_on", what)
 
 
 def _check_task(reader: Reader, task: TaskSpec, node: yaml.MappingNode, max_lease_ttl_s: float) -> None:

@@ -134,6 +134,7 @@ class _Loader:
         return found
 
     def _worker(self, name: str, node: yaml.Node, defaults: Pairs, path: str) -> WorkerSpec | None:
+        """What is right of it, so that it is compared with others all the same; None where nothing is."""
         reader = self._reader
         if not isinstance(node, yaml.MappingNode):
             reader.problem(node, path, "a mapping is needed")
@@ -152,11 +153,10 @@ class _Loader:
                 " and ".join(runs) or "none does"
             )
             reader.problem(node, path, what)
-        if len(reader.problems) > before:
-            return None
+        wrong = {problem.path.removeprefix(path + ".").partition(".")[0] for problem in reader.problems[before:]}
         values.pop("profile", None)
         worker: WorkerSpec = msgspec.convert(self._absolute({**values, "name": name}), WorkerSpec)
-        check_worker(reader, worker, pairs, node, path)
+        check_worker(reader, worker, pairs, node, path, wrong if len(runs) == 1 else {*wrong, *_RUNS})
         return worker
 
     def _absolute(self, values: dict[str, Any]) -> dict[str, Any]:

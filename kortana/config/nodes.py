@@ -115,6 +115,11 @@ class Reader:
         return found
 
 
+def _opens_variable(mark: yaml.Mark) -> bool:
+    """Whether the brace that YAML stumbled over is that of a `${`."""
+    return mark.buffer is not None and mark.buffer[max(mark.pointer - 1, 0) : mark.pointer + 1] == "${"
+
+
 def compose_file(path: Path, shown: str, reader: Reader) -> yaml.Node | None:
     """The root node of a file; None after a problem, or where the file is empty."""
     try:
@@ -130,6 +135,8 @@ def compose_file(path: Path, shown: str, reader: Reader) -> yaml.Node | None:
         what = ", ".join(part for part in (error.context, error.problem) if part)
         if "'\\t'" in what:
             what = "a tab; YAML indents with spaces"
+        elif mark is not None and "flow" in what and mark.buffer is not None and _opens_variable(mark):
+            what += ' (within {...} or [...] a value with ${...} needs quotes: "${...}")'
         reader.problems.append(Problem(shown, line, column, "", what))
     except UnicodeDecodeError as error:
         before = error.object[: error.start]

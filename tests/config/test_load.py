@@ -54,6 +54,48 @@ def test_replicas_have_names_of_their_own(tmp_path: Path) -> None:
     assert load(tmp_path, text).workers[0].replica_names() == ["a-1", "a-2", "a-3"]
 
 
+def test_what_must_agree_is_told_beside_what_is_wrong_by_itself(tmp_path: Path) -> None:
+    text = """version: 1
+workers:
+  a:
+    command: [ls]
+    replicas: none
+    start_after: {b: ready, zzz: started}
+    backoff: {initial: 30s, max: 10s}
+  b:
+    command: [ls]
+    start_after: {a: started}
+    ready: {type: log, pattern: "("}
+    cli: {merge: true}
+    agent: shel
+  c: {command: [ls], intensity: many, period: 1s, backoff: {initial: 30s}}
+tasks:
+  - {id: t, depends_on: [u, nobody], priority: high}
+  - {id: u, depends_on: [t]}
+"""
+    found = [(line, column, text.split(": ", 1)[1]) for line, column, text in problems(tmp_path, text)]
+    assert [(line, column, what.partition(":")[0]) for line, column, what in found] == [
+        (5, 15, "workers.a.replicas"),
+        (6, 19, "workers.a.start_after"),
+        (6, 29, "workers.a.start_after.zzz"),
+        (7, 14, "workers.a.backoff"),
+        (9, 5, "workers.b"),
+        (11, 33, "workers.b.ready.pattern"),
+        (12, 10, "workers.b.cli"),
+        (13, 12, "workers.b.agent"),
+        (14, 33, "workers.c.intensity"),
+        (16, 26, "tasks.t.depends_on"),
+        (16, 29, "tasks.t.depends_on"),
+        (16, 48, "tasks[0].priority"),
+    ]
+
+
+@pytest.mark.parametrize("value", ["{A: ${X}, B: x}", "[a, ${X}]"])
+def test_a_variable_that_needs_quotes_is_told_so(tmp_path: Path, value: str) -> None:
+    told = problems(tmp_path, f"version: 1\nworkers:\n  a: {{command: ls, env: {value}}}\n")[0][2]
+    assert told.endswith('needs quotes: "${...}")')
+
+
 def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = """version: 1
 coordinator:
