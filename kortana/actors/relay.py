@@ -83,7 +83,7 @@ class RelayActor(pykka.ThreadingActor):
         self._began_at = end_of(self._inbound.path)
         for path in sorted(self._queues.glob("*_in.txt")):
             agent = path.name.removesuffix("_in.txt")
-            if _is_agent(agent):
+            if log_agent(f"{agent}.log"):
                 self._connect(agent)
         for folder in (self._queues, self._logs):
             threading.Thread(target=self._watch, args=(folder,), name="relay-watch", daemon=True).start()
@@ -215,6 +215,8 @@ class RelayActor(pykka.ThreadingActor):
                 self._skip(file, line, error)
                 continue
             if event is not None:
+                if event.target not in (ev.ALL, ev.OPERATOR) and not self._knows(event.target):
+                    self._connect(event.target)  # it has not spoken yet: its file waits for it
                 body = encode_json(event)
                 self._ask(event, body, file, line, is_told=False)
                 events.append((event, body))
@@ -293,7 +295,3 @@ class RelayActor(pykka.ThreadingActor):
             self._files.save(self._unanswered.firsts())
         except OSError as error:
             self._complain(self._positions_path, error.strerror or str(error), "relay_write_failed")
-
-
-def _is_agent(name: str) -> bool:
-    return log_agent(f"{name}.log") is not None

@@ -287,9 +287,11 @@ def test_answers_are_remembered_within_bounds_and_found_in_the_agents_file() -> 
 
 @pytest.mark.parametrize(("text", "target"), [
     ("done", "all"), ("ask @w", "w"), ("mail me@w, not w", "all"), ("@nobody or @w.", "w"), ("@w-2, please", "w-2"),
-    ("@all hear", "all"),
+    ("@all hear", "all"), ("to you @nobody ", "nobody"), ("@nobody, you", "all"), ("look, @operator", "operator"),
+    ("is it @supervisor", "all"),
+    ("as @w said @nobody", "w"),
 ])  # fmt: skip
-def test_a_message_goes_to_the_first_agent_that_it_names(text: str, target: str) -> None:
+def test_a_message_goes_to_the_first_agent_that_it_names_or_to_whom_it_is_addressed(text: str, target: str) -> None:
     line = f"[2026-11-25 10:00:00] INTENT: {text}".encode()
     found = message_of(line, "me", "place", lambda name: name in ("w", "w-2"))
     assert found is not None and found.target == target

@@ -118,6 +118,12 @@ def test_plain_lines_of_a_log_are_messages(up: Project) -> None:
     assert [(e["source"], e["payload"]["intent"]) for e in found] == [("alpha", "INTENT")]
 
 
+def test_a_message_to_an_agent_that_has_not_spoken_yet_waits_in_its_file(up: Project) -> None:
+    say(up, b"[2026-11-25 10:00:00] INTENT: you take the docs @gamma\n", "logs/alpha.log")
+    eventually(lambda: [e for e in inbox(up, "gamma") if e["event_type"] == "INFO"], "the message")
+    assert not (up.folder / "queues" / "beta_in.txt").exists()
+
+
 def test_rotation_and_truncation_are_noticed(up: Project) -> None:
     say(up, line(id="a1", event_type="HEARTBEAT"))
     eventually(lambda: "a1" in answers(up, "alpha"), "before")

@@ -52,9 +52,10 @@ def event_of(data: bytes, place: str, stamp: str) -> Event:
 
 
 def message_of(data: bytes, agent: str, place: str, knows: Callable[[str], bool]) -> Event | None:
-    """A line of an agent's log: an INFO to the first agent that it names (or to all), or None for what is no message.
+    """A line of an agent's log: an INFO, or None for what is no message.
 
-    Structured lines are events that were sent already.
+    Structured lines are events that were sent already. A message goes to the first agent that it names; where it names
+    none that is known, to the name with which it ends, as an address; else to all.
     """
     try:
         text = data.decode("utf-8")
@@ -67,9 +68,15 @@ def message_of(data: bytes, agent: str, place: str, knows: Callable[[str], bool]
         return None
     day, clock, intent, said = match.groups()
     named = (name for to in _TO.finditer(said) for name in (to[1], to[1].rstrip("._-")))
-    target = next((name for name in named if name == ev.ALL or knows(name)), ev.ALL)
+    target = next((name for name in named if name == ev.ALL or knows(name)), None) or _address_of(said)
     payload = {"intent": intent, "text": said[:4000]}
     return Event(place, f"{day}T{clock}.000Z", agent, target, ev.INFO, None, "normal", payload, True)
+
+
+def _address_of(said: str) -> str:
+    last = list(_TO.finditer(said))[-1:]
+    name = last[0][1] if last and said.rstrip().endswith("@" + last[0][1]) else ev.ALL
+    return name if is_agent_name(name) or name == ev.OPERATOR else ev.ALL
 
 
 def confirmation_of(event_id: str, agent: str, stamp: str) -> Event:
