@@ -1,6 +1,6 @@
 """Coordinator and persistence as one unit: started in order on the recovered state, stopped, flushed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pykka
@@ -12,7 +12,7 @@ from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import Decide, Flush, FlushSnapshots
 from kortana.actors.persistence import PersistenceActor, SnapshotActor
 from kortana.config.spec import Config
-from kortana.core.commands import Configure, Submit
+from kortana.core.commands import Configure, Declare, Submit
 from kortana.core.limits import Limits
 from kortana.core.state import State
 from kortana.core.views import unfinished
@@ -110,6 +110,10 @@ class CoreActors:
         """Other settings, from now on and after a restart of the two."""
         self.limits = limits
         self.tell_coordinator(Decide(Configure(limits)))
+
+    def declare(self, workers: Iterable[str]) -> None:
+        """Workers that may not have come up yet."""
+        self.tell_coordinator(Decide(Declare(tuple(workers))))
 
     def add_tasks(self, tasks: list[Any]) -> None:
         """Declared tasks that are not there yet."""

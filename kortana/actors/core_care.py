@@ -81,6 +81,7 @@ class CoreCare:
             self._log("journal_unavailable", error=unavailable)
             self._retry_later(JOURNAL_RETRY_S)
             return
+        self._core.declare(self._workers)
         for worker in self._workers.values():
             agent = state.get(worker.name)
             view = worker.view

@@ -104,6 +104,7 @@ class SupervisorActor(pykka.ThreadingActor):
         for name, spec in replicas_of(self.config).items():
             self.workers[name] = self.recruits.take(name, spec, self.config)
             self.log("declared", worker=name)
+        self.core.declare(self.workers)
         for worker in self.workers.values():
             worker.tell(StartWorker("boot"))
 
@@ -116,6 +117,7 @@ class SupervisorActor(pykka.ThreadingActor):
             return
         self.workers[name] = worker = self.recruits.take(name, spec, self.config)
         self.log("declared", worker=name)
+        self.core.declare([name])
         for other in self.workers.values():
             worker.tell(PeerChanged(other.name, frozenset(other.reached)))
         worker.tell(StartWorker("boot"))

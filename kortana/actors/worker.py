@@ -135,7 +135,7 @@ class WorkerActor(ProcessOwner):
             self._restarts.clear()
         if view.state == "stopping":
             view.then_start = cause
-        elif view.state in RESTING or view.state in ("new", "backoff"):
+        elif view.state in RESTING or view.state in ("new", "backoff") or (view.state, cause) == ("waiting", "user"):
             self._start_in_order(cause)
 
     def _start_in_order(self, cause: str) -> None:

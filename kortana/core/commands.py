@@ -99,8 +99,17 @@ class Configure(msgspec.Struct, frozen=True):
     limits: Limits
 
 
+class Declare(msgspec.Struct, frozen=True):
+    """These workers are declared: what is sent to them before they have come up for the first time waits for them."""
+
+    workers: tuple[str, ...]
+
+
 class Drain(msgspec.Struct, frozen=True):
     """The tree is going down: no new claims."""
 
 
-Command = Submit | AgentUp | AgentDown | Disconnect | Disconnected | Tick | Expire | EndWait | Boot | Configure | Drain
+Command = (
+    Submit | AgentUp | AgentDown | Disconnect | Disconnected | Tick | Expire | EndWait | Boot | Configure | Declare
+    | Drain
+)  # fmt: skip

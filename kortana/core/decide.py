@@ -12,6 +12,7 @@ from kortana.core.commands import (
     Boot,
     Command,
     Configure,
+    Declare,
     Disconnect,
     Disconnected,
     Drain,
@@ -232,6 +233,13 @@ def _configure(turn: Turn, command: Configure) -> None:
         turn.state.waiters.relieved(agent)
 
 
+def _declare(turn: Turn, command: Declare) -> None:
+    known = turn.state.agents
+    new = [name for name in command.workers if name not in known or not (known[name].up or known[name].supervised)]
+    if new:
+        turn.note("declared", workers=new)
+
+
 def _drain(turn: Turn, command: Drain) -> None:
     turn.note("drain")
     for agent in sorted(turn.state.agents):
@@ -251,5 +259,6 @@ _COMMANDS: dict[type, Callable[[Turn, Any], None]] = {
     EndWait: _end_wait,
     Boot: _boot,
     Configure: _configure,
+    Declare: _declare,
     Drain: _drain,
 }

@@ -72,9 +72,13 @@ def _answered(state: State, record: Record, now: float) -> None:
 
 
 def _noted(state: State, note: dict[str, Any]) -> None:
-    """The coordinator's word to itself; of these only the settings of a boot change the state."""
+    """The coordinator's word to itself; of these only settings, and who is declared, change the state."""
     if "limits" in note:
         state.limits = msgspec.convert(note["limits"], Limits)
+    for name in note.get("workers", ()):
+        agent = state.agent(name)
+        agent.supervised = True
+        state.came(agent)
 
 
 def _claimed(state: State, event: Event, record: Record, answer: dict[str, Any], now: float) -> None:

@@ -102,7 +102,7 @@ class State:
         return found
 
     def came(self, agent: Agent) -> None:
-        """It is up."""
+        """It is up; or a worker, which is not forgotten."""
         self.gone.pop(agent.name, None)
 
     def went(self, agent: Agent) -> None:

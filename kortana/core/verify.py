@@ -17,6 +17,7 @@ from kortana.core.commands import (
     Boot,
     Command,
     Configure,
+    Declare,
     Disconnected,
     Drain,
     EndWait,
@@ -219,6 +220,8 @@ def _noted(state: State, instruction: Any, note: dict[str, Any]) -> Command | No
         return Boot(note["fresh"], msgspec.convert(note["limits"], Limits))
     if instruction == "limits":
         return Configure(msgspec.convert(note["limits"], Limits))
+    if instruction == "declared":
+        return Declare(tuple(note["workers"]))
     if instruction == "drain":
         return Drain()
     if instruction == "disconnected":

@@ -143,6 +143,8 @@ class FakeCore:
 
     def tell_coordinator(self, message: Any) -> None: ...
 
+    def declare(self, workers: Any) -> None: ...
+
     def ask_coordinator(self, message: Any, timeout_s: float) -> Any:
         if self.bugs:
             raise self.bugs.pop()

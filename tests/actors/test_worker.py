@@ -188,6 +188,17 @@ def test_start_after_waits_for_its_peer() -> None:
     assert stage.starts() == [1]
 
 
+def test_a_person_starts_one_that_waits_for_others_at_once() -> None:
+    stage = Stage(start_after={"db": "ready"})
+    stage.say(StartWorker("boot"))
+    stage.say(StartWorker("sibling"))
+    assert stage.starts() == []
+    stage.say(StartWorker("user"))
+    assert stage.starts() == [1] and stage.view.state == "starting"
+    stage.say(PeerChanged("db", frozenset({"started", "ready"})))
+    assert stage.starts() == [1]
+
+
 def test_a_program_that_cannot_be_started_is_a_crash_with_its_reason() -> None:
     stage = Stage(restart="temporary")
     stage.say(StartWorker("boot"))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from kortana.core.checkpoint import Checkpoint, canonical, rest_of, restore
-from kortana.core.commands import AgentUp, Boot, Disconnect
+from kortana.core.commands import AgentUp, Boot, Declare, Disconnect
 from kortana.core.views import why
 from tests.core.harness import Core
 
@@ -406,6 +406,19 @@ def test_a_message_for_who_is_no_agent_is_taken_and_goes_to_no_mailbox(core, tar
     assert core.say("a", "REQUEST_REVIEW", target=target)["accepted"]
     assert not core.state.agents["b"].mailbox
     assert core.say("a", "INFO", target="nobody")["reason"] == "bad_payload"
+
+
+def test_what_is_sent_to_a_worker_before_it_has_come_up_waits_for_it(core):
+    assert core.say("a", "INFO", target="late")["reason"] == "bad_payload"
+    for _ in range(2):
+        core.run(Declare(("a", "late")))
+    assert [r.event.payload["workers"] for r in core.records if "workers" in r.event.payload] == [["late"]]
+    assert core.say("a", "INFO", target="late", text="hi")["accepted"]
+    core.say("a", "INFO", target="all", text="all")
+    core.run(AgentUp("late", 7, 1, True))
+    assert len(core.state.agents["late"].mailbox) == 2
+    core.check()
+    assert canonical(core.replayed()) == canonical(core.state)
 
 
 def test_all_reaches_everyone_but_the_source(core):

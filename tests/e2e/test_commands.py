@@ -191,6 +191,22 @@ def test_a_full_inbox_is_given_in_parts(project: Project) -> None:
     assert found == list(range(1500))
 
 
+def test_a_worker_has_the_messages_that_were_sent_before_it_first_came_up(project: Project) -> None:
+    reads = ["sh", "-c", "kortana agent inbox --wait 60; exec sleep 1000"]
+    gate, late = {"command": ["sleep", "1000"]}, {"command": reads, "start_after": {"gate": "exited"}}
+    project.write({"workers": {"gate": gate, "late": late}})
+    project.start_foreground()
+    eventually(lambda: project.call("ps", expect=None).returncode == 0, "it runs")
+    assert project.worker("late")["state"] == "waiting"
+    agent(project, "send", "late", "you are next")
+    project.call("start", "late")
+    eventually(lambda: "you are next" in project.log("late"), "late has it")
+    assert json.loads((project.folder / "data" / "agent_state.json").read_text())["agents"]["late"]["incarnation"] == 1
+    project.down()
+    project.call("replay", "--verify")
+    project.call("fsck")
+
+
 def test_a_full_inbox_is_told_of_and_the_others_go_on(project: Project) -> None:
     project.write({"workers": {"a": {"command": ["sleep", "1000"]}}, "coordinator": {"mailbox_limit": 3}})
     project.up()
