@@ -94,9 +94,13 @@ class SnapshotWritten(Message, frozen=True):
 
 # to a worker
 class StartWorker(Message, frozen=True):
-    """Start it, or take it out of `stopped`, `failed` or `parked`. `cause`: user, boot, sibling, launcher."""
+    """Start it, or take it out of `stopped`, `failed` or `parked`. `cause`: user, boot, sibling, launcher.
+
+    group: workers that start again together: those among them that it is started after come first, as at the boot.
+    """
 
     cause: str
+    group: frozenset[str] = frozenset()
 
 
 class StopWorker(Message, frozen=True):
@@ -110,7 +114,9 @@ class RestartWorker(Message, frozen=True):
 
 
 class ScheduleRestart(Message, frozen=True):
-    """The siblings that its strategy stopped are at rest: back off, then start."""
+    """The siblings that its strategy stopped are at rest: back off, then start. group: as of StartWorker."""
+
+    group: frozenset[str] = frozenset()
 
 
 class Report(Message, frozen=True):

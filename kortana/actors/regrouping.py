@@ -44,20 +44,22 @@ class Regrouping:
         if any(self._still_runs(name, incarnation) for name, incarnation in group.stopping.items()):
             return
         del self._groups[crashed]
+        together = frozenset(name for name in self._workers if name == crashed or self._starts_again(name, group))
         for name, worker in self._workers.items():
-            if name == crashed:
-                worker.tell(ScheduleRestart())
-            elif worker.spec.restart != "temporary" and (name in group.stopping or self._had_exited(name, group)):
-                worker.tell(StartWorker("sibling"))
+            if name in together:
+                worker.tell(ScheduleRestart(together) if name == crashed else StartWorker("sibling", together))
 
     def _still_runs(self, name: str, incarnation: int) -> bool:
         """One that a person has started again meanwhile is not waited for."""
         worker = self._workers.get(name)
         return worker is not None and worker.view.incarnation == incarnation and worker.view.state not in RESTING
 
-    def _had_exited(self, name: str, group: "_Group") -> bool:
+    def _starts_again(self, name: str, group: "_Group") -> bool:
         """OTP starts the whole group again, who had exited normally among them; whoever a person stopped, rests."""
-        return name in group.concerned and self._workers[name].view.state == "exited"
+        worker = self._workers[name]
+        was_stopped = name in group.stopping and worker.view.intent == "sibling" and worker.view.state in RESTING
+        had_exited = name in group.concerned and worker.view.state == "exited"
+        return worker.spec.restart != "temporary" and (was_stopped or had_exited)
 
 
 class _Group(msgspec.Struct, frozen=True):

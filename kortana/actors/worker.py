@@ -51,8 +51,8 @@ class WorkerActor(ProcessOwner):
         match message:
             case Report(message=report):
                 self._on_report(report)
-            case StartWorker(cause=cause):
-                self._on_start(cause)
+            case StartWorker(cause=cause, group=group):
+                self._on_start(cause, group)
             case StopWorker(cause=cause):
                 self._on_stop(cause)
             case RestartWorker(cause=cause):
@@ -74,8 +74,9 @@ class WorkerActor(ProcessOwner):
                     _ALARMS[name](self)
             case TakeOver(error=error):
                 self._take_over(error)
-            case ScheduleRestart():
+            case ScheduleRestart(group=group):
                 if self.view.state == "backoff":
+                    self._await_again(group)
                     self.schedule_restart()
             case LauncherGone():
                 self._on_launcher_gone()
@@ -125,7 +126,7 @@ class WorkerActor(ProcessOwner):
 
     # orders
 
-    def _on_start(self, cause: str) -> None:
+    def _on_start(self, cause: str, group: frozenset[str] = frozenset()) -> None:
         view = self.view
         if cause == "restart" and view.state != "backoff":
             return  # a stop came between
@@ -136,7 +137,11 @@ class WorkerActor(ProcessOwner):
         if view.state == "stopping":
             view.then_start = cause
         elif view.state in RESTING or view.state in ("new", "backoff") or (view.state, cause) == ("waiting", "user"):
+            self._await_again(group)
             self._start_in_order(cause)
+
+    def _await_again(self, group: frozenset[str]) -> None:
+        self._awaited |= {peer: wanted for peer, wanted in self._spec.start_after.items() if peer in group}
 
     def _start_in_order(self, cause: str) -> None:
         """At once where nothing is waited for, or a person wants it so."""
@@ -222,7 +227,7 @@ class WorkerActor(ProcessOwner):
             "period_s": self._spec.period,
         }  # fmt: skip
         self.view.next_at = self._is.clock.monotonic() + delay
-        if delay <= 0:
+        if delay <= 0 and not self._awaited:
             self._successor.prepare(self._spec)
         self._log("restarting", **self._restart_facts)
         self._enter("backoff", **self._restart_facts)

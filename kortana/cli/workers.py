@@ -36,7 +36,7 @@ def _make(name: str, summary: str, done: str) -> click.Command:
 
 
 COMMANDS = {
-    "start": _make("start", "Start workers that are stopped, failed or parked.", "started"),
+    "start": _make("start", "Start workers that are stopped, failed, parked, or wait for others.", "started"),
     "stop": _make("stop", "Stop workers; they stay stopped until `kortana start`.", "stopped"),
     "restart": _make("restart", "Stop workers and start them again.", "restarted"),
 }

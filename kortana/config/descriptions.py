@@ -15,7 +15,8 @@ DESCRIPTIONS = {
         "So many undelivered messages are kept for each agent; then the oldest INFO goes first.",
     "supervisor": "What follows from a worker's crash for the others, and for the whole tree.",
     "supervisor.strategy":
-        "Who is started again after a crash: the worker; all of them; or it and those declared after it.",
+        "Who is started again after a crash: the worker; all of them; or it and those declared after it. They wait for "
+        "each other as `start_after` says.",
     "supervisor.intensity": "So many restarts are allowed within `period`, for the whole tree.",
     "supervisor.period": "The window in which they are counted.",
     "supervisor.on_give_up":

@@ -188,6 +188,19 @@ def test_start_after_waits_for_its_peer() -> None:
     assert stage.starts() == [1]
 
 
+def test_what_starts_again_in_a_group_waits_for_those_of_it_that_come_first() -> None:
+    stage = Stage(start_after={"db": "ready", "log": "started"})
+    stage.say(StartWorker("boot"))
+    stage.say(PeerChanged("db", frozenset({"started", "ready"})))
+    stage.say(PeerChanged("log", frozenset({"started"})))
+    stage.say(StopWorker("sibling"))
+    stage.died(signal="SIGTERM")
+    stage.say(StartWorker("sibling", frozenset({"w", "db"})))
+    assert stage.view.state == "waiting" and stage.starts() == [1]
+    stage.say(PeerChanged("db", frozenset({"started", "ready"})))
+    assert stage.starts() == [1, 2]
+
+
 def test_a_person_starts_one_that_waits_for_others_at_once() -> None:
     stage = Stage(start_after={"db": "ready"})
     stage.say(StartWorker("boot"))

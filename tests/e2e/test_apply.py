@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import AT_ONCE, Project, eventually
 
 SLEEPER = {"command": ["sleep", "1000"]}
 
@@ -176,6 +176,26 @@ def test_a_crash_restarts_whom_the_strategy_names(project: Project, strategy: st
     assert project.worker("t")["state"] == ("running" if strategy == "one_for_one" else "stopped")
     records = list((project.folder / "data" / "crashes").glob("*.json"))
     assert len(records) == 1, "a sibling that was stopped is no crash"
+
+
+def test_a_group_starts_again_in_the_order_of_start_after(project: Project) -> None:
+    """Whichever of them has crashed. The gate opens once for each time that it is asked."""
+    opens = "until mv open was-open 2>/dev/null; do sleep 0.05; done; echo ready; exec sleep 1000"
+    db = {"command": ["sh", "-c", opens], "ready": {"type": "log", "pattern": "ready", "timeout": "1h"}}
+    workers = {"api": {**SLEEPER, "start_after": {"db": "ready"}, "replicas": 2}, "db": db}
+    project.write({"supervisor": {"strategy": "one_for_all"}, "defaults": AT_ONCE, "workers": workers})
+    (project.folder / "open").touch()
+    project.up()
+    for incarnation, crashed in ((2, "db"), (3, "api-2")):
+        os.kill(pids(project)[crashed], 9)
+        eventually(lambda i=incarnation: project.worker("db")["incarnation"] == i, "db starts again")
+        for name in ("api-1", "api-2"):
+            eventually(lambda n=name: project.worker(n)["state"] == "waiting", f"{name} waits for it")
+        (project.folder / "open").touch()
+        for name in ("db", "api-1", "api-2"):
+            eventually(lambda i=incarnation, n=name: project.running(n, i), f"{name} is back")
+    order = [(e["worker"], e["incarnation"]) for e in project.supervision("running")]
+    assert [order.index(("db", i)) for i in (1, 2, 3)] == [0, 3, 6]
 
 
 def test_giving_up_can_end_the_tree(project: Project) -> None:
