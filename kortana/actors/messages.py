@@ -130,7 +130,9 @@ class LauncherGone(Message, frozen=True):
 
 
 class LauncherBack(Message, frozen=True):
-    """A new launcher is there."""
+    """A new launcher is there. group: as of StartWorker; who had died with the launcher before."""
+
+    group: frozenset[str] = frozenset()
 
 
 class TakeOver(Message, frozen=True):

@@ -93,6 +93,8 @@ class SupervisorActor(pykka.ThreadingActor):
         self._launchers = Window(LAUNCHER_INTENSITY, LAUNCHER_PERIOD_S)
         self._actor_deaths = Window(ACTOR_INTENSITY, ACTOR_PERIOD_S)
         self._over = False
+        self._fallen: frozenset[str] = frozenset()
+        """Workers that the last launcher took along, or that were about to start."""
         self.began_at = services.clock.monotonic()
         services.supervisor = core.supervisor = reports.supervisor = self.actor_ref
 
@@ -166,7 +168,7 @@ class SupervisorActor(pykka.ThreadingActor):
                     self.workers[report.worker].tell(Report(report))
             case LauncherBack():
                 for worker in self.workers.values():
-                    worker.tell(message)
+                    worker.tell(LauncherBack(self._fallen))
             case Control():
                 control.obey(self, message)
             case WorkerCrashed(name=name):
@@ -244,6 +246,8 @@ class SupervisorActor(pykka.ThreadingActor):
         if self.down is not None and self._over:
             return
         self.log("launcher_gone")
+        begun = ("starting", "running", "backoff")
+        self._fallen = frozenset(name for name, worker in self.workers.items() if worker.view.state in begun)
         for worker in self.workers.values():
             worker.tell(LauncherGone())
         if self._launchers.admit(self.services.clock.monotonic()):

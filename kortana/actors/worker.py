@@ -80,9 +80,10 @@ class WorkerActor(ProcessOwner):
                     self.schedule_restart()
             case LauncherGone():
                 self._on_launcher_gone()
-            case LauncherBack():
+            case LauncherBack(group=group):
                 if self.view.state == "backoff":
-                    self._launch("launcher")
+                    self._await_again(group)
+                    self._start_in_order("launcher")
         return True
 
     def _ask_around(self, alarm: str) -> None:

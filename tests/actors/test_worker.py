@@ -201,6 +201,18 @@ def test_what_starts_again_in_a_group_waits_for_those_of_it_that_come_first() ->
     assert stage.starts() == [1, 2]
 
 
+def test_those_that_fell_with_the_launcher_start_again_in_their_order() -> None:
+    stage = Stage(start_after={"db": "ready", "log": "started"})
+    stage.say(StartWorker("boot"))
+    stage.say(PeerChanged("db", frozenset({"started", "ready"})))
+    stage.say(PeerChanged("log", frozenset({"started"})))
+    stage.say(LauncherGone())
+    stage.say(LauncherBack(frozenset({"w", "db"})))
+    assert stage.view.state == "waiting"
+    stage.say(PeerChanged("db", frozenset({"started", "ready"})))
+    assert stage.view.state == "starting"
+
+
 def test_a_person_starts_one_that_waits_for_others_at_once() -> None:
     stage = Stage(start_after={"db": "ready"})
     stage.say(StartWorker("boot"))
