@@ -165,13 +165,13 @@ def decide_release(turn: Turn, conn: int, event: Event, tied: bool) -> None:
         reason = reasons.UNKNOWN_TASK if task is None else reasons.NOT_OWNER
         reason = reasons.TASK_TERMINAL if task is not None and task.status in TERMINAL else reason
         return turn.refuse(conn, event, reason, "" if task is None else "nobody holds it")
-    was_blocked, blocker = task.status == BLOCKED, task.blocker
-    worker = task.owner or (blocker["by"] if blocker is not None else None)
+    owner, was_blocked, blocker = task.owner, task.status == BLOCKED, task.blocker
+    worker = owner or (blocker["by"] if blocker is not None else None)
     turn.accept(conn, event, task={"id": task.id, "status": PENDING, "attempts": task.attempts})
     if worker is not None and was_blocked:
         _tell_unblocked(turn, task.id, worker, blocker, "released_by_operator")
-    elif worker is not None:
-        turn.directive(worker, task.id, {"instruction": "lease_released", "reason": "released_by_operator"})
+    if owner is not None:
+        turn.directive(owner, task.id, {"instruction": "lease_released", "reason": "released_by_operator"})
     return None
 
 

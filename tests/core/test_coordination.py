@@ -180,7 +180,9 @@ def test_whoever_was_told_to_replan_is_told_when_the_task_is_unblocked(core, how
     for agent in ("a", "b"):
         told = [d for d in core.told(agent) if d["instruction"] == "unblocked"]
         assert [(d["reason"], d["by"], d["task_id"], d["needs"]) for d in told] == [(how, "a", "t", ["schema"])]
-    assert core.status("t") == ("pending" if how == "released_by_operator" else "in_progress")
+    released = how == "released_by_operator"
+    assert core.status("t") == ("pending" if released else "in_progress")
+    assert [d["reason"] for d in core.told("a") if d["instruction"] == "lease_released"] == [how] * released
 
 
 def test_of_a_task_that_was_only_said_to_be_blocked_nobody_else_is_told(core):
