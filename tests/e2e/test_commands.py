@@ -201,7 +201,7 @@ def test_a_worker_has_the_messages_that_were_sent_before_it_first_came_up(projec
     agent(project, "send", "late", "you are next")
     project.call("start", "late")
     eventually(lambda: "you are next" in project.log("late"), "late has it")
-    assert json.loads((project.folder / "data" / "agent_state.json").read_text())["agents"]["late"]["incarnation"] == 1
+    assert project.worker("late")["incarnation"] == 1, "its first start"
     project.down()
     project.call("replay", "--verify")
     project.call("fsck")
