@@ -19,6 +19,7 @@ from kortana.protocol import event as ev
 from kortana.protocol import reasons
 from kortana.protocol.codec import decode_strict, encode_json
 from kortana.protocol.event import Event
+from kortana.protocol.names import is_agent_name
 from kortana.protocol.timestamps import iso_from_ms
 
 MAX_UNANSWERED = 2_000
@@ -83,7 +84,7 @@ class RelayActor(pykka.ThreadingActor):
         self._began_at = end_of(self._inbound.path)
         for path in sorted(self._queues.glob("*_in.txt")):
             agent = path.name.removesuffix("_in.txt")
-            if log_agent(f"{agent}.log"):
+            if is_agent_name(agent):
                 self._connect(agent)
         for folder in (self._queues, self._logs):
             threading.Thread(target=self._watch, args=(folder,), name="relay-watch", daemon=True).start()

@@ -135,7 +135,7 @@ def compose_file(path: Path, shown: str, reader: Reader) -> yaml.Node | None:
         what = ", ".join(part for part in (error.context, error.problem) if part)
         if "'\\t'" in what:
             what = "a tab; YAML indents with spaces"
-        elif mark is not None and "flow" in what and mark.buffer is not None and _opens_variable(mark):
+        elif mark is not None and "flow" in what and _opens_variable(mark):
             what += ' (within {...} or [...] a value with ${...} needs quotes: "${...}")'
         reader.problems.append(Problem(shown, line, column, "", what))
     except UnicodeDecodeError as error:

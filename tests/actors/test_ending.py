@@ -57,6 +57,12 @@ class World:
         self.told: list[Any] = []
         self.ending = Ending(self.gate, SimpleNamespace(tell=self.told.append))
 
+    def shell_waits(self) -> None:
+        """An adapter is up, and waits for a task with something to run."""
+        self.state.agent("shell").up = True
+        claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
+        self.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+
     def look(self, now: float = 0.0, changed: bool = True) -> list[Any]:
         self.ending.look(self.state, now, changed)
         told, self.told[:] = [msgspec.structs.replace(message, unfinished=[]) for message in self.told], []
@@ -76,10 +82,7 @@ def test_the_end_of_all_tasks_is_told_once() -> None:
 
 def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_after_a_while() -> None:
     world = World(Task("a", prompt="Write it"))
-    agent = world.state.agent("shell")
-    agent.up = True
-    claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
-    world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+    world.shell_waits()
     assert world.look() == [] and world.ending.next_due() is None, "other workers may do anything"
     world.gate.only_adapters = True
     assert world.look(1.0) == [] and world.ending.next_due() == 1.0 + STILL_S
@@ -97,9 +100,7 @@ def test_adapters_that_all_wait_for_another_kind_of_task_are_the_end_after_a_whi
 
 def test_the_while_begins_anew_with_each_change_and_what_was_looked_at_in_vain_is_not_looked_at_again() -> None:
     world = World(Task("a", prompt="Write it"), Task("b", status="blocked", blocked=True))
-    world.state.agent("shell").up = True
-    claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
-    world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+    world.shell_waits()
     world.gate.only_adapters = True
     world.look(1.0)
     add_task(world.state, Task("c", prompt="And this"))
@@ -112,9 +113,7 @@ def test_the_while_begins_anew_with_each_change_and_what_was_looked_at_in_vain_i
 
 def test_nothing_is_due_any_more_where_nobody_is_left() -> None:
     world = World(Task("a", prompt="Write it"))
-    world.state.agent("shell").up = True
-    claim = Event("e", "", "shell", "coordinator", "TASK_CLAIM", None, "normal", {}, True)
-    world.state.waiters.add(Waiter(claim, 1, None, 1, "nothing_ready", False, frozenset({"run"})), 1.0)
+    world.shell_waits()
     world.gate.only_adapters = True
     world.look(1.0)
     world.gate.nobody_is_left = True

@@ -76,9 +76,9 @@ def prefill(folder: Path, tasks: int, folders: int = 0) -> None:
     for begin in range(0, tasks, 5000):
         turn = Turn(state, 0.0, 1_700_000_000_000)
         for index in range(begin, min(begin + 5000, tasks)):
-            spec: dict[str, Any] = {"priority": index % 100}
+            spec: dict[str, Any] = {"priority": index % (folders or 100)}
             if folders:
-                spec = {"priority": index % folders, "paths": [f"src/{index % folders}/**"]}
+                spec["paths"] = [f"src/{index % folders}/**"]
             event = Event(f"add{index}", turn.wall, "operator", "coordinator", "TASK_ADD", f"task-{index}", "normal",
                           spec, False)  # fmt: skip
             decide(turn, Submit(event, encode_json(event), 0))

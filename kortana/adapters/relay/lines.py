@@ -6,7 +6,7 @@ from collections.abc import Callable
 from kortana.protocol import event as ev
 from kortana.protocol.codec import MAX_ID_LENGTH, FrameError, as_event_id, decode_strict
 from kortana.protocol.event import PRIORITIES, Event
-from kortana.protocol.names import is_agent_name, is_name
+from kortana.protocol.names import is_agent_name
 
 _PLAIN = re.compile(r"\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\] ([A-Z][A-Z_ ]*): (.*)")
 _TO = re.compile(r"(?:^|\s)@([A-Za-z0-9][A-Za-z0-9._-]{0,63})")
@@ -88,5 +88,5 @@ def confirmation_of(event_id: str, agent: str, stamp: str) -> Event:
 def log_agent(name: str) -> str | None:
     """The agent whose outgoing log a file of that name is; None for any other file."""
     agent = name.removesuffix(".log")
-    return agent if name.endswith(".log") and is_name(agent) and is_agent_name(agent) else None
+    return agent if name.endswith(".log") and is_agent_name(agent) else None
 
