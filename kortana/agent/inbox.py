@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
-from kortana.transport.client import Client
+from kortana.transport.client import MAX_MAILBOX, Client
 from kortana.transport.forks import watch_forks
+from kortana.transport.mailbox import Mailbox
 from kortana.transport.outgoing import make_event
 
 SEEN_IDS = 10_000
@@ -28,15 +29,19 @@ class Inbox:
         """The child hears for itself from now on."""
         self._lock = threading.Lock()
         self._handed_out: Event | None = None
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._kept: deque[Event] = deque()
+        self._seen: OrderedDict[str, int] = OrderedDict()
+        """Event → which one it was, counted in the order of arrival."""
+        self._count = 0
+        self._kept = Mailbox(MAX_MAILBOX)
+        self._behind = ""
+        """The newest directive that was taken while older events were not received yet: its confirmation waits."""
 
     def receive(self, timeout_s: float | None) -> Event | None:
         """The next event, or None when the time is over; the one before it counts as received now."""
         with self._lock:
             self._confirm()
             if self._kept:
-                self._handed_out = self._kept.popleft()
+                self._handed_out = self._kept.take()
                 return self._handed_out
         while (event := self._next(timeout_s)) is not None:
             with self._lock:
@@ -76,16 +81,24 @@ class Inbox:
     def take_directives(self) -> list[Event]:
         """The directives that are there, without waiting; other events stay for `receive`."""
         found: list[Event] = []
+        done = ""
         for _ in range(MAX_AT_ONCE):
             event = self._client.receive(0)
             if event is None:
                 break
             with self._lock:
-                if not self._is_repeat(event):
-                    (found if event.event_type == ev.DIRECTIVE else self._kept).append(event)
-        if found and not self._kept:
-            with self._lock:
-                self._send_confirm(found[-1].id)
+                if self._is_repeat(event):
+                    continue
+                if event.event_type != ev.DIRECTIVE:
+                    self._kept.put(event)
+                    continue
+                found.append(event)
+                if self._kept or self._handed_out is not None:
+                    self._behind = event.id
+                else:
+                    done = event.id
+        if done:
+            self._send_confirm(done)
         return found
 
     def waiting(self) -> int:
@@ -93,9 +106,13 @@ class Inbox:
         return self._client.waiting() + len(self._kept)
 
     def _confirm(self) -> None:
-        if self._handed_out is not None:
-            self._send_confirm(self._handed_out.id)
-            self._handed_out = None
+        """What was handed out last, and what was taken meanwhile: with an event all before it are confirmed."""
+        if self._handed_out is None:
+            return
+        done, self._handed_out = self._handed_out.id, None
+        if not self._kept:
+            done = max(done, self._behind, key=lambda event_id: self._seen.get(event_id, 0))
+        self._send_confirm(done)
 
     def _send_confirm(self, event_id: str) -> None:
         payload = {"ack_for_event_id": event_id}
@@ -107,7 +124,8 @@ class Inbox:
     def _is_repeat(self, event: Event) -> bool:
         if event.id in self._seen:
             return True
-        self._seen[event.id] = None
+        self._count += 1
+        self._seen[event.id] = self._count
         if len(self._seen) > SEEN_IDS:
             self._seen.popitem(last=False)
         return False

@@ -9,7 +9,6 @@ import struct
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -21,6 +20,7 @@ from kortana.protocol.event import Event
 from kortana.protocol.reasons import UNAVAILABLE
 from kortana.transport.dialing import KortanaUnavailable, NotNow, Refused, dial
 from kortana.transport.forks import watch_forks
+from kortana.transport.mailbox import Mailbox
 from kortana.transport.outgoing import Hello
 
 RECONNECT_FIRST_S = 0.02
@@ -73,7 +73,7 @@ class Client:
         self._waiting: dict[str, Event] = {}
         """What was sent and has no answer yet: repeated at each connection."""
         self._answers: dict[str, dict[str, Any]] = {}
-        self._inbox: deque[Event] = deque()
+        self._inbox = Mailbox(MAX_MAILBOX)
 
     def after_fork(self) -> None:
         """The child makes a connection of its own; answers on the old one are its parent's."""
@@ -133,7 +133,7 @@ class Client:
         """The next event of the mailbox, or None when the time is over. None as timeout waits without end."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with self._lock:
-            return self._inbox.popleft() if self._wait(lambda: bool(self._inbox), deadline) else None
+            return self._inbox.take() if self._wait(lambda: bool(self._inbox), deadline) else None
 
     def waiting(self) -> int:
         """How many events of the mailbox have come and wait to be received."""
@@ -237,8 +237,8 @@ class Client:
                 asked = event.payload["ack_for_event_id"]
                 if waiting.pop(asked, None) is not None:
                     answers[asked] = event.payload
-            elif len(self._inbox) < MAX_MAILBOX:
-                self._inbox.append(event)
+            else:
+                self._inbox.put(event)
 
     def _reconnect(self, deadline: float) -> None:
         """Connects, says HELLO, and repeats what has no answer yet. Under the lock."""

@@ -96,3 +96,60 @@ def test_who_takes_what_is_there_comes_to_an_end_and_loses_nothing(monkeypatch: 
     assert storm.said[-1][1] == found[-1].id
     following = box.receive(None)
     assert following is not None and following.id == f"e{int(found[-1].id[1:]) + 1}"
+
+
+class Letters(Line):
+    """So many letters are there, by their ids: `i1` is an INFO, `d1` a directive."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
+        self.coming: list[Event] = []
+
+    def come(self, *ids: str) -> None:
+        kinds = {"i": "INFO", "d": "DIRECTIVE"}
+        self.coming += [Event(name, "", "b", "me", kinds[name[0]], None, "normal", {}, False) for name in ids]
+
+    def receive(self, timeout_s: float | None) -> Event | None:
+        return self.coming.pop(0) if self.coming else None
+
+    @property
+    def confirmed(self) -> list[str]:
+        return [event_id for _, event_id in self.said]
+
+
+def test_directives_that_came_first_are_confirmed_and_those_behind_what_is_kept_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    letters = Letters(monkeypatch)
+    box = inbox(letters)
+    letters.come("d1", "i2", "d3")
+    assert [event.id for event in box.take_directives()] == ["d1", "d3"]
+    assert letters.confirmed == ["d1"]
+    received = box.receive(0)
+    assert received is not None and received.id == "i2" and letters.confirmed == ["d1"]
+    box.confirm()
+    assert letters.confirmed == ["d1", "d3"]
+
+
+def test_looking_for_directives_does_not_confirm_what_is_being_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = Letters(monkeypatch)
+    box = inbox(letters)
+    letters.come("i1", "d2")
+    assert (received := box.receive(0)) is not None and received.id == "i1"
+    assert [event.id for event in box.take_directives()] == ["d2"]
+    assert letters.confirmed == []
+    letters.come("i3")
+    assert (received := box.receive(0)) is not None and received.id == "i3"
+    assert letters.confirmed == ["d2"]
+    box.confirm()
+    assert letters.confirmed == ["d2", "i3"]
+
+
+def test_who_only_looks_for_directives_keeps_no_more_than_a_mailbox_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "MAX_MAILBOX", 2)
+    letters = Letters(monkeypatch)
+    box = inbox(letters)
+    letters.come("i1", "i2", "i3", "d4")
+    assert [event.id for event in box.take_directives()] == ["d4"]
+    assert [event.id for event in box.take_all()] == ["i2", "i3"]
+    assert letters.confirmed == ["i2", "d4"]
