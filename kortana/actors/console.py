@@ -11,8 +11,11 @@ from typing import Any
 from kortana.processes.outlet import Outlet
 from kortana.protocol import event as ev
 from kortana.protocol.event import Record
+from kortana.protocol.legible import legible
 
 MAX_WAITING = 1000
+MAX_LINE = 2000
+"""Characters; `kortana events --json` has all of it."""
 LIVE_INTERVAL_S = 0.2
 PATIENCE_S = 0.2
 """A reader that takes nothing for so long holds the end of Kortana up no longer."""
@@ -116,6 +119,9 @@ class Console:
                 self.say(line)
 
     def say(self, line: str) -> None:
+        line = legible(line)
+        if len(line) > MAX_LINE:
+            line = line[:MAX_LINE] + "..."
         try:
             self._queue.put_nowait(line)
         except queue.Full:

@@ -14,7 +14,8 @@ import time
 
 from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.cli.conversation import Conversation
-from kortana.cli.errors import DONE, REFUSED, USAGE, CliError, show
+from kortana.cli.errors import DONE, REFUSED, USAGE, CliError, ending
+from kortana.protocol.legible import legible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,10 +68,7 @@ MAX_INBOX, CONFIRM_EVERY = 1000, 100
 def agent_main(words: list[str]) -> int:
     """Runs one command; gives its exit code."""
     as_json = "--json" in words
-    try:
-        return _run([word for word in words if word != "--json"], as_json)
-    except CliError as error:
-        return show(error, as_json, "kortana agent")
+    return ending(lambda: _run([word for word in words if word != "--json"], as_json), as_json, "kortana agent")
 
 
 def _run(words: list[str], as_json: bool) -> int:
@@ -202,7 +200,7 @@ def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
         result = answer.get("result") or {}
         detail = result.get("detail", "")
         if not as_json:
-            print(f"refused: {answer['reason']}" + (f" ({detail})" if detail else ""), file=sys.stderr)
+            print(legible(f"refused: {answer['reason']}" + (f" ({detail})" if detail else "")), file=sys.stderr)
         return REFUSED
     if command == "claim" and not as_json:
         print(answer["task"]["id"], answer["lease"]["token"])

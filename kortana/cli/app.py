@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from kortana.cli.errors import FAILED, USAGE, CliError, show
+from kortana.cli.errors import INTERRUPTED, USAGE, CliError, NobodyReads, ending
 
 _COMMANDS = {
     "up": "up", "down": "down", "ps": "ps", "status": "ps", "logs": "logs",
@@ -33,6 +33,12 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"kortana.cli.{_COMMANDS[name]}")
         command: click.Command = module.COMMANDS[name]
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise NobodyReads from None
 
 
 def _complete_agent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -103,26 +109,22 @@ def colour_wanted(stream: Any) -> bool:
 
 def run() -> int:
     """Runs the command line; gives the exit code."""
+    return ending(_run, _as_json())
+
+
+def _run() -> int:
+    """Raises CliError, KeyboardInterrupt and OSError."""
     try:
         outcome = app.main(standalone_mode=False, prog_name="kortana")
         return outcome if isinstance(outcome, int) else 0
-    except CliError as error:
-        return show(error, _as_json())
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as error:
-        wrong = CliError(USAGE, "usage", error.format_message(), _usage_hint(error))
-        return show(wrong, _as_json())
+        raise CliError(USAGE, "usage", error.format_message(), _usage_hint(error)) from None
     except click.ClickException as error:
-        return show(CliError(USAGE, "usage", error.format_message()), _as_json())
-    except (click.Abort, KeyboardInterrupt):
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        return show(CliError(FAILED, "os_error", f"{place}{error.strerror or error}"), _as_json())
+        raise CliError(USAGE, "usage", error.format_message()) from None
+    except click.Abort:
+        return INTERRUPTED
 
 
 def _as_json() -> bool:

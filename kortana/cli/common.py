@@ -19,6 +19,7 @@ from kortana.config.whereabouts import data_dir_in, has_run, plain_data_dir
 from kortana.processes.lock import holder_of
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
+from kortana.protocol.legible import legible
 from kortana.protocol.reasons import UNAVAILABLE
 from kortana.transport.client import Client
 from kortana.transport.dialing import KortanaUnavailable, Refused
@@ -223,6 +224,7 @@ def print_json(value: Any) -> None:
 
 def table(rows: list[list[str]], head: list[str]) -> str:
     """Rows under a head, in aligned columns."""
+    rows = [list(map(legible, row)) for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]

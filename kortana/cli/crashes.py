@@ -1,5 +1,6 @@
 """`kortana crashes`: what died, how often, and why; and what comes of it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from kortana.adapters.files.crashes import CrashStore
 from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, human_bytes, human_s, json_option, last_end, print_json, table
 from kortana.cli.errors import FAILED, NOT_RUNNING, USAGE, CliError
+from kortana.protocol.legible import legible_lines
 
 SHOWN_OUTPUT = 30
 SHOWN_EVENTS = 10
 MAX_NAMES = 4
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 @click.group(invoke_without_command=True)
@@ -49,6 +52,11 @@ def _list(file: Path | None, as_json: bool) -> int:
     return 0
 
 
+def _shown(line: str) -> str:
+    """What a worker has printed, without its colours."""
+    return legible_lines(_COLOURS.sub("", line))
+
+
 def _some(names: list[str]) -> str:
     """As many as a column has room for."""
     more = len(names) - MAX_NAMES
@@ -67,7 +75,7 @@ def show(crash_id: str, file: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(record)
     else:
-        print("\n".join(_lines(record)))
+        print("\n".join(map(_shown, _lines(record))))
     return 0
 
 
@@ -170,7 +178,7 @@ def explain(name: str, file: Path | None, as_json: bool) -> int:
         latest = records[-1]["id"] if records else None
         print_json({"worker": name, "now": found, "crashes": len(records), "latest": latest})
         return 0
-    print("\n".join(_explanation(name, found, records)))
+    print("\n".join(map(_shown, _explanation(name, found, records))))
     return 0
 
 

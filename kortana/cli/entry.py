@@ -42,18 +42,22 @@ def main() -> None:
     """Runs the command line and exits with its code."""
     _refuse_system()
     _open_streams()
-    if len(sys.argv) > 1 and sys.argv[1] == "agent":
+    word, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if word == "agent":
         from kortana.cli.agent import agent_main
 
-        sys.exit(agent_main(sys.argv[2:]))
-    if len(sys.argv) > 1 and sys.argv[1] == "mcp":
+        sys.exit(agent_main(rest))
+    from kortana.cli.errors import ending
+
+    as_json = "--json" in rest
+    if word == "mcp":
         from kortana.mcp.server import main as mcp_main
 
-        sys.exit(mcp_main(sys.argv[2:]))
-    if len(sys.argv) > 1 and sys.argv[1] == "guard":
+        sys.exit(ending(lambda: mcp_main(rest), as_json, "kortana mcp"))
+    if word == "guard":
         from kortana.cli.guard import guard_main
 
-        sys.exit(guard_main(sys.argv[2:]))
+        sys.exit(ending(lambda: guard_main(rest), as_json, "kortana guard"))
     from kortana.cli.app import run
 
     sys.exit(run())

@@ -14,10 +14,11 @@ from kortana.cli import candidates
 from kortana.cli.common import Project, json_option
 from kortana.cli.follow import Tail, last_lines
 from kortana.cli.moments import moment
-from kortana.cli.records import field_text, records_of
+from kortana.cli.records import field_text, record_in, records_of
 from kortana.processes.watch import FolderWatch
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import EVENT_TYPES
+from kortana.protocol.legible import legible
 
 
 @click.command()
@@ -43,7 +44,7 @@ def events(
     watch = FolderWatch(journal.parent) if follow else None
     if since is None and event_type is None and task is None and agent is None:
         lines: Iterator[bytes] = iter(_last(journal, 20 if count is None else count))
-        found: Any = (json.loads(line) for line in lines)
+        found: Any = (record_in(line, journal.name) for line in lines)
     else:
         texts = [field_text(name, value) for name, value in (("event_type", event_type), ("task_id", task)) if value]
         texts += [encode_json(agent)] if agent else []
@@ -55,7 +56,7 @@ def events(
         shown_to = record["seq"]
     while tail is not None and watch is not None:
         for line in tail.lines():
-            record = json.loads(line)
+            record = record_in(line, journal.name)
             if record["seq"] > shown_to and wanted(record):
                 show(record)
         watch.wait()
@@ -96,7 +97,7 @@ def _show_line(record: dict[str, Any]) -> None:
     payload = payload if len(payload) <= 160 else payload[:157] + "..."
     print(
         f"{record['seq']:>6} {record['recorded_at']} {record['event_type']:<16} "
-        f"{record['source']} -> {record['target']} {record['task_id'] or '-'} {payload}",
+        f"{record['source']} -> {record['target']} {record['task_id'] or '-'} {legible(payload)}",
         flush=True,
     )
 

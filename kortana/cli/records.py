@@ -9,6 +9,7 @@ from typing import Any
 from kortana.adapters.files.segments import lines_of, offset_after, segment_paths
 from kortana.cli.errors import DAMAGED, CliError
 from kortana.protocol.codec import encode_json
+from kortana.protocol.legible import legible
 
 
 def field_text(name: str, value: str) -> bytes:
@@ -25,12 +26,18 @@ def records_of(journal: Path, after_seq: int = 0, holding: tuple[bytes, ...] = (
             continue
         for offset, line in lines_of(path, begin, holding):
             if line.endswith(b"\n"):
-                try:
-                    found = json.loads(line)
-                except ValueError:
-                    what = f"{path.name}: no record at offset {offset}"
-                    raise CliError(DAMAGED, "damaged", what, "`kortana fsck` explains") from None
-                yield found
+                yield record_in(line, f"{path.name}, offset {offset}")
+
+
+def record_in(line: bytes, place: str) -> dict[str, Any]:
+    """Raises CliError where it is none."""
+    try:
+        found = json.loads(line)
+        if isinstance(found["payload"], dict):
+            return dict(found)
+    except (ValueError, LookupError, TypeError):
+        pass
+    raise CliError(DAMAGED, "damaged", f"{place}: no record", "`kortana fsck` explains")
 
 
 SAID_CHARS = 100
@@ -51,5 +58,5 @@ def in_words(record: dict[str, Any]) -> str:
         said = f"granted, token {payload['lease']['token']}, for {payload['lease']['ttl_s']:g} s"
     else:
         said = f"accepted: {payload['task']['status']}" if "task" in payload else "accepted"
-    line = " ".join(said.split())
+    line = legible(" ".join(said.split()))
     return line if len(line) <= SAID_CHARS else line[: SAID_CHARS - 3] + "..."

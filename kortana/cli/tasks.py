@@ -13,6 +13,7 @@ from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
 from kortana.cli.records import field_text, in_words, records_of
 from kortana.config.units import seconds_of
 from kortana.protocol import event as ev
+from kortana.protocol.legible import legible_lines
 from kortana.protocol.reasons import UNKNOWN_TASK
 
 MAX_SHOWN = 20
@@ -94,7 +95,8 @@ def show(task_id: str, file: Path | None, as_json: bool) -> int:
         return 0
     for key, value in task.items():
         if value not in (None, "", [], (), False):
-            print(f"{key:14} {value if isinstance(value, str) else json.dumps(value)}")
+            shown = legible_lines(value, " " * 15) if isinstance(value, str) else json.dumps(value)
+            print(f"{key:14} {shown}")
     print("history:")
     for record in history[-50:]:
         print(

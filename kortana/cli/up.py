@@ -12,6 +12,7 @@ from kortana.cli.app import colour_wanted
 from kortana.cli.common import Project, file_option, json_option, print_json, seconds, told_of
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
 from kortana.processes.sessions import Detached
+from kortana.protocol.legible import legible
 
 STATUS_FD_VARIABLE = "KORTANA_STATUS_FD"
 MAX_SHOWN = 10
@@ -121,7 +122,7 @@ def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
     if summary["unfinished"]:
         print("not completed:")
     for task in summary["unfinished"][:MAX_SHOWN]:
-        print(f"  {task['id']}: {task['why'].removeprefix(task['id'] + ' is ')}")
+        print(legible(f"  {task['id']}: {task['why'].removeprefix(task['id'] + ' is ')}"))
     if len(summary["unfinished"]) > MAX_SHOWN:
         print("  ... and more: `kortana tasks list`")
 

@@ -7,6 +7,7 @@ import click
 from kortana.cli import candidates
 from kortana.cli.common import Project, file_option, json_option, print_json
 from kortana.cli.errors import FAILED, CliError
+from kortana.protocol.legible import legible
 
 
 @click.command()
@@ -37,7 +38,7 @@ def why(task_id: str, file: Path | None, as_json: bool) -> int:
     print(f"{task_id} is {found['status']}")
     for cause in found["causes"]:
         if cause["kind"] != "terminal" or len(found["causes"]) > 1:  # that is what the first line says
-            print(f"  {cause['detail']}")
+            print(f"  {legible(cause['detail'])}")
     return 0
 
 

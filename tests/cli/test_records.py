@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kortana.cli.errors import DAMAGED, CliError
-from kortana.cli.records import SAID_CHARS, field_text, in_words, records_of
+from kortana.cli.records import SAID_CHARS, field_text, in_words, record_in, records_of
 
 
 def line(seq: int, task: str) -> str:
@@ -37,7 +37,7 @@ def test_a_line_that_is_not_whole_is_left_out(journal: Path) -> None:
 
 def test_a_line_that_is_no_record_is_named(journal: Path) -> None:
     journal.write_text(line(1, "t1") + "x" + line(2, "t0"))
-    with pytest.raises(CliError, match=f"no record at offset {len(line(1, 't1'))}") as caught:
+    with pytest.raises(CliError, match=f"offset {len(line(1, 't1'))}: no record") as caught:
         seqs(journal)
     assert caught.value.exit_code == DAMAGED
     assert seqs(journal, 0, field_text("task_id", "t1")) == [1]
@@ -53,8 +53,16 @@ def test_a_line_that_is_no_record_is_named(journal: Path) -> None:
         ({"accepted": True, "reason": "", "task": {"status": "pending"}}, "accepted: pending"),
         ({"accepted": True, "task": {}, "lease": {"token": 7, "ttl_s": 120.0}}, "granted, token 7, for 120 s"),
         ({"accepted": True, "reason": ""}, "accepted"),
+        ({"text": "a\x1b[2J\u202e"}, "a\\u001b[2J\\u202e"),
         ({"reason": 5, "text": "x" * 200}, "x" * (SAID_CHARS - 3) + "..."),
     ],
 )  # fmt: skip
 def test_what_a_record_says_stands_on_one_line(payload: dict[str, Any], said: str) -> None:
     assert in_words({"payload": payload}) == said
+
+
+@pytest.mark.parametrize("text", [b"x", b"[1]", b'{"seq":1}', b'{"payload":3}', b"\xff"])
+def test_what_is_no_record_is_named_with_its_place(text: bytes) -> None:
+    with pytest.raises(CliError, match="here: no record") as caught:
+        record_in(text, "here")
+    assert caught.value.exit_code == DAMAGED

@@ -274,3 +274,42 @@ def test_down_waits_also_where_the_system_has_no_handle_for_a_process(
         with pytest.raises(CliError) as refused:
             down.main(words, standalone_mode=False)
         assert refused.value.exit_code == TIMED_OUT
+
+
+ORDERS = "done\x1b[2J\u202e\nfirst  completed"
+SHOWN = "done\\u001b[2J\\u202e\\nfirst  completed"
+
+
+def test_what_others_have_written_gives_no_orders_to_a_persons_terminal(team: Project) -> None:
+    agent(team, "claim", "third")
+    agent(team, "block", "third", "--reason", ORDERS)
+    team.call("tasks", "add", "fifth", "--title", ORDERS, "--prompt", ORDERS)
+    lines = team.call("tasks", "list").stdout.splitlines()
+    assert len(lines) == 6 and lines[-1].endswith(SHOWN)
+    assert SHOWN in team.call("why", "third").stdout
+    shown = team.call("tasks", "show", "fifth").stdout
+    assert "\x1b" not in shown and "done\\u001b[2J\\u202e\n               first  completed\n" in shown
+    for words in (["events", "-n", "20"], ["tasks", "show", "third"], ["ps"]):
+        shown = team.call(*words).stdout
+        assert "\x1b" not in shown and "\u202e" not in shown
+    assert team.task("fifth")["title"] == ORDERS
+
+
+def test_ctrl_c_ends_a_claim_that_waits_and_nothing_is_granted_to_it_any_more(team: Project) -> None:
+    agent(team, "claim", "first")
+    waiting = team.start("agent", "claim", "first", "--wait", "1000", "--as", "other")
+    eventually(lambda: [r for r in team.journal() if r["event_type"] == "TASK_CLAIM" and r["source"] == "other"])
+    waiting.send_signal(signal.SIGINT)
+    out, error = waiting.communicate(timeout=60)
+    assert (waiting.returncode, out, error) == (130, "", "")
+    agent(team, "release", "first")
+    assert team.task("first")["owner"] is None
+
+
+def test_a_journal_line_that_is_no_record_is_said(team: Project) -> None:
+    team.down()
+    with (team.folder / "data" / "coordination_events.jsonl").open("ab") as journal:
+        journal.write(b"no record\n")
+    for words in (["events", "-n", "3"], ["events", "--since", "1"]):
+        found = team.call(*words, expect=7)
+        assert "no record" in found.stderr and "fsck" in found.stderr
