@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from kortana.config.nodes import Reader
+from kortana.config.nodes import Reader, is_null
 from kortana.config.scalars import BAD, LOOSE_TEXT, TEXT, Kind, Scalar
 
 
@@ -95,7 +95,7 @@ class Fields:
         self.fields, self._required = dict(fields), tuple(required)
 
     def read(self, reader: Reader, node: yaml.Node, path: str) -> Any:
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+        if is_null(node):
             node = yaml.MappingNode("tag:yaml.org,2002:map", [], node.start_mark, node.end_mark)
         if not isinstance(node, yaml.MappingNode):
             reader.problem(node, path, "a mapping is needed")
@@ -113,6 +113,8 @@ class Fields:
                 close = get_close_matches(key, self.fields, 1)
                 hint = f" (did you mean {close[0]}?)" if close else f"; known: {', '.join(sorted(self.fields))}"
                 reader.problem(key_node, where, f"unknown key{hint}")
+            elif is_null(value_node) and isinstance(self.fields[key], ListOf | MapOf):
+                continue  # all that it had is commented out
             elif reader.visit(value_node, where):
                 value = self.fields[key].read(reader, value_node, where)
                 if value is not BAD:

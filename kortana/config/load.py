@@ -12,7 +12,7 @@ import yaml
 from kortana.config import schema
 from kortana.config.check import check_tasks, check_worker, check_workers
 from kortana.config.kinds import Fields
-from kortana.config.nodes import ConfigError, Problem, Reader, compose_file
+from kortana.config.nodes import ConfigError, Problem, Reader, compose_file, is_null
 from kortana.config.scalars import BAD
 from kortana.config.spec import Config, CoordinatorSpec, TaskSpec, WorkerSpec
 
@@ -118,7 +118,7 @@ class _Loader:
         return {key.value: value for key, value in pair[1].value if isinstance(key, yaml.ScalarNode)}
 
     def _workers(self, node: yaml.Node, defaults: Pairs) -> list[WorkerSpec]:
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+        if is_null(node):
             return []
         if not isinstance(node, yaml.MappingNode):
             self._reader.problem(node, "workers", "a mapping from names to workers is needed")
@@ -169,7 +169,7 @@ class _Loader:
         return values
 
     def _profile(self, pair: tuple[yaml.Node, yaml.Node] | None, path: str) -> Pairs:
-        if pair is None or not isinstance(pair[1], yaml.ScalarNode):
+        if pair is None or not isinstance(pair[1], yaml.ScalarNode) or is_null(pair[1]):
             return {}
         value = self._reader.scalar(pair[1], f"{path}.profile")
         target = self._folder / str(value)

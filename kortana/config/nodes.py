@@ -115,6 +115,11 @@ class Reader:
         return found
 
 
+def is_null(node: yaml.Node) -> bool:
+    """Whether nothing stands there, as after a key whose entries are all commented out."""
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
 def _opens_variable(mark: yaml.Mark) -> bool:
     """Whether the brace that YAML stumbled over is that of a `${`."""
     return mark.buffer is not None and mark.buffer[max(mark.pointer - 1, 0) : mark.pointer + 1] == "${"

@@ -238,3 +238,18 @@ workers:
 def test_references_without_an_end_are_plain_text_however_many() -> None:
     many = "${" * 500_000
     assert interpolate(f"${{A}}$${many}$$", {"A": "a"}) == f"a${many}$"
+
+
+def test_what_is_all_commented_out_is_as_if_it_was_not_there(tmp_path: Path) -> None:
+    plain = load(tmp_path, "version: 1\nworkers: {a: {command: x}}\n")
+    keys = ["env", "start_after", "capabilities", "success_exit_codes", "backoff"]
+    text = "version: 1\ncoordinator:\ntasks:\nworkers:\n  a:\n    command: x\n"
+    assert load(tmp_path, text + "".join(f"    {key}:\n" for key in keys)) == plain
+
+
+def test_nothing_where_one_value_is_needed_is_told_once(tmp_path: Path) -> None:
+    found = problems(tmp_path, "version: 1\nworkers: {a: {command: x, profile: }}\ntasks: [{id: t, run: }]\n")
+    assert [where for _, _, text in found for where in ("a.profile", "tasks[0].run") if where in text] == [
+        "a.profile", "tasks[0].run",
+    ]  # fmt: skip
+    assert len(found) == 2
