@@ -68,10 +68,13 @@ class Gate:
         self._tokens.pop(worker, None)
         self._seen.pop(worker, None)
 
-    def is_current(self, worker: str, incarnation: int) -> bool:
-        """Whether this incarnation still lives: what it had sent before its end may be read only after it."""
-        known = self._tokens.get(worker)
-        return known is not None and known[1] == incarnation
+    def may_speak(self, agent: str, incarnation: int | None) -> str:
+        """Empty, or why what comes on a connection that was admitted counts no more: its incarnation has ended (what it
+        had sent before its end may be read only after it), or it is a guest's (None) whose name is a worker's now."""
+        if incarnation is None:
+            return "the name of a declared worker" if agent in self._declared else ""
+        known = self._tokens.get(agent)
+        return "" if known is not None and known[1] == incarnation else "this incarnation has ended"
 
     def undeclare(self, worker: str) -> None:
         """It is no worker any more."""

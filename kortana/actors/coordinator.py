@@ -158,8 +158,8 @@ class CoordinatorActor(pykka.ThreadingActor):
             return self._on_command(turn, connection, event)
         if connection.role == "observer" or event.event_type == ev.HELLO:
             return turn.reply_only(connection.id, event, reasons.FORBIDDEN)
-        if connection.incarnation is not None and not self._gate.is_current(connection.agent, connection.incarnation):
-            return turn.reply_only(connection.id, event, reasons.FORBIDDEN, "this incarnation has ended")
+        if objection := self._gate.may_speak(connection.agent, connection.incarnation):
+            return turn.reply_only(connection.id, event, reasons.FORBIDDEN, objection)
         progressed = event.event_type not in _SIGNS_OF_LIFE or bool(event.payload.get("details"))
         self._gate.saw(connection.agent, turn.now, progressed)
         if self._unavailable:

@@ -112,8 +112,11 @@ class CoreActors:
         self.tell_coordinator(Decide(Configure(limits)))
 
     def declare(self, workers: Iterable[str]) -> None:
-        """Workers that may not have come up yet."""
-        self.tell_coordinator(Decide(Declare(tuple(workers))))
+        """Workers that may not have come up yet. A guest that has carried such a name is cut off."""
+        names = tuple(workers)
+        self.tell_coordinator(Decide(Declare(names)))
+        for name in names:
+            self._hub.cut_agent(name)
 
     def add_tasks(self, tasks: list[Any]) -> None:
         """Declared tasks that are not there yet."""

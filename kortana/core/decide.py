@@ -41,16 +41,18 @@ from kortana.core.holding import (
     release_all,
 )
 from kortana.core.serving import is_due, serve, serve_agent
-from kortana.core.state import State
+from kortana.core.state import Agent, State
 from kortana.core.turn import Turn
 from kortana.protocol import event as ev
 from kortana.protocol import payloads, reasons
 from kortana.protocol.codec import event_digest
 from kortana.protocol.event import Event
 
-RULES = 3
+RULES = 4
 """The rules by which is decided, as a number that stands in the journal at each boot. It grows with each change by
 which the same inputs lead to other records: what was decided by other rules is not held against these (`verify`)."""
+
+NAME_TAKEN = "its name is a worker's now"
 
 _DECIDE = {
     ev.TASK_CLAIM: decide_claim,
@@ -149,7 +151,10 @@ def _agent_up(turn: Turn, command: AgentUp) -> None:
         "agent": command.agent, "pid": command.pid, "incarnation": command.incarnation,
         "supervised": command.supervised, "capabilities": list(command.capabilities),
     }  # fmt: skip
+    guest = _guest_called(turn.state, command.agent) if command.supervised else None
+    _send_away(turn, guest)
     turn.say(ev.COORDINATOR, ev.AGENT_UP, None, payload, source=ev.SUPERVISOR)
+    _release_of(turn, guest)
     serve_agent(turn, command.agent)
 
 
@@ -235,9 +240,32 @@ def _configure(turn: Turn, command: Configure) -> None:
 
 def _declare(turn: Turn, command: Declare) -> None:
     known = turn.state.agents
-    new = [name for name in command.workers if name not in known or not (known[name].up or known[name].supervised)]
+    new = [name for name in command.workers if name not in known or not known[name].supervised]
+    guests = [guest for name in new if (guest := _guest_called(turn.state, name)) is not None]
+    for guest in guests:
+        _send_away(turn, guest)
     if new:
         turn.note("declared", workers=new)
+    for guest in guests:
+        _release_of(turn, guest)
+
+
+def _guest_called(state: State, name: str) -> Agent | None:
+    """The agent of this name, where it is none of Kortana's: the name is to be a worker's."""
+    agent = state.agents.get(name)
+    return None if agent is None or agent.supervised else agent
+
+
+def _send_away(turn: Turn, guest: Agent | None) -> None:
+    """From now on only the worker speaks under this name, and it does not know of the guest's leases."""
+    if guest is not None and guest.up:
+        _agent_down(turn, AgentDown(guest.name, guest.incarnation, True, NAME_TAKEN))
+
+
+def _release_of(turn: Turn, guest: Agent | None) -> None:
+    """What it had left to live by its TTL: the worker's heartbeats would renew it without an end."""
+    if guest is not None:
+        release_all(turn, guest.name, NAME_TAKEN, True)
 
 
 def _drain(turn: Turn, command: Drain) -> None:

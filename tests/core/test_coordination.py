@@ -423,6 +423,36 @@ def test_what_is_sent_to_a_worker_before_it_has_come_up_waits_for_it(core):
     assert canonical(core.replayed()) == canonical(core.state)
 
 
+def _as_declared(core):
+    core.run(Declare(("guest",)))
+
+
+def _as_come_up(core):
+    core.run(AgentUp("guest", 7, 1, True))
+
+
+@pytest.mark.parametrize("take_the_name", [_as_declared, _as_come_up])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_guest_whose_name_becomes_a_workers_holds_nothing_any_more(core, take_the_name, is_there):
+    core.run(AgentUp("guest", 5, 0, False))
+    core.claim("guest", "t")
+    core.claim("a", "u")
+    core.say("guest", "TASK_CLAIM", "u", wait_s=1000)
+    if not is_there:
+        core.run(Disconnect(1, "guest", tied=False, last=True))
+        assert core.state.tasks["t"].owner == "guest"
+    take_the_name(core)
+    assert core.status("t") == "pending" and core.state.tasks["t"].attempts == 0
+    assert core.told("guest", "LEASE_RELEASED")[-1]["reason"] == "its name is a worker's now"
+    core.run(AgentUp("guest", 7, 1, True))
+    core.say("a", "TASK_RELEASE", "u")
+    assert core.status("u") == "pending"
+    assert core.say("guest", "HEARTBEAT")["result"] == {"renewed": {}}
+    core.claim("guest", "t")
+    _as_come_up(core)
+    assert core.state.tasks["t"].owner == "guest"
+
+
 def test_all_reaches_everyone_but_the_source(core):
     core.say("a", "INFO", target="all", text="hi")
     assert len(core.state.agents["b"].mailbox) == 1 and not core.state.agents["a"].mailbox

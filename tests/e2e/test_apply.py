@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from kortana import AgentInterface
+from kortana.transport.dialing import Refused
 from tests.e2e.project import AT_ONCE, Project, eventually
 
 SLEEPER = {"command": ["sleep", "1000"]}
@@ -258,3 +260,34 @@ def test_a_hangup_is_a_graceful_down(project: Project) -> None:
     process.send_signal(1)
     process.communicate(timeout=60)
     assert process.returncode == 0 and project.all_gone()
+
+
+def _refusal_of_connection(guest: AgentInterface) -> str:
+    """Empty while there still is one, on which nothing is taken any more."""
+    try:
+        assert guest.heartbeat("live").reason == "forbidden"
+    except Refused as error:
+        return str(error)
+    return ""
+
+
+def test_a_guest_whose_name_becomes_a_workers_is_cut_off_and_holds_nothing(project: Project) -> None:
+    project.write({"workers": {"keep": SLEEPER}, "tasks": [{"id": "live"}, {"id": "left"}]})
+    project.up()
+    guest = AgentInterface("bob", str(project.folder), patience_s=5.0)
+    assert guest.claim_task("live").accepted
+    project.call("agent", "claim", "left", "--as", "carol")
+    project.write({"workers": {"keep": SLEEPER, "bob": SLEEPER}})
+    project.call("apply")
+    assert project.task("live")["status"] == "pending" and project.task("live")["attempts"] == 0
+    assert "the name of a declared worker" in eventually(lambda: _refusal_of_connection(guest))
+    guest.close()
+    assert project.worker("bob")["task_id"] is None
+    project.down()
+    assert project.task("left")["owner"] == "carol", "the lease of a guest outlives Kortana"
+    project.write({"workers": {"keep": SLEEPER, "bob": SLEEPER, "carol": SLEEPER}})
+    project.up()
+    assert project.task("left")["owner"] is None and project.worker("carol")["state"] == "running"
+    project.down()
+    project.call("replay", "--verify")
+    project.call("fsck")

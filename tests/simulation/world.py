@@ -96,8 +96,8 @@ class Gate:
 
     def waited(self, agent: str) -> None: ...
 
-    def is_current(self, agent: str, incarnation: int | None) -> bool:
-        return self._agents[agent].incarnation == incarnation
+    def may_speak(self, agent: str, incarnation: int | None) -> str:
+        return "" if self._agents[agent].incarnation == incarnation else "this incarnation has ended"
 
 
 class Agent:
