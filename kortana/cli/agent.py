@@ -13,7 +13,7 @@ import sys
 import time
 
 from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
-from kortana.cli.conversation import Conversation
+from kortana.cli.conversation import LONGEST_S, Conversation
 from kortana.cli.errors import DONE, REFUSED, USAGE, CliError, ending
 from kortana.protocol.legible import legible
 
@@ -60,6 +60,11 @@ _COMMANDS: dict[str, tuple[int, int, set[str]]] = {
 """Command → least and most words after it, and its own options."""
 WITH_A_TASK = ("claim", "heartbeat", "update", "block", "release", "run")
 WITHOUT = ("send", "inbox")
+_MESSAGES = ("INFO", "REQUEST_REVIEW", "MERGE_READY")
+_NO_MESSAGES = frozenset({
+    "TASK_ADD", "TASK_CLAIM", "TASK_UPDATE", "TASK_RELEASE", "BLOCKER", "HEARTBEAT", "ACK", "HELLO", "COMMAND",
+})  # fmt: skip
+"""Events that do something else than to tell; what is wrong with any other one the coordinator says."""
 _REPEATABLE = {"needs", "having"}
 REPLY_TIMEOUT_S = 30.0
 MAX_INBOX, CONFIRM_EVERY = 1000, 100
@@ -114,12 +119,8 @@ def _parse(command: str, words: list[str]) -> tuple[list[str], dict[str, Any]]:
         else:
             options[key] = found
     if not least <= len(names) <= most:
-        raise CliError(
-            USAGE,
-            "usage",
-            f"{command}: {least} to {most} words are needed, not {len(names)}",
-            "see `kortana agent --help`",
-        )
+        due = f"{most} word{'s are' if most != 1 else ' is'}" if least == most else f"{least} to {most} words are"
+        raise CliError(USAGE, "usage", f"{command}: {due} needed, not {len(names)}", "see `kortana agent --help`")
     return names, options
 
 
@@ -139,6 +140,10 @@ def _number(options: dict[str, Any], key: str) -> float | None:
         found = math.nan
     if not math.isfinite(found):
         raise CliError(USAGE, "usage", f"--{key}: a number is needed, not {options[key]!r}")
+    if key == "wait" and found > LONGEST_S:
+        raise CliError(USAGE, "usage", f"--wait: at most {LONGEST_S} seconds, not {options[key]}")
+    if key == "token" and found != int(found):
+        raise CliError(USAGE, "usage", f"--token: a whole number is needed, not {options[key]!r}")
     return found
 
 
@@ -161,7 +166,11 @@ def _request(command: str, names: list[str], options: dict[str, Any]) -> tuple[s
             raise CliError(USAGE, "usage", "block needs --reason")
         return "BLOCKER", "coordinator", task, payload
     if command == "send":
-        return options.get("type", "INFO"), names[0], options.get("task"), {"text": names[1]}
+        kind = options.get("type", "INFO")
+        if kind in _NO_MESSAGES:
+            what = f"--type: {kind} is no message; {', '.join(_MESSAGES)} are"
+            raise CliError(USAGE, "usage", what, "the other commands of `kortana agent` are for the rest")
+        return kind, names[0], options.get("task"), {"text": names[1]}
     return {"heartbeat": "HEARTBEAT", "release": "TASK_RELEASE"}[command], "coordinator", task, payload
 
 

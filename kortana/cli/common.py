@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kortana.adapters.files.layout import DataLayout
+from kortana.cli.conversation import LONGEST_S
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
 from kortana.cli.finding import find_file, load
 from kortana.cli.versions import tell_if_other
@@ -42,7 +43,6 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)
 
 
-LONGEST_S = 7 * 24 * 3600
 IN_FLIGHT = 64
 
 

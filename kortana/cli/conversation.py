@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LONGEST_S = 7 * 24 * 3600
+"""No command waits for longer."""
+
+
 class Conversation:
     """One short conversation with the hub."""
 

@@ -12,10 +12,14 @@ from kortana.cli.common import Project, file_option, json_option, print_json, ta
 from kortana.cli.errors import FAILED, REFUSED, USAGE, CliError
 from kortana.cli.records import field_text, in_words, records_of
 from kortana.config.units import seconds_of
+from kortana.core.task import FAILED as FAILED_TASK
+from kortana.core.task import STATUSES
 from kortana.protocol import event as ev
 from kortana.protocol.legible import legible_lines
 from kortana.protocol.reasons import UNKNOWN_TASK
 
+QUARANTINED = "quarantined"
+"""As what a failed task is shown, which a person may ask for."""
 MAX_SHOWN = 20
 """Refusals that are named, of many tasks."""
 _FIELDS = ("title", "run", "prompt", "priority", "depends_on", "paths", "requires", "lease_ttl_s", "max_attempts")
@@ -61,10 +65,13 @@ def _one_task(project: Project, task_id: str) -> dict[str, Any]:
 @tasks.command("list")
 @file_option
 @json_option
-@click.option("--status", help="Only tasks with this status.")
+@click.option("--status", type=click.Choice([*STATUSES, QUARANTINED]), metavar="STATUS",
+              help=f"Only tasks with this status: {', '.join((*STATUSES, QUARANTINED))}.")
 def list_tasks(file: Path | None, as_json: bool, status: str | None) -> int:
     """List the tasks."""
-    found = list(_all_tasks(Project(file), status))
+    found = list(_all_tasks(Project(file), FAILED_TASK if status == QUARANTINED else status))
+    if status == QUARANTINED:
+        found = [task for task in found if task["quarantined"]]
     if as_json:
         print_json({"tasks": found})
         return 0
@@ -75,7 +82,7 @@ def list_tasks(file: Path | None, as_json: bool, status: str | None) -> int:
 
 def _row(task: dict[str, Any]) -> list[str]:
     progress = "-" if task["progress"] is None else f"{task['progress']:.0f} %"
-    status = "quarantined" if task["quarantined"] else task["status"]
+    status = QUARANTINED if task["quarantined"] else task["status"]
     attempts = f"{task['attempts']}/{task['max_attempts']}"
     return [task["id"], status, task["owner"] or "-", progress, attempts, str(task["priority"]), task["title"][:60]]
 

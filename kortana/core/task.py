@@ -10,6 +10,7 @@ BLOCKED = "blocked"
 COMPLETED = "completed"
 FAILED = "failed"
 CANCELLED = "cancelled"
+STATUSES = (PENDING, IN_PROGRESS, BLOCKED, COMPLETED, FAILED, CANCELLED)
 TERMINAL = frozenset({COMPLETED, CANCELLED})
 FINISHED = frozenset({COMPLETED, CANCELLED, FAILED})
 """Statuses in which nothing more will happen by itself."""

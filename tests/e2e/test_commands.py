@@ -135,6 +135,31 @@ def test_wrong_calls_end_with_code_2_and_name_the_place(team: Project) -> None:
         assert done.stderr.strip(), words
 
 
+def test_what_an_agent_says_wrongly_is_said_before_anything_is_done(team: Project) -> None:
+    for words, told in [
+        (["claim", "first", "--wait", "1e99"], "--wait: at most 604800 seconds, not 1e99"),
+        (["run", "first", "--wait", "1e99", "--", "true"], "--wait: at most 604800 seconds"),
+        (["send", "all", "hi", "--type", "TASK_CLAIM", "--task", "first"], "--type: TASK_CLAIM is no message; INFO, "),
+        (["heartbeat", "first", "--token", "1.5"], "--token: a whole number is needed, not '1.5'"),
+        (["update", "first"], "update: 2 words are needed, not 1"),
+        (["release"], "release: 1 word is needed, not 0"),
+    ]:
+        assert told in team.call("agent", words[0], "--as", "me", *words[1:], expect=2).stderr
+    other = team.call("agent", "send", "all", "hi", "--type", "NEWS", "--as", "me", expect=4)
+    assert "unknown_event_type" in other.stderr
+    assert team.task("first")["owner"] is None
+
+
+def test_tasks_are_listed_by_status_and_an_unknown_one_is_told(team: Project) -> None:
+    team.call("tasks", "add", "spent", "--max-attempts", "1")
+    agent(team, "claim", "spent")
+    agent(team, "update", "spent", "failed")
+    for status in ("failed", "quarantined"):
+        assert [task["id"] for task in team.json("tasks", "list", "--status", status)["tasks"]] == ["spent"]
+        assert "spent  quarantined" in team.call("tasks", "list", "--status", status).stdout
+    assert "'done' is not one of 'pending'" in team.call("tasks", "list", "--status", "done", expect=2).stderr
+
+
 def test_logs_are_kept_and_followed_by_name(project: Project) -> None:
     project.write({"workers": {"a": {"command": ["sh", "-c", "echo one; echo two >&2; exec sleep 1000"]}}})
     project.up()
