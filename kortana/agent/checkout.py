@@ -150,9 +150,8 @@ class Checkout:
                 paths=there, index=index)  # fmt: skip
         tree = git(self.root, "write-tree", index=index)
         index.unlink()
-        of_neither = set(listed(self.root, "diff", "--name-only", "-z", old, tree)) & set(
-            listed(self.root, "diff", "--name-only", "-z", new, tree)
-        )
+        other = ("diff", "--name-only", "--no-renames", "-z", tree)
+        of_neither = set(listed(self.root, *other, old)) & set(listed(self.root, *other, new))
         if of_neither:
             commit = git(self.root, "commit-tree", tree, "-p", old, "-m", "What lay where a merge was cut off")
             git(self.root, "update-ref", f"refs/kortana/rescued/{commit[:12]}", commit)

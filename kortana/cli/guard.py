@@ -130,6 +130,7 @@ def _below_root(path: str) -> str | None:
 
 
 def _hook_paths() -> list[str]:
+    """What the call is to edit: a link, and what it leads to, which is what changes."""
     try:
         call = json.loads(sys.stdin.read() or "{}")
         args = call.get("tool_input") or {}
@@ -137,11 +138,14 @@ def _hook_paths() -> list[str]:
         folder = call.get("cwd")
     except (ValueError, AttributeError):
         return []
-    return [os.path.join(folder, path) if isinstance(folder, str) else path for path in found]
+    paths = [os.path.join(folder, path) if isinstance(folder, str) else path for path in found]
+    return paths + [os.path.realpath(path) for path in paths if os.path.islink(path)]
 
 
 def _staged() -> list[str]:
-    done = subprocess.run(["git", "diff", "--cached", "--name-only", "-z"], capture_output=True, check=False)
+    """What is staged, a file that was renamed under both its names, whatever `git diff` shows to people."""
+    words = ["-c", "diff.relative=false", "diff", "--cached", "--no-renames", "--name-only", "-z"]
+    done = subprocess.run(["git", *words], capture_output=True, check=False)
     found = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, check=False)
     top = os.fsdecode(found.stdout.removesuffix(b"\n"))
     return [os.path.join(top, os.fsdecode(path)) for path in done.stdout.split(b"\0") if path]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import KORTANA, Project, eventually
 
 
 @pytest.fixture
@@ -32,6 +32,9 @@ def test_an_edit_without_a_lease_is_refused_and_names_who_holds_it(up: Project) 
     assert "held by me" in hook(up, "src/x.py", 2, "you")
     hook(up, "/etc/passwd", 0)
     hook(up, ".kortana/worktrees/mine/src/x.py", 0)
+    (up.folder / "src").mkdir()
+    (up.folder / "src" / "link.md").symlink_to("../docs/a.md")
+    assert "docs/a.md is held by you" in hook(up, "src/link.md", 2)
     assert "held by you" in up.call("guard", "check", "docs/a.md", expect=2).stderr, (
         "a person keeps out of others' paths"
     )
@@ -52,6 +55,24 @@ def test_a_commit_of_many_files_is_looked_at_to_the_last(up: Project) -> None:
     assert "zz.py is not covered" in up.call("guard", "commit", "--as", "me", expect=2).stderr
     told = up.call("guard", "commit", "--as", "you", expect=2).stderr.splitlines()
     assert len(told) == 21 and told[-1] == "kortana guard: and 681 more"
+
+
+def test_a_commit_that_takes_a_file_out_of_anothers_paths_is_refused(up: Project) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], cwd=up.folder, check=True, capture_output=True)
+
+    (up.folder / "docs").mkdir()
+    (up.folder / "docs" / "a.md").write_text("some words\n" * 20)
+    (up.folder / "src").mkdir()
+    git("init", "-q")
+    git("config", "diff.relative", "true")
+    git("add", "docs")
+    git("-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "first", "--no-verify")
+    git("mv", "docs/a.md", "src/a.md")
+    told = up.call("guard", "commit", "--as", "me", expect=2).stderr
+    assert told == "kortana guard: docs/a.md is held by you (task theirs); take another task, or wait for it\n"
+    in_src = subprocess.run([KORTANA, "guard", "commit", "--as", "me"], cwd=up.folder / "src", env=up.env, check=False)
+    assert in_src.returncode == 2
 
 
 @pytest.mark.parametrize(("path", "code"), [("src/\udcff.py", 0), ("other/\ud800.py", 2), ("x" * 100_000, 2)])
