@@ -40,24 +40,31 @@ def _refuse_system() -> None:
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    try:
+        sys.exit(_run())
+    except KeyboardInterrupt:  # while something was loaded, say
+        sys.exit(130)
+
+
+def _run() -> int:
     _refuse_system()
     _open_streams()
     word, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
     if word == "agent":
         from kortana.cli.agent import agent_main
 
-        sys.exit(agent_main(rest))
+        return agent_main(rest)
     from kortana.cli.errors import ending
 
     as_json = "--json" in rest
     if word == "mcp":
         from kortana.mcp.server import main as mcp_main
 
-        sys.exit(ending(lambda: mcp_main(rest), as_json, "kortana mcp"))
+        return ending(lambda: mcp_main(rest), as_json, "kortana mcp")
     if word == "guard":
         from kortana.cli.guard import guard_main
 
-        sys.exit(ending(lambda: guard_main(rest), as_json, "kortana guard"))
+        return ending(lambda: guard_main(rest), as_json, "kortana guard")
     from kortana.cli.app import run
 
-    sys.exit(run())
+    return run()

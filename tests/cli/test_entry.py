@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kortana.cli import entry
 from kortana.cli.errors import CliError
 from kortana.cli.finding import find_file
 
@@ -70,3 +71,15 @@ def test_a_file_with_the_other_suffix_is_named(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(CliError) as refused:
         find_file(None)
     assert refused.value.hint == "rename kortana.yml to kortana.yaml"
+
+
+def test_an_interrupt_while_something_is_loaded_ends_it_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loading:
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["kortana", "ps"])
+    monkeypatch.setitem(sys.modules, "kortana.cli.app", Loading())  # type: ignore[arg-type]
+    monkeypatch.setattr(entry, "_open_streams", lambda: None)
+    with pytest.raises(SystemExit, match="130"):
+        entry.main()
