@@ -129,10 +129,22 @@ class Project:
         """The pid of the running supervisor, or None."""
         return holder_of(self.layout.lock)
 
+    def elsewhere(self) -> str:
+        """That this configuration runs with another data folder, for a person who might not know; else empty."""
+        from kortana.transport.elsewhere import trees_elsewhere
+
+        found = [f"pid {pid} with {folder}" for pid, folder in trees_elsewhere(self._path, self.layout.root)]
+        return f"this configuration runs with another data_dir: {', '.join(found)}" if found else ""
+
+    def _not_running(self) -> CliError:
+        error = not_running()
+        error.hint = self.elsewhere() or error.hint
+        return error
+
     def client(self, patience_s: float = 5.0) -> Client:
         """A connected operator. Raises CliError where nothing runs."""
         if self.holder() is None:
-            raise not_running()
+            raise self._not_running()
         client = Client(self._find_socket, self._hello(), patience_s)
         try:
             client.connect()

@@ -1,5 +1,6 @@
 """`kortana down`: ends the tree, and returns when nothing of it is left."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
     pid = project.holder()
     if pid is None:
         _say(as_json, "not running", False)
+        if other := project.elsewhere():
+            print(f"kortana: {other}", file=sys.stderr)
         return 0
     deadline = time.monotonic() + timeout
     supervisor = Watched.of(pid)

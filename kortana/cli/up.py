@@ -43,7 +43,8 @@ def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit
 def _warn(project: Project) -> None:
     from kortana.config.check import unmatched
 
-    for line in unmatched(project.config):
+    other = project.elsewhere()
+    for line in [*unmatched(project.config), *([f"{other}; the two know nothing of each other"] if other else [])]:
         print(f"kortana: warning: {line}", file=sys.stderr)
 
 

@@ -338,3 +338,22 @@ def test_a_journal_line_that_is_no_record_is_said(team: Project) -> None:
     for words in (["events", "-n", "3"], ["events", "--since", "1"]):
         found = team.call(*words, expect=7)
         assert "no record" in found.stderr and "fsck" in found.stderr
+
+
+def test_a_tree_that_runs_with_another_data_folder_is_told_of(project: Project) -> None:
+    team = {"workers": {"a": {"command": ["sleep", "1000"]}}}
+    project.write(team)
+    project.up()
+    pid = project.json("ps")["pid"]
+    told = f"this configuration runs with another data_dir: pid {pid} with {project.folder / 'data'}"
+    project.write({**team, "data_dir": "other"})
+    down = project.call("down")
+    assert (down.stdout, told in down.stderr) == ("not running\n", True)
+    assert told in project.call("ps", expect=3).stderr
+    up = project.call("up", "-d")
+    assert up.stderr.count(told) == 1 and "know nothing of each other" in up.stderr
+    assert project.json("ps")["pid"] != pid
+    project.call("down")
+    project.write(team)
+    project.call("down")
+    assert project.call("down").stderr == ""
