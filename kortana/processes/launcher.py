@@ -189,7 +189,7 @@ class Launcher:
 
     def _on_start_status(self, child: Child) -> None:
         """The status pipe ends when the worker's program has begun, and carries words where it could not."""
-        child.start_error = os.read(child.status_fd, 4096).decode("utf-8", "replace")
+        child.read_start_error()
         self._loop.unwatch(child.status_fd)
         child.status_fd = -1
         self._nursery.has_begun()

@@ -27,6 +27,9 @@ class Loop:
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.handlers: dict[int, Callable[[], None]] = {}
+        self._fresh: set[int] = set()
+        """Files that are watched since this turn began: what it has found ready under such a number was another file,
+        which a handler has closed. Who would read of the new one would wait for what may never come."""
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
 
@@ -34,6 +37,7 @@ class Loop:
         """Raises PermissionError for a file that cannot be waited for."""
         self.epoll.register(fd, mask)
         self.handlers[fd] = handler
+        self._fresh.add(fd)
 
     def unwatch(self, fd: int) -> None:
         """Closes it too."""
@@ -66,9 +70,11 @@ class Loop:
     def turn(self) -> None:
         """Waits for something to happen, and has it handled."""
         first = self._first()
-        for fd, _ in self.epoll.poll(None if first is None else max(first.at - time.monotonic(), 0.0)):
+        ready = self.epoll.poll(None if first is None else max(first.at - time.monotonic(), 0.0))
+        self._fresh.clear()
+        for fd, _ in ready:
             handler = self.handlers.get(fd)
-            if handler is not None:
+            if handler is not None and fd not in self._fresh:
                 handler()
         while (first := self._first()) is not None and first.at <= time.monotonic():
             first.cancel()
