@@ -84,11 +84,12 @@ class Project:
         return self.start("up", *words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """`kortana WORDS`, which goes on. SIGHUP is as at a terminal, also where the tests are under nohup."""
+        """`kortana WORDS`, which goes on. Signals are as at a terminal, also where the tests are under nohup, or in a
+        shell's background."""
         return subprocess.Popen(
             [KORTANA, *words], cwd=self.folder, env=self.env,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)],
         )  # fmt: skip
 
     def down(self) -> str:
