@@ -15,7 +15,6 @@ import time
 from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.cli.conversation import LONGEST_S, Conversation
 from kortana.cli.errors import DONE, REFUSED, USAGE, CliError, ending
-from kortana.protocol.legible import legible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,6 +208,8 @@ def _show(command: str, answer: dict[str, Any], as_json: bool) -> int:
         result = answer.get("result") or {}
         detail = result.get("detail", "")
         if not as_json:
+            from kortana.protocol.legible import legible
+
             print(legible(f"refused: {answer['reason']}" + (f" ({detail})" if detail else "")), file=sys.stderr)
         return REFUSED
     if command == "claim" and not as_json:

@@ -6,8 +6,6 @@ import json
 import os
 import sys
 
-from kortana.protocol.legible import legible_lines
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +43,8 @@ def show(error: CliError, as_json: bool, program: str = "kortana") -> int:
     if as_json:
         print(json.dumps(error.as_json()), file=sys.stderr)
     else:
+        from kortana.protocol.legible import legible_lines  # most commands have nothing of the kind to say
+
         hint = f"\n  {error.hint}" if error.hint else ""
         print(legible_lines(f"{program}: {error.message}{hint}"), file=sys.stderr)
     return error.exit_code
