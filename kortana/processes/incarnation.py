@@ -1,6 +1,5 @@
 """One incarnation of a worker, as the launcher sees it."""
 
-import contextlib
 import os
 import time
 from collections import deque
@@ -64,12 +63,15 @@ class Child:
             except ProcessLookupError:
                 pass
 
-    def read_start_error(self) -> None:
-        """Reads what is there on the status pipe: the launcher waits for nobody, least of all for one that waits for
-        its word."""
+    def read_start_error(self) -> bool:
+        """Reads what is there on the status pipe; False where nothing is yet. The launcher waits for nobody, least of
+        all for one that waits for its word."""
         os.set_blocking(self.status_fd, False)
-        with contextlib.suppress(BlockingIOError):
+        try:
             self.start_error = os.read(self.status_fd, 4096).decode("utf-8", "replace")
+        except BlockingIOError:
+            return False
+        return True
 
     def read_report(self) -> bool:
         """Reads what is there on the crash pipe, and drops what is too much; True at the pipe's end."""

@@ -189,7 +189,8 @@ class Launcher:
 
     def _on_start_status(self, child: Child) -> None:
         """The status pipe ends when the worker's program has begun, and carries words where it could not."""
-        child.read_start_error()
+        if not child.read_start_error() and child.status is None:
+            return
         self._loop.unwatch(child.status_fd)
         child.status_fd = -1
         self._nursery.has_begun()
