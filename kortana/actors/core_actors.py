@@ -116,7 +116,7 @@ class CoreActors:
         names = tuple(workers)
         self.tell_coordinator(Decide(Declare(names)))
         for name in names:
-            self._hub.cut_agent(name)
+            self._hub.cut_guests(name)
 
     def add_tasks(self, tasks: list[Any]) -> None:
         """Declared tasks that are not there yet."""

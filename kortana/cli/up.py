@@ -43,8 +43,10 @@ def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit
 def _warn(project: Project) -> None:
     from kortana.config.check import unmatched
 
-    other = project.elsewhere()
-    for line in [*unmatched(project.config), *([f"{other}; the two know nothing of each other"] if other else [])]:
+    lines = list(unmatched(project.config))
+    if other := project.elsewhere():
+        lines.append(f"{other}; the two know nothing of each other")
+    for line in lines:
         print(f"kortana: warning: {line}", file=sys.stderr)
 
 

@@ -175,10 +175,10 @@ class Hub:
                 connection.commands -= 1
         self.send([(number, body)])
 
-    def cut_agent(self, agent: str) -> None:
-        """Closes the connections of one agent."""
+    def cut_guests(self, agent: str) -> None:
+        """Closes an agent's connections, but for those of an incarnation of a worker."""
         with self._lock:
-            self._broken += self._by_agent.get(agent, {}).values()
+            self._broken += [c for c in self._by_agent.get(agent, {}).values() if c.incarnation is None]
         self.wake()
 
     def close(self) -> None:

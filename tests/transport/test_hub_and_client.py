@@ -95,6 +95,22 @@ def test_a_cut_while_nothing_is_read_is_not_forgotten(tmp_path: Path) -> None:
     hub.close()
 
 
+def test_a_cut_of_guests_spares_the_worker_of_that_name(tmp_path: Path) -> None:
+    hub = Hub(listen(tmp_path / "s"))
+    sockets = {}
+    for incarnation in (None, 1):
+        sockets[incarnation] = socket.socket(socket.AF_UNIX)
+        sockets[incarnation].connect(str(tmp_path / "s"))
+        hub.poll(5.0)
+        connection = list(hub._connections.values())[-1]
+        hub.admit(connection, "w", Admission("agent", True, False, incarnation, 0))
+    hub.cut_guests("w")
+    (gone,) = hub.poll(5.0)
+    assert isinstance(gone, Gone) and gone.conn.incarnation is None
+    assert hub.connections_of("w") == 1 and sockets[None].recv(1) == b""
+    hub.close()
+
+
 def test_a_cut_spares_who_waits_for_a_command_that_is_carried_out_until_it_has_its_answer(tmp_path: Path) -> None:
     hub, sock = hub_with_one_connection(tmp_path)
     (connection,) = hub._connections.values()
