@@ -17,9 +17,10 @@ from kortana.protocol.event import Record
 from kortana.transport.hub import Hub
 
 MAX_GROUP_RECORDS = 8192
-MAX_WAITING = 64
+MAX_WAITING, MAX_WAITING_IN_A_CROWD = 64, 16
 """So many records may wait for a sync that goes on; then the thread waits for it too. That bounds what a hanging disk
-lets gather; and where all processors are busy, the kernel's worker gets one only when this thread sleeps."""
+lets gather; and where all processors are busy, the kernel's worker gets one only when this thread sleeps. The second:
+where somebody floods beside others, whose answers would wait for the flood's next records to be decided."""
 
 
 class _Land:
@@ -72,7 +73,8 @@ class PersistenceActor(pykka.ThreadingActor):
         inbox = self.actor_inbox
         inbox.driver = threading.get_ident()
         if self._begun is not None:
-            if self._waiting() < MAX_WAITING and not self._journal.has_ended():
+            most = MAX_WAITING_IN_A_CROWD if self._hub.is_crowded else MAX_WAITING
+            if self._waiting() < most and not self._journal.has_ended():
                 return
             inbox.release(Envelope(_Land()))
         if not inbox.empty():

@@ -52,6 +52,11 @@ class Hub:
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self.watch(self._waker.fd, self._waker.drain)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Somebody floods, and others speak too."""
+        return self._turns.is_crowded
+
     def watch(self, file: socket.socket | int, on_readable: Callable[[], object]) -> None:
         """A `poll` that reads also ends when this file is readable, after `on_readable`. Before the first poll only."""
         self._selector.register(file, selectors.EVENT_READ, on_readable)

@@ -11,7 +11,7 @@ from pykka._envelope import Envelope
 
 from kortana.actors.inboxes import HubInbox
 from kortana.actors.messages import ChildDied, Commit, Flush, InboundReady, WriteSnapshot
-from kortana.actors.persistence import MAX_WAITING, PersistenceActor
+from kortana.actors.persistence import MAX_WAITING, MAX_WAITING_IN_A_CROWD, PersistenceActor
 from kortana.ports import JournalFault, Snapshot
 from kortana.protocol.codec import encode_json
 from kortana.protocol.event import Event, Record
@@ -169,17 +169,21 @@ def test_a_snapshot_is_written_only_once_what_it_shows_is_durable(stage: Stage) 
     assert stage.writer.messages == [snapshot] and stage.journal.durable == [1]
 
 
-def test_a_disk_that_hangs_stops_the_reading_once_enough_has_gathered(stage: Stage) -> None:
+@pytest.mark.parametrize(("crowded", "most"), [(False, MAX_WAITING), (True, MAX_WAITING_IN_A_CROWD)])
+def test_a_disk_that_hangs_stops_the_reading_once_enough_has_gathered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, crowded: bool, most: int
+) -> None:
+    monkeypatch.setattr(Hub, "is_crowded", crowded)
     stage.tell()
     stage.turn()
-    for _ in range(MAX_WAITING - 1):
+    for _ in range(most - 1):
         stage.tell()
         stage.turn()
     assert stage.journal.waited == 0
     stage.tell()
     stage.journal.on_wait = stage.journal.finish_sync
     stage.turn()
-    assert stage.journal.waited == 1 and stage.sent == [1] and stage.journal.written == [1, MAX_WAITING + 1]
+    assert stage.journal.waited == 1 and stage.sent == [1] and stage.journal.written == [1, most + 1]
 
 
 def test_what_was_begun_is_waited_for_when_its_driver_has_ended(stage: Stage) -> None:

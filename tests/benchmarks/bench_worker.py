@@ -1,5 +1,6 @@
 """The load of the throughput benchmark: a Kortana worker that claims and completes tasks."""
 
+import itertools
 import json
 import os
 import time
@@ -22,17 +23,24 @@ def _complete(name: str, task: str) -> object:
 
 
 def run(agent) -> None:
-    """Waits for the go file, then runs cycles until the deadline; writes what it measured."""
+    """One round after the other: waits for its go file, runs cycles until the deadline, writes what it measured."""
     folder = Path(os.environ["BENCH_FOLDER"])
+    (folder / f"{agent.name}.ready").touch()
+    for number in itertools.count():
+        while not (folder / f"go.{number}").exists():
+            time.sleep(0.05)
+        measured = _cycles(agent, number)
+        (folder / f"{agent.name}.tmp").write_text(json.dumps(measured))
+        (folder / f"{agent.name}.tmp").rename(folder / f"{agent.name}.{number}.done")
+
+
+def _cycles(agent, number: int) -> dict[str, object]:
     in_flight, seconds = int(os.environ["BENCH_IN_FLIGHT"]), float(os.environ["BENCH_SECONDS"])
     client, name = agent._client, agent.name
-    (folder / f"{name}.ready").touch()
-    while not (folder / "go").exists():
-        time.sleep(0.01)
     latencies: list[float] = []
     done = 0
     deadline = time.perf_counter() + seconds
-    prefix = f"{name}.{os.environ['BENCH_ROUND']}"
+    prefix = f"{name}.{number}"
     next_one = bool(os.environ.get("BENCH_NEXT"))
     size = max(1, in_flight // GROUPS)
     flying: deque[tuple[float, list, bool]] = deque()
@@ -62,8 +70,5 @@ def run(agent) -> None:
         latencies.append((time.perf_counter() - began) * 1000)
         if time.perf_counter() < deadline and answers:
             claim()
-    done = cycles
     elapsed = time.perf_counter() - (deadline - seconds)
-    (folder / f"{name}.tmp").write_text(json.dumps({"cycles": done, "seconds": elapsed, "ms": latencies[:50_000]}))
-    (folder / f"{name}.tmp").rename(folder / f"{name}.done")
-    time.sleep(600)
+    return {"cycles": cycles, "seconds": elapsed, "ms": latencies[:50_000]}

@@ -65,6 +65,27 @@ class Tree:
         return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
 
+class Rounds:
+    """Rounds of the load that `bench_worker` makes."""
+
+    def __init__(self, folder: Path, clients: int, seconds: float) -> None:
+        self._folder, self._clients, self._seconds = folder, clients, seconds
+        self._next = 0
+
+    def next(self) -> list[dict]:
+        """What each of the clients has measured in the next round."""
+        number, self._next = self._next, self._next + 1
+        (self._folder / f"go.{number}").touch()
+        done = f"*.{number}.done"
+        wait_for(lambda: len(list(self._folder.glob(done))) == self._clients, self._seconds + 120, 0.2)
+        return [json.loads(path.read_text()) for path in self._folder.glob(done)]
+
+
+def latencies(results: list[dict]) -> dict[str, float]:
+    """The spread of a round's cycles, ms."""
+    return spread([ms for result in results for ms in result["ms"]])
+
+
 @contextmanager
 def tree(config: dict, files: dict[str, str] | None = None, up: bool = True) -> Iterator[Tree]:
     """Writes the configuration, starts it, and takes it down."""

@@ -3,14 +3,35 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.benchmarks.common import HERE, figure, spread, tree, wait_for
+from tests.benchmarks.common import HERE, Rounds, Tree, figure, latencies, tree, wait_for
+
+PAIRS = 9
+"""Of rounds that are compared."""
 
 
-def measure(
+class Load:
+    """A running tree and the workers that put it under load, one round at a time."""
+
+    def __init__(self, running: Tree, label: str, about: dict[str, Any], seconds: float) -> None:
+        self._rounds = Rounds(running.folder, about["clients"], seconds)
+        self._label, self._about = label, about
+
+    def measure(self) -> float:
+        """Cycles per second of one round."""
+        results = self._rounds.next()
+        rate = sum(float(r["cycles"] / r["seconds"]) for r in results)
+        figure(self._label, cycles_per_s=round(rate), **self._about, round_ms=latencies(results))
+        return rate
+
+
+@contextmanager
+def load(
     label: str,
     clients: int,
     in_flight: int,
@@ -19,16 +40,15 @@ def measure(
     folders: int = 0,
     seconds: float = 5.0,
     durability: str = "fsync",
-) -> float:
-    """Cycles per second of one load. tasks: so many fill the graph beforehand; they stand by while tasks of other
-    names are claimed, or are themselves what is claimed, the next one at a time (`take_next`). folders: each of them
-    reserves one of so many, and who is next in line is so for the same one."""
-    with tree(
-        {"workers": {}, "journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}, up=False
-    ) as t:
+) -> Iterator[Load]:
+    """One kind of load. tasks: so many fill the graph beforehand; they stand by while tasks of other names are claimed,
+    or are themselves what is claimed, the next one at a time (`take_next`). folders: each of them reserves one of so
+    many, and who is next in line is so for the same one."""
+    config: dict[str, Any] = {"journal": {"durability": durability}, "coordinator": {"max_leases_per_agent": 1000}}
+    with tree({"workers": {}, **config}, up=False) as t:
         env = {
             "BENCH_FOLDER": str(t.folder), "BENCH_IN_FLIGHT": str(in_flight), "BENCH_SECONDS": str(seconds),
-            "BENCH_ROUND": "r", "PYTHONPATH": str(HERE.parent.parent),
+            "PYTHONPATH": str(HERE.parent.parent),
         }  # fmt: skip
         if take_next:
             env["BENCH_NEXT"] = "1"
@@ -38,24 +58,21 @@ def measure(
             "entrypoint": "bench_worker:run", "cwd": str(HERE), "env": env, "replicas": clients,
             "ready": {"type": "hello"}, "liveness": {"heartbeat_timeout": 0},
         }  # fmt: skip
-        import yaml
-
-        config = yaml.safe_load((t.folder / "kortana.yaml").read_text())
-        config["workers"] = {"w": worker}
-        (t.folder / "kortana.yaml").write_text(yaml.safe_dump(config))
+        (t.folder / "kortana.yaml").write_text(json.dumps({"version": 1, "workers": {"w": worker}, **config}))
         t.call("up", "-d", "--wait-timeout", "300")
         wait_for(lambda: len(list(t.folder.glob("*.ready"))) == clients)
         if tasks >= 1_000_000:  # it goes on for some seconds after `up`, where the system has huge pages
             settled = time.monotonic() + 15
             while time.monotonic() < settled and not any(e["event"] == "huge_pages" for e in t.events()):
                 time.sleep(0.2)
-        (t.folder / "go").touch()
-        wait_for(lambda: len(list(t.folder.glob("*.done"))) == clients, seconds + 120, 0.2)
-        results = [json.loads(path.read_text()) for path in t.folder.glob("*.done")]
-    rate = sum(r["cycles"] / r["seconds"] for r in results)
-    figure(label, cycles_per_s=round(rate), clients=clients, in_flight=in_flight, tasks=tasks, durability=durability,
-           round_ms=spread([ms for r in results for ms in r["ms"]]))  # fmt: skip
-    return rate
+        about = {"clients": clients, "in_flight": in_flight, "tasks": tasks, "durability": durability}
+        yield Load(t, label, about, seconds)
+
+
+def measure(label: str, clients: int, in_flight: int, **kind: Any) -> float:
+    """As `load`, with one round of it."""
+    with load(label, clients, in_flight, **kind) as one:
+        return one.measure()
 
 
 def prefill(folder: Path, tasks: int, folders: int = 0) -> None:
@@ -99,20 +116,29 @@ def run() -> None:
 
 def graphs() -> None:
     measure("cycles 4x64 beside 100000 tasks", 4, 64, tasks=100_000)
-    few, many = [], []
-    for _ in range(3):  # by turns: the machine's own pace changes by a third from one minute to the next
-        few.append(measure("cycles 4x64 beside 1000 tasks", 4, 64, tasks=1_000))
-        many.append(measure("cycles 4x64 beside 1000000 tasks", 4, 64, tasks=1_000_000))
-    figure("1000000 tasks against 1000", times=round(median(many) / median(few), 2))
+    against_few()
     for tasks in (100_000, 1_000_000):
         measure(f"cycles 4x64, the next of {tasks} tasks", 4, 64, tasks=tasks, take_next=True)
     label = "cycles 16x1, the next of 100000 tasks in 100 folders"
     measure(label, 16, 1, tasks=100_000, take_next=True, folders=100)
 
 
+def against_few() -> None:
+    """By turns, in pairs: the machine's own pace changes by a third from one minute to the next."""
+    ratios = []
+    with load("cycles 4x64 beside 1000000 tasks", 4, 64, tasks=1_000_000, seconds=3.0) as many:
+        many.measure()  # warms up
+        for _ in range(PAIRS):
+            few = measure("cycles 4x64 beside 1000 tasks", 4, 64, tasks=1_000, seconds=3.0)
+            ratios.append(many.measure() / few)
+    figure("1000000 tasks against 1000", times=round(median(ratios), 2), pairs=[round(ratio, 2) for ratio in ratios])
+
+
 if __name__ == "__main__":
     for label in sys.argv[1:] or [*LOADS, "graphs"]:
         if label == "graphs":
             graphs()
+        elif label == "against_few":
+            against_few()
         else:
             measure(f"cycles {label}", *LOADS[label])
