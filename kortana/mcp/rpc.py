@@ -25,6 +25,31 @@ class RpcError(Exception):
         self.code = code
 
 
+class Cancelled(Exception):
+    """The client has given the call up: there is no answer."""
+
+
+class Call:
+    """One call. key: the client's own name for it, or None. It is either cancelled or settled, whatever comes first."""
+
+    def __init__(self, key: str | None = None) -> None:
+        self.key = key
+        self._lock = threading.Lock()
+        self._cancelled = self._settled = False
+
+    def cancel(self) -> None:
+        """Too late once it is settled."""
+        with self._lock:
+            self._cancelled = not self._settled
+
+    def settle(self) -> None:
+        """From now on it is answered. Raises Cancelled where the client has given it up before."""
+        with self._lock:
+            if self._cancelled:
+                raise Cancelled
+            self._settled = True
+
+
 def is_id(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 

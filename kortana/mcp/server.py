@@ -13,8 +13,9 @@ import threading
 from itertools import islice
 
 from kortana.mcp import rpc
-from kortana.mcp.rpc import Batch, RpcError, failure, is_id
+from kortana.mcp.rpc import Batch, Call, Cancelled, RpcError, failure, is_id
 from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, full_names, wrong_arguments
+from kortana.protocol.names import is_agent_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Server:
         self._version = VERSIONS[0]
         self._session: Session | None = None
         self._lock = threading.Lock()
-        self._running: dict[Any, threading.Event] = {}
-        """Request id → set when the client has cancelled it."""
+        self._running: dict[Any, Call] = {}
+        """By request id."""
         self._out = sys.stdout.buffer
 
     def serve(self) -> int:
@@ -97,21 +98,21 @@ class Server:
     def _notification(self, method: Any, params: Any) -> None:
         """Nobody waits for an answer: one that makes no sense is passed over."""
         if method == "notifications/cancelled" and isinstance(params, dict) and is_id(params.get("requestId")):
-            cancelled = self._running.get(params["requestId"])
-            if cancelled is not None:
-                cancelled.set()
+            call = self._running.get(params["requestId"])
+            if call is not None:
+                call.cancel()
 
     def _request(self, request_id: str | int, method: str, params: Any, reply: Reply) -> None:
         if method not in ("tools/call", "resources/read"):
-            return self._answer(request_id, method, params, threading.Event(), reply)
+            return self._answer(request_id, method, params, Call(), reply)
         if request_id in self._running:
             return reply(failure(request_id, rpc.INVALID_REQUEST, "the call with this id is not answered yet"))
         if len(self._running) >= MAX_RUNNING:
             return reply(failure(request_id, rpc.BUSY, f"more than {MAX_RUNNING} calls at once"))
-        cancelled = self._running[request_id] = threading.Event()
+        call = self._running[request_id] = Call(_call_key(params.get("_meta")) if isinstance(params, dict) else None)
         from kortana.processes.threads import starting_threads
 
-        how = (request_id, method, params, cancelled, reply)
+        how = (request_id, method, params, call, reply)
         try:
             with starting_threads():
                 threading.Thread(target=self._answer, args=how, name="call", daemon=True).start()
@@ -119,7 +120,7 @@ class Server:
             self._answer(*how)
         return None
 
-    def _answer(self, request_id: Any, method: str, params: Any, cancelled: threading.Event, reply: Reply) -> None:
+    def _answer(self, request_id: Any, method: str, params: Any, call: Call, reply: Reply) -> None:
         answer: dict[str, Any] | None = None
         try:
             handler = _METHODS.get(method)
@@ -127,9 +128,11 @@ class Server:
                 raise RpcError(rpc.NO_METHOD, f"no method {method}")
             if not isinstance(params, dict):
                 raise RpcError(rpc.BAD_PARAMS, "params: an object is needed")
-            result = handler(self, params, cancelled)
-            if not cancelled.is_set():
-                answer = {"jsonrpc": "2.0", "id": request_id, "result": result}
+            result = handler(self, params, call)
+            call.settle()
+            answer = {"jsonrpc": "2.0", "id": request_id, "result": result}
+        except Cancelled:
+            pass
         except RpcError as error:
             answer = failure(request_id, error.code, str(error))
         except Exception as error:
@@ -152,7 +155,7 @@ class Server:
 
     # methods
 
-    def _initialize(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+    def _initialize(self, params: dict[str, Any], call: Call) -> dict[str, Any]:
         from kortana import __version__
 
         wanted = params.get("protocolVersion")
@@ -174,7 +177,7 @@ class Server:
                 self._session = Session(agent_name(self._client, self._name), self._root)
             return self._session
 
-    def _call(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+    def _call(self, params: dict[str, Any], call: Call) -> dict[str, Any]:
         name, args = params.get("name"), params.get("arguments") or {}
         tool = next((tool for tool in TOOLS if tool["name"] == name), None)
         if tool is None:
@@ -187,25 +190,16 @@ class Server:
             return _tool_error(f"{wrong}. Next: mend the arguments and call again.")
         session = self._session_now()
         try:
-            found = CALLS[str(name)](session, args, _call_key(params.get("_meta")))
+            found = CALLS[str(name)](session, args, call)
         except ToolError as error:
             return _tool_error(str(error))
-        if cancelled.is_set() and name == "claim_task":
-            self._undo_claim(session, found["task"]["id"])
         text = json.dumps(found, ensure_ascii=False)
         result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": False}
         if self._version >= STRUCTURED_SINCE:
             result["structuredContent"] = found
         return result
 
-    def _undo_claim(self, session: Session, task: str) -> None:
-        """The client gave the call up while it waited: nobody knows of this lease. A later word changes nothing."""
-        try:
-            CALLS["release_task"](session, {"task_id": task}, None)
-        except ToolError:
-            pass
-
-    def _read(self, params: dict[str, Any], cancelled: threading.Event) -> dict[str, Any]:
+    def _read(self, params: dict[str, Any], call: Call) -> dict[str, Any]:
         uri = params.get("uri")
         if uri not in RESOURCES:
             raise RpcError(rpc.RESOURCE_NOT_FOUND, f"no resource {uri!r}; there are: {', '.join(RESOURCES)}")
@@ -257,11 +251,11 @@ def _resource_list() -> list[dict[str, Any]]:
 
 _METHODS: dict[str, Any] = {
     "initialize": Server._initialize,
-    "ping": lambda server, params, cancelled: {},
-    "tools/list": lambda server, params, cancelled: {"tools": TOOLS},
+    "ping": lambda server, params, call: {},
+    "tools/list": lambda server, params, call: {"tools": TOOLS},
     "tools/call": Server._call,
-    "resources/list": lambda server, params, cancelled: {"resources": _resource_list()},
-    "resources/templates/list": lambda server, params, cancelled: {"resourceTemplates": []},
+    "resources/list": lambda server, params, call: {"resources": _resource_list()},
+    "resources/templates/list": lambda server, params, call: {"resourceTemplates": []},
     "resources/read": Server._read,
 }
 USAGE = """\
@@ -293,5 +287,9 @@ def main(words: list[str]) -> int:
     root = options.get("root")
     if root is not None and not os.path.exists(root):
         print(f"kortana mcp: there is no {root}", file=sys.stderr)
+        return 2
+    name = options.get("name") or os.environ.get("KORTANA_AGENT")
+    if name and not is_agent_name(name):
+        print(f"kortana mcp: {name!r} is no agent name", file=sys.stderr)
         return 2
     return Server(options.get("name"), root).serve()

@@ -5,16 +5,19 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
 from kortana.agent.pace import renew_every_s, sign_of_life_every_s
+from kortana.mcp.rpc import Call, Cancelled
 from kortana.mcp.tools import NEXT_STEPS, ToolError
 from kortana.processes.threads import starting_threads
 from kortana.protocol import event as ev
 from kortana.protocol.codec import as_event_id, encode_json
+from kortana.protocol.event import Event
 from kortana.transport.outgoing import make_event
 
 PATIENCE_S = 15.0
@@ -43,6 +46,10 @@ class Session:
         self._lock = threading.Lock()
         self._held: dict[str, tuple[int, float]] = {}
         """Task → (token, TTL in seconds)."""
+        self._letters = threading.Condition()
+        self._unread: deque[Event] = deque()
+        """Received, and not given out yet."""
+        self._receiving = False
         self._changed = threading.Event()
         self._closed = False
         self._renewer: threading.Thread | None = None
@@ -91,30 +98,66 @@ class Session:
             yield from page["tasks"]
             following = page["next"]
 
-    def inbox(self, wait_s: float) -> tuple[list[dict[str, Any]], bool]:
+    def inbox(self, wait_s: float, call: Call) -> tuple[list[dict[str, Any]], bool]:
         """What has come, oldest first, and whether there may be more than a model takes at once; waits only for the
-        first. What is given out counts as read."""
-        agent = self.agent()
+        first. What is given out counts as read; where the call was given up while it waited, nothing is."""
+        event = self._next_event(wait_s)
+        try:
+            call.settle()
+        except Cancelled:
+            if event is not None:
+                with self._letters:
+                    self._unread.appendleft(event)
+                    self._letters.notify()
+            raise
         found: list[dict[str, Any]] = []
         size = 0
-        while len(found) < INBOX_EVENTS and size < INBOX_BYTES:
-            try:
-                event = self._reach(lambda: agent.receive(0 if found else wait_s))
-            except ToolError:
-                if not found:
-                    raise
-                return found, True  # those before count as read already
-            if event is None:
-                break
+        while event is not None:
             text = encode_json(event)
             size += len(text)
             found.append(json.loads(text))
-        agent.confirm()
-        return found, len(found) == INBOX_EVENTS or size >= INBOX_BYTES
+            if len(found) == INBOX_EVENTS or size >= INBOX_BYTES:
+                self.agent().confirm()
+                return found, True
+            try:
+                event = self._next_event(0)
+            except ToolError:
+                return found, True  # those before count as read already
+        self.agent().confirm()
+        return found, False
+
+    def _next_event(self, wait_s: float) -> Event | None:
+        """One call at a time receives; others wait for it, since what it gets may be left to them."""
+        deadline, looked = time.monotonic() + wait_s, False
+        with self._letters:
+            while not self._unread:
+                left = max(deadline - time.monotonic(), 0.0)
+                if looked and not left:
+                    return None
+                if self._receiving:
+                    looked = not self._letters.wait(left)
+                    continue
+                self._receiving = looked = True
+                try:
+                    self._receive(left)
+                finally:
+                    self._receiving = False
+                    self._letters.notify_all()
+            return self._unread.popleft()
+
+    def _receive(self, wait_s: float) -> None:
+        """Under the condition, which is let go while it waits."""
+        self._letters.release()
+        try:
+            event = self._reach(lambda: self.agent().receive(wait_s))
+        finally:
+            self._letters.acquire()
+        if event is not None:
+            self._unread.append(event)
 
     def events(self) -> list[dict[str, Any]]:
         """The last records of the journal."""
-        self._reach(self.agent().connect)
+        self._reach(lambda: self.agent().connect())
         path = os.path.join(self.agent().data_dir, "coordination_events.jsonl")
         try:
             with open(path, "rb") as file:
@@ -146,6 +189,13 @@ class Session:
         self._changed.set()
         with self._lock:
             self._begin_to_renew()
+
+    def give_back(self, task: str, lease: dict[str, Any]) -> None:
+        """A lease that nobody is told of, where it was not held before."""
+        token = int(lease["token"])
+        if self._held.get(task, (0, 0.0))[0] != token:
+            with suppress(ToolError):
+                self.submit(ev.TASK_RELEASE, task, {"token": token})
 
     def let_go(self, task: str) -> None:
         self._held.pop(task, None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from itertools import islice
 
+from kortana.mcp.rpc import Cancelled
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from kortana.mcp.rpc import Call
     from kortana.mcp.session import Session
 
 MAX_WAIT_S = 25.0
@@ -141,44 +144,50 @@ NEXT_STEPS = {
 }
 
 
-def _claim(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _claim(session: Session, args: dict[str, Any], call: Call) -> Any:
     wait = min(float(args.get("wait_s", 0.0)), MAX_WAIT_S)
-    answer = session.submit("TASK_CLAIM", args.get("task_id"), {"wait_s": wait}, key, wait)
-    session.hold(answer["task"]["id"], answer["lease"])
+    answer = session.submit("TASK_CLAIM", args.get("task_id"), {"wait_s": wait}, call.key, wait)
+    task, lease = answer["task"]["id"], answer["lease"]
+    try:
+        call.settle()
+    except Cancelled:
+        session.give_back(task, lease)
+        raise
+    session.hold(task, lease)
     return {"task": answer["task"], "lease": answer["lease"]}
 
 
-def _heartbeat(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _heartbeat(session: Session, args: dict[str, Any], call: Call) -> Any:
     task = args.get("task_id")
-    return session.submit("HEARTBEAT", task, session.with_token(task, {}), key)["result"]
+    return session.submit("HEARTBEAT", task, session.with_token(task, {}), call.key)["result"]
 
 
-def _update(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _update(session: Session, args: dict[str, Any], call: Call) -> Any:
     task = args["task_id"]
     told = ("status", "details", "progress", "result")
     payload: dict[str, Any] = {name: value for name, value in args.items() if name in told}
     if "progress" in payload:
         payload["progress"] = float(payload["progress"])
-    answer = session.submit("TASK_UPDATE", task, session.with_token(task, payload), key)
+    answer = session.submit("TASK_UPDATE", task, session.with_token(task, payload), call.key)
     if args["status"] in ("completed", "failed", "pending"):
         session.let_go(task)
     return {"task": answer["task"]}
 
 
-def _block(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _block(session: Session, args: dict[str, Any], call: Call) -> Any:
     task = args["task_id"]
     payload = {"reason": args["reason"], "needs": args.get("needs", [])}
-    return {"task": session.submit("BLOCKER", task, session.with_token(task, payload), key)["task"]}
+    return {"task": session.submit("BLOCKER", task, session.with_token(task, payload), call.key)["task"]}
 
 
-def _release(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _release(session: Session, args: dict[str, Any], call: Call) -> Any:
     task = args["task_id"]
-    answer = session.submit("TASK_RELEASE", task, session.with_token(task, {}), key)
+    answer = session.submit("TASK_RELEASE", task, session.with_token(task, {}), call.key)
     session.let_go(task)
     return {"task": answer["task"]}
 
 
-def _list(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _list(session: Session, args: dict[str, Any], call: Call) -> Any:
     limit = max(1, min(args.get("limit", LISTED), MAX_LISTED))
     counts: dict[str, int] = session.query("summary")["by_status"]
     wanted = [args["status"]] if "status" in args else [status for status in STATUSES if counts.get(status)]
@@ -197,30 +206,30 @@ def _brief(task: dict[str, Any]) -> dict[str, Any]:
     return {name: task[name] for name in names if task.get(name) not in (None, "", [])}
 
 
-def _get(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _get(session: Session, args: dict[str, Any], call: Call) -> Any:
     return {"task": session.query("task", id=args["task_id"])}
 
 
-def _add(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _add(session: Session, args: dict[str, Any], call: Call) -> Any:
     payload = {name: value for name, value in args.items() if name != "task_id"}
-    return {"task": session.submit("TASK_ADD", args["task_id"], payload, key)["task"]}
+    return {"task": session.submit("TASK_ADD", args["task_id"], payload, call.key)["task"]}
 
 
-def _send(session: Session, args: dict[str, Any], key: str | None) -> Any:
-    session.submit("INFO", args.get("task_id"), {"text": args["text"]}, key, target=args.get("to", "all"))
+def _send(session: Session, args: dict[str, Any], call: Call) -> Any:
+    session.submit("INFO", args.get("task_id"), {"text": args["text"]}, call.key, target=args.get("to", "all"))
     return {"sent_to": args.get("to", "all")}
 
 
-def _inbox(session: Session, args: dict[str, Any], key: str | None) -> Any:
-    events, more = session.inbox(min(float(args.get("wait_s", 0.0)), MAX_WAIT_S))
+def _inbox(session: Session, args: dict[str, Any], call: Call) -> Any:
+    events, more = session.inbox(min(float(args.get("wait_s", 0.0)), MAX_WAIT_S), call)
     return {"events": events, **({"more": "there may be more: call again"} if more else {})}
 
 
-def _why(session: Session, args: dict[str, Any], key: str | None) -> Any:
+def _why(session: Session, args: dict[str, Any], call: Call) -> Any:
     return session.query("why", id=args["task_id"])
 
 
-CALLS: dict[str, Callable[[Session, dict[str, Any], str | None], Any]] = {
+CALLS: dict[str, Callable[[Session, dict[str, Any], Call], Any]] = {
     "claim_task": _claim, "heartbeat": _heartbeat, "update_task_status": _update, "report_blocker": _block,
     "release_task": _release, "list_tasks": _list, "get_task": _get, "add_task": _add, "send_message": _send,
     "read_inbox": _inbox, "why": _why,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -237,6 +238,28 @@ def test_a_request_without_a_proper_id_is_refused_and_a_notification_that_makes_
     assert raw.ask(1, "ping")["result"] == {}
     raw.end()
     assert raw.process.returncode == 0
+
+
+def test_what_comes_for_a_reader_that_has_given_up_is_read_by_the_next(up: Project) -> None:
+    raw = Raw(up)
+    raw.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
+    raw.ask(2, "tools/call", name="read_inbox", arguments={})
+    params = {"name": "read_inbox", "arguments": {"wait_s": 25}}
+    raw.say(json.dumps({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params}))
+    raw.say(json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}}))
+    raw.ask(4, "ping")
+    up.call("agent", "send", "raw", "hello", "--as", "other")
+    found = raw.ask(5, "tools/call", name="read_inbox", arguments={"wait_s": 25})
+    events = found["result"]["structuredContent"]["events"]
+    assert found["id"] == 5 and [event["payload"]["text"] for event in events] == ["hello"]
+    raw.end()
+
+
+@pytest.mark.parametrize("name", ["two words", "operator"])
+def test_a_name_that_no_agent_can_have_is_told_at_once(project: Project, name: str) -> None:
+    called = [sys.executable, *mcp_words(name)]
+    done = subprocess.run(called, cwd=project.folder, env=project.env, input=b"", capture_output=True, timeout=60)
+    assert done.returncode == 2 and f"{name!r} is no agent name" in done.stderr.decode() and not done.stdout
 
 
 def test_a_batch_is_answered_as_one(up: Project) -> None:

@@ -1,6 +1,7 @@
 """The MCP server is a supervised command's only voice: it says that it lives, also where it holds nothing."""
 
 import queue
+import threading
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from kortana.agent.interface import KortanaUnavailable
 from kortana.agent.pace import TIMEOUT_VARIABLE
 from kortana.mcp import session as session_module
+from kortana.mcp.rpc import Call, Cancelled
 from kortana.mcp.server import _bounded
 from kortana.mcp.session import Session
-from kortana.mcp.tools import TOOLS, ToolError, full_names, wrong_arguments
+from kortana.mcp.tools import CALLS, TOOLS, ToolError, full_names, wrong_arguments
 from kortana.protocol.event import Event
 
 
@@ -88,7 +90,7 @@ def _read(letters: Letters) -> list[tuple[int, bool]]:
     session._agent = letters  # type: ignore[assignment]
     while not found or found[-1][0]:
         before = letters.read
-        events, more = session.inbox(0)
+        events, more = session.inbox(0, Call())
         assert letters.read - before == len(events), "read is what was given, and nothing else"
         found.append((len(events), more))
     return found
@@ -99,13 +101,96 @@ def test_a_full_inbox_is_given_in_parts_and_nothing_of_it_is_lost() -> None:
     assert _read(Letters(*["x" * 20_000] * 5)) == [(2, True), (2, True), (1, False), (0, False)]
 
 
+def test_a_call_is_cancelled_or_settled_whatever_comes_first() -> None:
+    late, early = Call(), Call()
+    late.settle()
+    late.cancel()
+    late.settle()
+    early.cancel()
+    with pytest.raises(Cancelled):
+        early.settle()
+
+
+def test_what_came_for_a_call_that_was_given_up_is_given_to_the_next() -> None:
+    letters = Letters("one", "two")
+    session = Session("me", None)
+    session._agent = letters  # type: ignore[assignment]
+    given_up = Call()
+    given_up.cancel()
+    with pytest.raises(Cancelled):
+        session.inbox(0, given_up)
+    assert letters.read == 0, "nobody has read it"
+    events, _ = session.inbox(0, Call())
+    assert [event["payload"]["text"] for event in events] == ["one", "two"] and letters.read == 2
+
+
+def test_what_came_for_a_call_that_was_given_up_wakes_one_that_waits_too() -> None:
+    class Post(Voice):
+        def __init__(self) -> None:
+            self.letters = queue.Queue[Event]()
+            self.waits = threading.Event()
+
+        def receive(self, timeout_s: float) -> Event | None:
+            self.waits.set()
+            try:
+                return self.letters.get(timeout=timeout_s or 0.001)
+            except queue.Empty:
+                return None
+
+        def confirm(self) -> None: ...
+
+    session, post = Session("me", None), Post()
+    session._agent = post  # type: ignore[assignment]
+    first, second, found = Call(), Call(), queue.Queue[Any]()
+
+    def read(call: Call) -> None:
+        try:
+            found.put(session.inbox(600, call)[0][0]["payload"]["text"])
+        except Cancelled:
+            found.put("cancelled")
+
+    threads = [threading.Thread(target=read, args=(call,), daemon=True) for call in (first, second)]
+    threads[0].start()
+    assert post.waits.wait(60)
+    threads[1].start()
+    first.cancel()
+    post.letters.put(Letters("one").letters[0])
+    assert {found.get(timeout=60), found.get(timeout=60)} == {"cancelled", "one"}
+    for thread in threads:
+        thread.join(60)
+
+
+def test_a_lease_that_comes_for_a_call_that_was_given_up_goes_back_unless_it_was_held() -> None:
+    class Grants(Voice):
+        def request(self, event: Event, timeout_s: float) -> dict[str, Any]:
+            super().request(event, timeout_s)
+            lease = {"token": 7, "ttl_s": 1000.0}
+            return {"accepted": True, "reason": "", "task": {"id": "t"}, "lease": lease}
+
+    session, voice = Session("me", None), Grants()
+    session._agent = voice  # type: ignore[assignment]
+    given_up = Call()
+    given_up.cancel()
+    with pytest.raises(Cancelled):
+        CALLS["claim_task"](session, {}, given_up)
+    assert [voice.said.get(timeout=60).event_type for _ in range(2)] == ["TASK_CLAIM", "TASK_RELEASE"]
+    assert session.with_token("t", {}) == {}
+    CALLS["claim_task"](session, {}, Call())
+    with pytest.raises(Cancelled):
+        CALLS["claim_task"](session, {}, given_up)
+    assert session.with_token("t", {}) == {"token": 7}
+    while not voice.said.empty():
+        assert voice.said.get().event_type != "TASK_RELEASE"
+    session.close()
+
+
 def test_what_was_read_before_kortana_went_is_given() -> None:
     letters = Letters("one", "two", "three", breaks_at=2)
     session = Session("me", None)
     session._agent = letters  # type: ignore[assignment]
-    assert len(session.inbox(0)[0]) == 2
+    assert len(session.inbox(0, Call())[0]) == 2
     with pytest.raises(ToolError):
-        session.inbox(0)
+        session.inbox(0, Call())
 
 
 def test_the_resource_of_tasks_is_bounded_by_number_and_by_size() -> None:
