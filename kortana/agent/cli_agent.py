@@ -48,6 +48,8 @@ MAX_LINE = 32 << 20
 """Bytes of one event of a stream: it may hold whole files that the agent has read."""
 KEPT_LINES = 20
 MAX_TEXT = 8_000
+MAX_RESULT, MAX_RESULTS = 2_000, 24_000
+"""Characters of what a task that came before has left, and of all that there are: an argument holds 128 KiB."""
 TEXT_BYTES, LINES_BYTES, DETAILS_BYTES = 24 * 1024, 12 * 1024, 4 * 1024
 """What of a result is kept, as JSON: all of it has to fit into one event."""
 
@@ -200,11 +202,13 @@ class _CliAgent:
 
     def _results(self, task: Task) -> dict[str, Any]:
         found = {}
-        for name in task.fields.get("depends_on") or ():
+        names = task.fields.get("depends_on") or ()
+        most = min(MAX_RESULT, MAX_RESULTS // max(len(names), 1))
+        for name in names:
             other = self._agent.get_task(name) or {}
             result = other.get("result")
             text = result.get("text") or "\n".join(result.get("lines", ())) if isinstance(result, dict) else result
-            found[name] = str(text or other.get("details") or "done")[:2000]
+            found[name] = str(text or other.get("details") or "done")[:most]
         return found
 
     def _run(self, task: Task, prompt: str, folder: Path) -> tuple[int, Outcome, list[str]]:
@@ -220,7 +224,7 @@ class _CliAgent:
             )  # fmt: skip
         except OSError as error:
             known = KNOWN.get(self._settings.agent)
-            hint = f"; install it: {known.install}" if known else ""
+            hint = f"; install it: {known.install}" if known and isinstance(error, FileNotFoundError) else ""
             return 127, Outcome(error=f"cannot run {words[0]}: {error.strerror}{hint}"), []
         except ValueError as error:  # a NUL in the prompt
             return 126, Outcome(error=f"cannot run {words[0]}: {error}"), []

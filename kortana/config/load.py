@@ -140,7 +140,7 @@ class _Loader:
             reader.problem(node, path, "a mapping is needed")
             return None
         own = reader.pairs(node, path)
-        profile = self._profile(own.get("profile"), path)
+        profile = self._profile(own.get("profile") or defaults.get("profile"), path)
         lower = _merge(defaults, profile, reader)
         if any(key in own for key in _RUNS):
             lower = {key: pair for key, pair in lower.items() if key not in _RUNS}
@@ -173,8 +173,12 @@ class _Loader:
             return {}
         value = self._reader.scalar(pair[1], f"{path}.profile")
         target = self._folder / str(value)
-        if not target.is_file():
-            self._reader.problem(pair[1], f"{path}.profile", f"there is no file {value}")
+        try:
+            missing = "" if target.is_file() else f"there is no file {value}"
+        except OSError as error:
+            missing = f"{value}: {error.strerror}"
+        if missing:
+            self._reader.problem(pair[1], f"{path}.profile", missing)
             return {}
         root = compose_file(target, _shown(target), self._reader)
         if root is None:
@@ -182,4 +186,7 @@ class _Loader:
         if not isinstance(root, yaml.MappingNode):
             self._reader.problem(root, f"{path}.profile", "a mapping is needed in the profile")
             return {}
-        return self._reader.pairs(root, f"{path}.profile")
+        pairs = self._reader.pairs(root, f"{path}.profile")
+        if "profile" in pairs:
+            self._reader.problem(pairs["profile"][0], f"{path}.profile.profile", "a profile cannot name another one")
+        return pairs

@@ -109,3 +109,14 @@ def test_the_next_attempt_is_told_of_the_one_before_and_how_to_make_its_branch_m
     assert told in render(PROMPT, task, "me", {}, told)
     assert told_of_earlier({**task, "attempts": 0}, None) == ""
     assert "branch" not in told_of_earlier(task, None)
+
+
+@pytest.mark.parametrize(("tasks", "each"), [(1, 2_000), (12, 2_000), (240, 100)])
+def test_what_many_tasks_have_left_still_fits_into_an_argument(tasks: int, each: int) -> None:
+    agent = FakeAgent(lambda update: True, {"result": {"text": "x" * 5_000}})
+    worker = _CliAgent(agent, Settings("cli", ("true",)))  # type: ignore[arg-type]
+    names = [f"t{number}" for number in range(tasks)]
+    claimed = Answer({"accepted": True, "reason": "", "task": {"id": "t", "depends_on": names},
+                      "lease": {"token": 7, "ttl_s": 60.0}})  # fmt: skip
+    found = worker._results(Task(claimed, agent))  # type: ignore[arg-type]
+    assert list(found) == names and {len(text) for text in found.values()} == {each}

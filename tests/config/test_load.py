@@ -30,6 +30,26 @@ def test_defaults_fill_what_is_not_said(tmp_path: Path) -> None:
     assert config.project == tmp_path.name
 
 
+def test_a_profile_among_the_defaults_is_that_of_whoever_has_none(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text("env: {A: all, B: all}\n")
+    (tmp_path / "own.yaml").write_text("env: {A: own}\n")
+    text = """version: 1
+defaults: {profile: all.yaml, env: {A: default, C: default}}
+workers:
+  a: {command: [ls]}
+  b: {command: [ls], profile: own.yaml}
+"""
+    a, b = load(tmp_path, text).workers
+    assert a.env == {"A": "all", "B": "all", "C": "default"} and b.env == {"A": "own", "C": "default"}
+
+
+def test_a_profile_names_no_other(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text("env: {A: all}\nprofile: own.yaml\n")
+    told = problems(tmp_path, "version: 1\nworkers:\n  a: {command: [ls], profile: all.yaml}\n")
+    assert [(line, column) for line, column, _ in told] == [(2, 1)]
+    assert told[0][2].endswith("a profile cannot name another one")
+
+
 def test_defaults_profile_and_worker_merge_key_by_key(tmp_path: Path) -> None:
     (tmp_path / "profile.yaml").write_text("env: {B: profile, C: profile}\nbackoff: {initial: 2s}\n")
     text = """version: 1
