@@ -1,7 +1,6 @@
 """The adapter for command-line agents: claims a task, runs the CLI headless on its prompt, reports what came of it."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -36,6 +35,7 @@ from kortana.processes.offspring import end_with_offspring
 from kortana.processes.posix import become_subreaper
 from kortana.processes.sessions import start_apart
 from kortana.protocol.event import Event
+from kortana.protocol.parsing import parse_json
 
 SETTINGS_VARIABLE = "KORTANA_ADAPTER"
 CLAIM_WAIT_S = 600.0
@@ -277,7 +277,7 @@ def read_line(stream: str, text: str, outcome: Outcome) -> bool:
         outcome.steps += 1
     elif text.startswith("{"):
         try:
-            event = json.loads(text)
+            event = parse_json(text)
         except ValueError:
             return False
         if isinstance(event, dict):

@@ -15,6 +15,7 @@ import time
 from kortana.agent.pace import NOTHING_NEW, sign_of_life_every_s
 from kortana.cli.conversation import LONGEST_S, Conversation
 from kortana.cli.errors import DONE, REFUSED, USAGE, CliError, ending
+from kortana.protocol.parsing import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _update(status: str, options: dict[str, Any]) -> dict[str, Any]:
         found["progress"] = progress
     if "result" in options:
         try:
-            found["result"] = json.loads(options["result"])
+            found["result"] = parse_json(options["result"])
         except ValueError as error:
             raise CliError(USAGE, "usage", f"--result: JSON is needed: {error}") from None
     return found

@@ -8,6 +8,7 @@ import time
 
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
 from kortana.config.plainly import said_data_dir
+from kortana.protocol.parsing import parse_json
 from kortana.transport.inside import token_for
 from kortana.transport.plain_socket import connect
 from kortana.transport.reached import reached
@@ -100,7 +101,7 @@ def _socket_path(file: str | None) -> str:
     run_folder = os.path.join(_data_dir(file), "run")
     try:
         with open(os.path.join(run_folder, "endpoint.json"), "rb") as found:
-            return reached(run_folder, str(json.loads(found.read())["socket"]))
+            return reached(run_folder, str(parse_json(found.read())["socket"]))
     except (OSError, ValueError, KeyError):
         raise not_running() from None
 

@@ -12,6 +12,7 @@ import sys
 
 from kortana.cli.conversation import Conversation
 from kortana.cli.errors import CliError
+from kortana.protocol.parsing import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _below_root(path: str) -> str | None:
 def _hook_paths() -> list[str]:
     """What the call is to edit: a link, and what it leads to, which is what changes."""
     try:
-        call = json.loads(sys.stdin.read() or "{}")
+        call = parse_json(sys.stdin.read() or "{}")
         args = call.get("tool_input") or {}
         found = [args[key] for key in ("file_path", "notebook_path", "path") if isinstance(args.get(key), str)]
         folder = call.get("cwd")

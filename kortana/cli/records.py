@@ -1,7 +1,6 @@
 """The journal's lines as JSON, for people who look at it. Nothing is checked, and a torn last line is left out."""
 
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from kortana.adapters.files.segments import lines_of, offset_after, segment_path
 from kortana.cli.errors import DAMAGED, CliError
 from kortana.protocol.codec import encode_json
 from kortana.protocol.legible import legible
+from kortana.protocol.parsing import parse_json
 
 
 def field_text(name: str, value: str) -> bytes:
@@ -32,7 +32,7 @@ def records_of(journal: Path, after_seq: int = 0, holding: tuple[bytes, ...] = (
 def record_in(line: bytes, place: str) -> dict[str, Any]:
     """Raises CliError where it is none."""
     try:
-        found = json.loads(line)
+        found = parse_json(line)
         if isinstance(found["payload"], dict):
             return dict(found)
     except (ValueError, LookupError, TypeError):

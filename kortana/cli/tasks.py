@@ -16,6 +16,7 @@ from kortana.core.task import FAILED as FAILED_TASK
 from kortana.core.task import STATUSES
 from kortana.protocol import event as ev
 from kortana.protocol.legible import legible_lines
+from kortana.protocol.parsing import parse_json
 from kortana.protocol.reasons import UNKNOWN_TASK
 
 QUARANTINED = "quarantined"
@@ -228,7 +229,7 @@ def _parse_lines(source: TextIO) -> Iterator[dict[str, Any]]:
             continue
         where = f"{name}:{number}"
         try:
-            spec = json.loads(line)
+            spec = parse_json(line)
         except ValueError as error:
             problems.append(f"{where}: not JSON: {error}")
             continue

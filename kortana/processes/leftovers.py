@@ -8,6 +8,7 @@ from typing import Any
 
 from kortana.processes import cgroup, limits, numbering, tree
 from kortana.processes.posix import start_ticks
+from kortana.protocol.parsing import parse_json
 
 
 def remember(path: Path, run_id: str, launcher: tuple[int, int | None]) -> None:
@@ -30,7 +31,7 @@ def remember(path: Path, run_id: str, launcher: tuple[int, int | None]) -> None:
 def remembered_run(path: Path) -> str | None:
     """The id of a run that has not ended cleanly, or None."""
     try:
-        return str(json.loads(path.read_bytes())["run_id"])
+        return str(parse_json(path.read_bytes())["run_id"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -38,7 +39,7 @@ def remembered_run(path: Path) -> str | None:
 def end_leftovers(path: Path) -> int:
     """Ends every process of the run that `path` remembers; gives their number."""
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
+        found: dict[str, Any] = parse_json(path.read_bytes())
         run_id, launcher = str(found["run_id"]), found["launcher"]
     except (OSError, ValueError, KeyError, TypeError):
         return 0

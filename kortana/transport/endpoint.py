@@ -1,11 +1,11 @@
 """Where the socket of a running tree stands, and how to find it."""
 
-import json
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
+from kortana.protocol.parsing import parse_json
 from kortana.transport.reached import fits, reached
 
 SOCKET_NAME = "kortana.sock"
@@ -71,7 +71,7 @@ def listen(path: Path) -> socket.socket:
 def read_endpoint(run_folder: Path) -> dict[str, Any] | None:
     """The endpoint file's content, or None where no tree has left one."""
     try:
-        found = json.loads((run_folder / "endpoint.json").read_bytes())
+        found = parse_json((run_folder / "endpoint.json").read_bytes())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -45,3 +45,18 @@ def test_a_record_that_had_to_go_before_its_sync_is_no_error(
     store.write(record(2))
     store.sync()
     assert [path.name for path in synced] == ["2026-002.json", "crashes", tmp_path.name]
+
+
+def test_a_file_that_is_no_record_is_left_out(tmp_path: Path) -> None:
+    whole = {
+        "id": "2026-001", "fingerprint": "f", "worker": "w", "at": "2026", "summary": "s", "verdict": "exit",
+        "uptime_s": 1.5, "exit_code": 3, "signal": None, "evidence": ["e"], "output": [], "tasks": [{"task": "t"}],
+        "events": [],
+    }  # fmt: skip
+    store = CrashStore(tmp_path)
+    store.write(whole)
+    for number, content in enumerate(["", "{}", "[]", "null", "[" * 100_000, '{"fingerprint": 1}'], 2):
+        (tmp_path / f"2026-00{number}.json").write_text(content)
+    store.write({**whole, "id": "2026-009", "tasks": 7})
+    assert [group["ids"] for group in store.groups()] == [["2026-001"]]
+    assert store.read("2026-001") == whole and store.read("2026-009") is None and store.read("2026-006") is None

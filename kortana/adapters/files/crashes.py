@@ -1,15 +1,17 @@
 """Crash records under data/crashes: written once each, grouped by fingerprint, bounded by number and bytes."""
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kortana.adapters.files.layout import PRIVATE_DIR, PRIVATE_FILE, sync_file, sync_folder
 from kortana.protocol.codec import encode_json
+from kortana.protocol.parsing import parse_json
 
 KEEP_RECORDS = 500
 KEEP_BYTES = 50 << 20
@@ -95,9 +97,28 @@ class CrashStore:
         return sorted(found.values(), key=lambda group: str(group["last_seen"]), reverse=True)
 
 
+class _Record(msgspec.Struct, frozen=True):
+    """What people are shown of every record: a file that lacks some of it is none."""
+
+    id: str
+    fingerprint: str
+    worker: str
+    at: str
+    summary: str
+    verdict: str
+    uptime_s: float | None
+    exit_code: int | None
+    signal: str | None
+    evidence: list[str]
+    output: list[dict[str, Any]]
+    tasks: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
 def _load(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found: dict[str, Any] = parse_json(path.read_bytes())
+        msgspec.convert(found, _Record)
+    except (OSError, ValueError, msgspec.ValidationError):
         return None
-    return found if isinstance(found, dict) else None
+    return found

@@ -35,7 +35,7 @@ def read_graph(path: Path) -> Graph:
     data = path.read_bytes()
     try:
         return msgspec.json.decode(data, type=Graph)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EditError(path, *_place_of(data, str(error))) from None
 
 

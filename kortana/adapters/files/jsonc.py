@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from kortana.protocol.parsing import parse_json
+
 _PIECES = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\r\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING = re.compile(r'"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])')
 _DECODER = json.JSONDecoder()
@@ -35,9 +37,7 @@ class _Text:
         self.plain = _TRAILING.sub(self._without_comma, self.bare)
         self._line_comments = {found.end() for found in _PIECES.finditer(text) if found[0].startswith("//")}
         try:
-            self.data = json.loads(self.plain)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+            self.data = parse_json(self.plain)
         except ValueError as error:
             raise ValueError(f"not JSON ({error})") from None
         self.newline = "\r\n" if "\r\n" in text else "\n"

@@ -73,7 +73,7 @@ class Answered:
             if b'"ACK"' in line:
                 try:
                     self._former.add(str(msgspec.json.decode(line)["payload"]["ack_for_event_id"]))
-                except (msgspec.MsgspecError, KeyError, TypeError):
+                except (msgspec.MsgspecError, KeyError, TypeError, RecursionError):
                     continue
 
     def by_former(self, event_id: str) -> bool:
