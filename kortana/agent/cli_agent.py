@@ -281,7 +281,7 @@ def read_line(stream: str, text: str, outcome: Outcome) -> bool:
         except ValueError:
             return False
         if isinstance(event, dict):
-            with contextlib.suppress(TypeError, ValueError, AttributeError):
+            with contextlib.suppress(TypeError, ValueError, AttributeError, OverflowError):
                 READERS[stream](event, outcome)
     return outcome.steps > steps
 

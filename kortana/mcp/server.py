@@ -201,7 +201,7 @@ class Server:
 
     def _read(self, params: dict[str, Any], call: Call) -> dict[str, Any]:
         uri = params.get("uri")
-        if uri not in RESOURCES:
+        if not isinstance(uri, str) or uri not in RESOURCES:
             raise RpcError(rpc.RESOURCE_NOT_FOUND, f"no resource {uri!r}; there are: {', '.join(RESOURCES)}")
         session = self._session_now()
         try:

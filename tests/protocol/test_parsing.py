@@ -45,8 +45,12 @@ def test_a_nested_task_graph_is_refused(tmp_path: Path) -> None:
         read_graph(path)
 
 
+ENDLESS = '{"type":"result","usage":{"input_tokens":1e999},"stats":[],"part":{"cost":[]}}'
+
+
 @pytest.mark.parametrize("stream", READERS)
-def test_a_nested_line_of_a_command_line_agent_is_noise(stream: str) -> None:
+@pytest.mark.parametrize("line", [DEEP_OBJECT.decode(), ENDLESS])
+def test_an_odd_line_of_a_command_line_agent_is_noise(stream: str, line: str) -> None:
     outcome = Outcome()
-    read_line(stream, DEEP_OBJECT.decode(), outcome)
-    assert outcome.error == ""
+    read_line(stream, line, outcome)
+    assert outcome.error == "" and not outcome.tokens

@@ -41,7 +41,7 @@ def event_of(data: bytes, place: str, stamp: str) -> Event:
     )
     if task is not None and not isinstance(task, str):
         raise BadLine("task_id: a string or null is needed")
-    if not isinstance(target, str) or priority not in PRIORITIES:
+    if not isinstance(target, str) or not isinstance(priority, str) or priority not in PRIORITIES:
         raise BadLine("target: a string, and priority: low, normal, high or urgent are needed")
     if kind not in _PASSED_ON:
         payload, kind = {**payload, "original_type": kind}, ev.INFO
