@@ -26,17 +26,21 @@ def ask_tcp(host: str, port: int, timeout_s: float) -> str:
 
 
 def ask_http(url: str, timeout_s: float) -> str:
-    """Empty for a 2xx or 3xx, else what came instead. Loads its client when a worker is first asked so: most trees
-    have none."""
+    """Empty for a 2xx or 3xx, else what came instead. It is the worker that is asked: no proxy, and not whoever it
+    refers to. Loads its client when a worker is first asked so: most trees have none."""
     import http.client
     import urllib.error
     import urllib.request
 
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            return None
+
     try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
-            return "" if 200 <= int(answer.status) < 400 else f"status {answer.status}"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay).open(url, timeout=timeout_s):
+            return ""
     except urllib.error.HTTPError as error:
-        return f"status {error.code}"
+        return "" if 300 <= error.code < 400 else f"status {error.code}"
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = str(getattr(error, "reason", None) or error) or type(error).__name__
         return "".join(char if char.isprintable() else "?" for char in said[:MAX_SAID])

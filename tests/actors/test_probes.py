@@ -51,6 +51,16 @@ def test_what_came_instead_of_a_page(answer: bytes, said: str) -> None:
         assert ask_http(f"http://127.0.0.1:{port}/", 30) == said
 
 
+def test_the_worker_itself_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a proxy of the person's, nor where it sends its visitors."""
+    nobody = f"http://127.0.0.1:{free_port()}/"
+    monkeypatch.setenv("http_proxy", nobody)
+    monkeypatch.setenv("no_proxy", "")
+    for answer in (b"HTTP/1.1 204 None\r\n\r\n", f"HTTP/1.1 302 Found\r\nLocation: {nobody}\r\n\r\n".encode()):
+        with server(answer) as port:
+            assert ask_http(f"http://127.0.0.1:{port}/", 30) == ""
+
+
 def test_nobody_there() -> None:
     port = free_port()
     assert ask_tcp("127.0.0.1", port, 30) == "Connection refused"
