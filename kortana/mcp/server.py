@@ -16,6 +16,7 @@ from kortana.mcp import rpc
 from kortana.mcp.rpc import Batch, Call, Cancelled, RpcError, failure, is_id
 from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, full_names, wrong_arguments
 from kortana.protocol.names import is_agent_name
+from kortana.protocol.parsing import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ class Server:
 
     def _take(self, line: bytes) -> None:
         try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
+            message = parse_json(line)
+        except ValueError:
             return self._send(failure(None, rpc.PARSE_ERROR, "not JSON"))
         if not isinstance(message, list):
             return self._dispatch(message, self._reply)

@@ -48,7 +48,7 @@ def same(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     return told(file, monkeypatch, True) == told(file, monkeypatch, False)
 
 
-@pytest.mark.parametrize("text", [*TEXTS, *BLOCKS])
+@pytest.mark.parametrize("text", [*TEXTS, *BLOCKS, "\ufeffversion: 1\r\nworkers: {a: {command: [x]}}\r\n"])
 def test_both_read_the_same(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert same(text, tmp_path, monkeypatch)
 
