@@ -70,11 +70,11 @@ def _one_task(project: Project, task_id: str) -> dict[str, Any]:
               help=f"Only tasks with this status: {', '.join((*STATUSES, QUARANTINED))}.")
 def list_tasks(file: Path | None, as_json: bool, status: str | None) -> int:
     """List the tasks."""
-    found = list(_all_tasks(Project(file), FAILED_TASK if status == QUARANTINED else status))
+    found = _all_tasks(Project(file), FAILED_TASK if status == QUARANTINED else status)
     if status == QUARANTINED:
-        found = [task for task in found if task["quarantined"]]
+        found = (task for task in found if task["quarantined"])
     if as_json:
-        print_json({"tasks": found})
+        print_json({"tasks": list(found)})
         return 0
     rows = [_row(task) for task in found]
     print(table(rows, ["ID", "STATUS", "OWNER", "PROGRESS", "ATTEMPTS", "PRIORITY", "TITLE"]) if rows else "no tasks")
