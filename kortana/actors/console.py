@@ -5,7 +5,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kortana.processes.outlet import Outlet
@@ -29,7 +29,7 @@ def describe(record: Record) -> str | None:
     event, payload = record.event, record.event.payload
     if event.event_type == ev.ACK and event.source == ev.COORDINATOR:
         return _describe_answer(event.target, event.task_id, payload)
-    if event.event_type == ev.DIRECTIVE:
+    if event.event_type == ev.DIRECTIVE and event.source == ev.COORDINATOR:
         if payload.get("instruction") == "claim_denied":
             return f"{event.target} was denied {event.task_id}: {payload['reason']}"
         if payload.get("instruction") == "unblocked" and event.target == payload.get("by"):
@@ -48,6 +48,26 @@ def describe(record: Record) -> str | None:
     if event.event_type == ev.TASK_UPDATE and payload.get("progress") is not None:
         return f"{event.source} is at {payload['progress']:.0f} % of {event.task_id}: {payload.get('details', '')}"
     return None
+
+
+_ASKED_FOR = frozenset({ev.BLOCKER, ev.TASK_UPDATE})
+
+
+def described(records: list[Record]) -> Iterator[str]:
+    """The lines for what a turn has decided. What agents ask for is told with its answer, and only where that accepts
+    it: whatever is refused may say anything, and changes nothing."""
+    asked: dict[str, Record] = {}
+    for record in records:
+        event = record.event
+        if event.event_type in _ASKED_FOR:
+            asked[event.id] = record
+            continue
+        told = [record]
+        if event.event_type == ev.ACK and event.source == ev.COORDINATOR:
+            request = asked.pop(event.payload["ack_for_event_id"], None)
+            if request is not None and event.payload["accepted"]:
+                told.insert(0, request)
+        yield from filter(None, map(describe, told))
 
 
 def _describe_answer(agent: str, task: str | None, payload: dict[str, Any]) -> str | None:
@@ -112,11 +132,13 @@ class Console:
         self._thread.start()
 
     def watch(self, records: list[Record]) -> None:
-        """Is told durable records."""
-        for record in records:
-            line = describe(record)
-            if line is not None:
+        """Is told the durable records of whole turns. Whatever is wrong with a line is nothing that they should wait
+        for."""
+        try:
+            for line in described(records):
                 self.say(line)
+        except Exception as error:
+            self.say(f"what was decided cannot be shown: {error!r}")
 
     def say(self, line: str) -> None:
         line = legible(line)

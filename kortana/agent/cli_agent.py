@@ -22,10 +22,10 @@ from kortana.agent.mailbox import (
     PATIENCE_S,
     give_back_blocked,
     heed_mailbox,
-    instruction_of,
     is_lease_gone,
     say,
     say_claimed,
+    say_heard,
 )
 from kortana.agent.plain import last_of, plain
 from kortana.agent.prompt import PROMPT, render, told_of_earlier
@@ -256,7 +256,7 @@ class _CliAgent:
         task = self._task
         if is_lease_gone(event) and task is not None and task.id == event.task_id:
             task.lose()
-        say(f"heard {instruction_of(event)} {event.task_id or ''}: {event.payload.get('reason', '')}")
+        say_heard(event)
 
     def _on_stop(self, *_: object) -> None:
         if self._task is not None:

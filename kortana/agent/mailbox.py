@@ -8,6 +8,7 @@ from kortana.agent.answers import Answer, Task
 from kortana.agent.interface import AgentInterface
 from kortana.protocol import event as ev
 from kortana.protocol.event import Event
+from kortana.protocol.legible import legible
 
 PATIENCE_S = 3600.0
 """An outcome is worth waiting for: Kortana may stand still."""
@@ -24,8 +25,14 @@ def say_claimed(task: Task) -> None:
     fields = task.fields
     what = str(fields.get("title") or fields.get("run") or fields.get("prompt") or "").strip()
     first, *more = what.splitlines() or [""]
-    shown = first[:SHOWN_CHARS] + (" ..." if more or len(first) > SHOWN_CHARS else "")
+    shown = legible(first[:SHOWN_CHARS]) + (" ..." if more or len(first) > SHOWN_CHARS else "")
     say(f"claimed {task.id} (token {task.token})" + (f": {shown}" if shown else ""))
+
+
+def say_heard(event: Event) -> None:
+    """On one line, whatever others have written into it."""
+    about = " ".join(str(event.payload.get(name) or "") for name in ("reason", "by"))
+    say(legible(f"heard {instruction_of(event)} {event.task_id or ''}: {about}"[:SHOWN_CHARS].rstrip()))
 
 
 def instruction_of(event: Event) -> str:
@@ -34,8 +41,12 @@ def instruction_of(event: Event) -> str:
 
 
 def is_lease_gone(event: Event) -> bool:
-    """Whether the lease on the event's task is no longer this agent's."""
-    return event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED) or instruction_of(event) == "lease_released"
+    """Whether the lease on the event's task is no longer this agent's. The coordinator alone says so: what others write
+    is data."""
+    if event.source != ev.COORDINATOR:
+        return False
+    told = event.event_type == ev.DIRECTIVE and instruction_of(event) == "lease_released"
+    return told or event.event_type in (ev.LEASE_EXPIRED, ev.LEASE_RELEASED)
 
 
 def give_back_blocked(agent: AgentInterface, task: Task, say: Callable[[str], None] = say) -> Answer | None:

@@ -14,10 +14,10 @@ from kortana.agent.mailbox import (
     PATIENCE_S,
     give_back_blocked,
     heed_mailbox,
-    instruction_of,
     is_lease_gone,
     say,
     say_claimed,
+    say_heard,
 )
 from kortana.agent.plain import last_of
 from kortana.processes.following import follow
@@ -115,10 +115,7 @@ class _Shell:
         task = self._current
         if is_lease_gone(event) and task is not None and task.id == event.task_id:
             task.lose()
-        say(
-            f"heard {instruction_of(event)} {event.task_id or ''}: "
-            f"{event.payload.get('reason', '')} {event.payload.get('by', '')}"
-        )
+        say_heard(event)
 
     def _on_stop(self, *_: object) -> None:
         """SIGTERM: ends the task's command, gives the task back, and goes."""

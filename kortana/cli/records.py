@@ -7,6 +7,7 @@ from typing import Any
 
 from kortana.adapters.files.segments import lines_of, offset_after, segment_paths
 from kortana.cli.errors import DAMAGED, CliError
+from kortana.protocol import event as ev
 from kortana.protocol.codec import encode_json
 from kortana.protocol.legible import legible
 from kortana.protocol.parsing import parse_json
@@ -47,10 +48,10 @@ _SAYING = ("instruction", "status", "reason", "detail", "details", "text")
 def in_words(record: dict[str, Any]) -> str:
     """What a record says, for a person, on one line; empty where its type says it all."""
     payload = record["payload"]
-    if "accepted" not in payload:
+    if record["event_type"] != ev.ACK or record["source"] != ev.COORDINATOR:  # others say what they like
         parts = [payload[name] for name in _SAYING if isinstance(payload.get(name), str)]
-        if payload.get("progress") is not None:
-            parts.append(f"{payload['progress']:g} %")
+        if isinstance(progress := payload.get("progress"), int | float):
+            parts.append(f"{progress:g} %")
         said = ", ".join(part for part in parts if part)
     elif not payload["accepted"]:
         said = f"refused: {payload['reason']}"

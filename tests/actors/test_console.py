@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kortana.actors import console
-from kortana.actors.console import describe
+from kortana.actors.console import describe, described
 from kortana.protocol.event import Event, Record
 
 
@@ -24,6 +24,43 @@ def test_what_an_agent_says_to_the_operator_is_shown() -> None:
 def test_that_a_task_is_unblocked_is_shown_once(target: str, line: str | None) -> None:
     told = {"instruction": "unblocked", "reason": "needs_completed", "by": "a"}
     assert _told("coordinator", target, "DIRECTIVE", "t", **told) == line
+
+
+def _said(*lines: tuple[str, str, str, dict[str, Any]]) -> list[str]:
+    """Of (id, source, type, payload)."""
+    events = [Event(name, "", source, "a" if kind == "ACK" else "coordinator", kind, "t", "normal", payload, True)
+              for name, source, kind, payload in lines]  # fmt: skip
+    return list(described([Record(event, n, "", b"", 0) for n, event in enumerate(events, 1)]))
+
+
+def _answer(name: str, accepted: bool, **fields: Any) -> tuple[str, str, str, dict[str, Any]]:
+    return f"k-{name}", "coordinator", "ACK", {"ack_for_event_id": name, "accepted": accepted, "reason": "", **fields}
+
+
+def test_what_agents_ask_for_is_told_once_it_is_accepted() -> None:
+    blocker = ("b", "a", "BLOCKER", {"reason": "no key", "needs": ["u"]})
+    update = ("u", "a", "TASK_UPDATE", {"status": "completed", "progress": 100})
+    done = _answer("u", True, task={"id": "t", "status": "completed"})
+    assert _said(blocker, update, _answer("b", True), done) == [
+        "a is blocked on t: no key (needs u); others replan", "a is at 100 % of t: ", "a completed t",
+    ]  # fmt: skip
+    assert _said(blocker, _answer("b", False), update, _answer("u", False)) == []
+
+
+@pytest.mark.parametrize("wild", [5, [1, {}], {}, "x", None])
+def test_what_is_refused_may_say_anything(wild: Any) -> None:
+    said = dict.fromkeys(("reason", "needs", "progress", "status", "details", "instruction", "text", "by"), wild)
+    for kind in ("BLOCKER", "TASK_UPDATE", "HEARTBEAT", "TASK_RELEASE"):
+        assert _said(("x", "a", kind, said), _answer("x", False)) == []
+    assert _said(("d", "operator", "DIRECTIVE", {"instruction": "claim_denied"}), _answer("d", True)) == []
+
+
+def test_a_line_that_cannot_be_told_is_no_fault_of_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(console.Console, "say", lambda self, line: told.append(line))
+    broken = Event("k1", "", "coordinator", "a", "LEASE_EXPIRED", "t", "normal", {}, False)
+    console.Console.watch(console.Console.__new__(console.Console), [Record(broken, 1, "", b"", 0)])
+    assert told == ["what was decided cannot be shown: KeyError('by')"]
 
 
 def test_what_others_have_written_stays_on_its_line_and_gives_no_orders(monkeypatch: pytest.MonkeyPatch) -> None:

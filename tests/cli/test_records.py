@@ -58,7 +58,17 @@ def test_a_line_that_is_no_record_is_named(journal: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_a_record_says_stands_on_one_line(payload: dict[str, Any], said: str) -> None:
-    assert in_words({"payload": payload}) == said
+    of_the_coordinator = {"event_type": "ACK", "source": "coordinator"}
+    of_an_agent = {"event_type": "INFO", "source": "a"}
+    assert in_words({**(of_the_coordinator if "accepted" in payload else of_an_agent), "payload": payload}) == said
+
+
+WILD = [{"accepted": False}, {"accepted": True, "lease": 5}, {"progress": "x", "text": []}]
+
+
+@pytest.mark.parametrize("payload", WILD)
+def test_what_an_agent_says_need_not_make_sense(payload: dict[str, Any]) -> None:
+    assert in_words({"event_type": "TASK_UPDATE", "source": "a", "payload": payload}) == ""
 
 
 @pytest.mark.parametrize("text", [b"x", b"[1]", b'{"seq":1}', b'{"payload":3}', b"\xff"])

@@ -6,6 +6,7 @@ The decoders are fuzzed elsewhere; here nobody may die of what they let through.
 import json
 import os
 import random
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from kortana.protocol import event as ev
 from kortana.protocol.calls import CONTROLS, QUERIES
 from kortana.protocol.payloads import Payload
-from tests.e2e.project import PATIENCE_S, Project, RawClient
+from tests.e2e.project import PATIENCE_S, Project, RawClient, eventually
 from tests.mcp.raw import Raw
 
 LONG = bool(os.environ.get("KORTANA_LONG"))
@@ -122,7 +123,12 @@ def test_no_content_of_any_event_ends_the_tree_or_one_of_its_actors(project: Pro
     sleeper = {"command": ["sleep", "1000"], "stop": {"grace": "20s"}}
     tasks = [{"id": "t1"}, {"id": "t2", "depends_on": ["t1"]}, {"id": "t3", "paths": ["src/**"]}]
     project.write({"workers": {"w": sleeper, "v": {**sleeper, "replicas": 2}}, "tasks": tasks})
-    project.up()
+    watched = project.start_foreground()
+    assert watched.stdout is not None
+    shown: list[str] = []
+    reader = threading.Thread(target=shown.extend, args=(watched.stdout,), daemon=True)
+    reader.start()
+    eventually(lambda: project.call("ps", expect=None).returncode == 0, "it is up")
     wild, guests = Wild(SEED), []  # type: Wild, list[Guest]
     for _ in range(BURSTS):
         while len(guests) < 6:
@@ -135,7 +141,12 @@ def test_no_content_of_any_event_ends_the_tree_or_one_of_its_actors(project: Pro
         guest.client.socket.close()
     witness = project.connect()
     assert witness.hello("witness")["accepted"] and witness.ask("TASK_ADD", "after")["accepted"]
+    for words in (("events", "-n", "1000000"), ("tasks", "show", "t1"), ("tasks", "list"), ("why", "t1")):
+        project.call(*words)
     project.call("down")
+    assert watched.wait(PATIENCE_S) == 0
+    reader.join(PATIENCE_S)
+    assert shown and not [line for line in shown if "cannot be shown" in line]
     log = [json.loads(line) for line in (project.folder / "data" / "supervision.jsonl").read_text().splitlines()]
     died = {"core_died", "supervisor_died", "actor_died", "command_failed"}
     assert not [event for event in log if event["event"] in died]
