@@ -29,11 +29,12 @@ class Inbox:
         """The child hears for itself from now on."""
         self._lock = threading.Lock()
         self._handed_out: Event | None = None
-        self._seen: OrderedDict[str, int] = OrderedDict()
-        """Event → which one it was, counted in the order of arrival."""
+        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """Event, by its source and id → which one it was, counted in the order of arrival. Not by its id alone: ids
+        that somebody makes by counting may be those of the coordinator."""
         self._count = 0
         self._kept = Mailbox(MAX_MAILBOX)
-        self._behind = ""
+        self._behind: Event | None = None
         """The newest directive that was taken while older events were not received yet: its confirmation waits."""
 
     def receive(self, timeout_s: float | None) -> Event | None:
@@ -94,7 +95,7 @@ class Inbox:
                     continue
                 found.append(event)
                 if self._kept or self._handed_out is not None:
-                    self._behind = event.id
+                    self._behind = event
                 else:
                     done = event.id
         if done:
@@ -109,10 +110,10 @@ class Inbox:
         """What was handed out last, and what was taken meanwhile: with an event all before it are confirmed."""
         if self._handed_out is None:
             return
-        done, self._handed_out = self._handed_out.id, None
-        if not self._kept:
-            done = max(done, self._behind, key=lambda event_id: self._seen.get(event_id, 0))
-        self._send_confirm(done)
+        done, self._handed_out = self._handed_out, None
+        if not self._kept and self._behind is not None:
+            done = max(done, self._behind, key=lambda event: self._seen.get(_key(event), 0))
+        self._send_confirm(done.id)
 
     def _send_confirm(self, event_id: str) -> None:
         payload = {"ack_for_event_id": event_id}
@@ -122,10 +123,14 @@ class Inbox:
             pass  # it will be delivered, and confirmed, again
 
     def _is_repeat(self, event: Event) -> bool:
-        if event.id in self._seen:
+        if _key(event) in self._seen:
             return True
         self._count += 1
-        self._seen[event.id] = self._count
+        self._seen[_key(event)] = self._count
         if len(self._seen) > SEEN_IDS:
             self._seen.popitem(last=False)
         return False
+
+
+def _key(event: Event) -> tuple[str, str]:
+    return event.source, event.id

@@ -115,16 +115,17 @@ def _submit(turn: Turn, conn: int, event: Event, body: bytes, tied: bool) -> Non
 
 def _may_ask_again(turn: Turn, conn: int, event: Event, digest: int) -> bool:
     """An id that was seen before: False where it was decided, after its answer was repeated, or is another event's;
-    True where it waits, to be decided anew (rule 9)."""
+    True where it waits, to be decided anew (rule 9). What somebody else has said is another event."""
     state = turn.state
     known = state.answers.get(event.id)
     if known is not None:
-        if known[0] != digest:
+        if known[0] != digest or b'"source":"coordinator","target":"%b"' % event.source.encode() not in known[1]:
             turn.reply_only(conn, event, reasons.ID_CONFLICT, "another event had this id")
         elif event.requires_ack or b'"accepted":false' in known[1]:
             turn.replies.append((conn, known[1]))
         return False
-    if state.pending[event.id].digest != digest:
+    pending = state.pending[event.id]
+    if pending.digest != digest or pending.event.source != event.source:
         turn.reply_only(conn, event, reasons.ID_CONFLICT, "another event had this id")
         return False
     state.waiters.pop(event.id)

@@ -153,3 +153,12 @@ def test_who_only_looks_for_directives_keeps_no_more_than_a_mailbox_full(monkeyp
     assert [event.id for event in box.take_directives()] == ["d4"]
     assert [event.id for event in box.take_all()] == ["i2", "i3"]
     assert letters.confirmed == ["i2", "d4"]
+
+
+def test_an_id_of_another_sender_is_no_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids that somebody makes by counting may be those of the coordinator."""
+    letters = Letters(monkeypatch)
+    box = inbox(letters)
+    letters.come("d7", "d7")
+    letters.coming.append(Event("d7", "", "coordinator", "me", "DIRECTIVE", "t", "high", {}, False))
+    assert [event.source for event in box.take_directives()] == ["b", "coordinator"]

@@ -325,7 +325,17 @@ def test_the_same_id_has_one_effect_and_one_answer(core):
 def test_the_same_id_with_another_body_is_a_conflict(core):
     core.send(core.event("a", "TASK_CLAIM", "t", event_id="x"))
     assert core.send(core.event("a", "TASK_CLAIM", "u", event_id="x"))["reason"] == "id_conflict"
+    assert core.send(core.event("b", "TASK_CLAIM", "t", event_id="x"))["reason"] == "id_conflict", "another one's"
     assert "u" not in core.state.tasks
+
+
+def test_an_id_that_waits_is_another_ones_conflict(core):
+    core.claim("holder", "t")
+    waiting = core.event("a", "TASK_CLAIM", "t", event_id="x", wait_s=60)
+    assert core.send(waiting) is None
+    assert core.send(core.event("b", "TASK_CLAIM", "t", event_id="x", wait_s=60))["reason"] == "id_conflict"
+    core.say("holder", "TASK_RELEASE", "t")
+    assert core.state.tasks["t"].owner == "a"
 
 
 def test_too_many_leases_are_refused():
