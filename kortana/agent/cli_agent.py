@@ -206,9 +206,7 @@ class _CliAgent:
         most = min(MAX_RESULT, MAX_RESULTS // max(len(names), 1))
         for name in names:
             other = self._agent.get_task(name) or {}
-            result = other.get("result")
-            text = result.get("text") or "\n".join(result.get("lines", ())) if isinstance(result, dict) else result
-            found[name] = str(text or other.get("details") or "done")[:most]
+            found[name] = str(_text_of(other.get("result")) or other.get("details") or "done")[:most]
         return found
 
     def _run(self, task: Task, prompt: str, folder: Path) -> tuple[int, Outcome, list[str]]:
@@ -262,6 +260,14 @@ class _CliAgent:
         if self._task is not None:
             self._task.lose()
         sys.exit(0)
+
+
+def _text_of(result: Any) -> Any:
+    """What a result says: that of an adapter its text, or its last lines; others may have written anything."""
+    if not isinstance(result, dict):
+        return result
+    lines = result.get("lines")
+    return result.get("text") or (isinstance(lines, list) and "\n".join(map(str, lines)))
 
 
 def _details(what: object) -> str:

@@ -111,6 +111,23 @@ def test_the_next_attempt_is_told_of_the_one_before_and_how_to_make_its_branch_m
     assert "branch" not in told_of_earlier(task, None)
 
 
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ({"text": "did it", "lines": ["x"]}, "did it"), ({"lines": ["a", "b"]}, "a\nb"),
+        ({"lines": [1, None]}, "1\nNone"), ({"lines": 5}, "its details"),
+        ({"text": 5}, "5"), ({}, "its details"), ("plain", "plain"), ([1], "[1]"),
+        (None, "its details"),
+    ],
+)  # fmt: skip
+def test_the_result_of_a_task_before_may_be_anything(result: Any, told: str) -> None:
+    worker = _CliAgent(FakeAgent(lambda update: True, {"result": result, "details": "its details"}),  # type: ignore[arg-type]
+                       Settings("cli", ("true",)))  # fmt: skip
+    lease = {"token": 7, "ttl_s": 60.0}
+    claimed = Answer({"accepted": True, "reason": "", "task": {"id": "t", "depends_on": ["u"]}, "lease": lease})
+    assert worker._results(Task(claimed, None)) == {"u": told}  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("tasks", "each"), [(1, 2_000), (12, 2_000), (240, 100)])
 def test_what_many_tasks_have_left_still_fits_into_an_argument(tasks: int, each: int) -> None:
     agent = FakeAgent(lambda update: True, {"result": {"text": "x" * 5_000}})
