@@ -117,14 +117,13 @@ class Session:
             size += len(text)
             found.append(json.loads(text))
             if len(found) == INBOX_EVENTS or size >= INBOX_BYTES:
-                self.agent().confirm()
-                return found, True
+                break
             try:
                 event = self._next_event(0)
             except ToolError:
                 return found, True  # those before count as read already
         self.agent().confirm()
-        return found, False
+        return found, event is not None
 
     def _next_event(self, wait_s: float) -> Event | None:
         """One call at a time receives; others wait for it, since what it gets may be left to them."""

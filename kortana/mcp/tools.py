@@ -154,7 +154,7 @@ def _claim(session: Session, args: dict[str, Any], call: Call) -> Any:
         session.give_back(task, lease)
         raise
     session.hold(task, lease)
-    return {"task": answer["task"], "lease": answer["lease"]}
+    return {"task": answer["task"], "lease": lease}
 
 
 def _heartbeat(session: Session, args: dict[str, Any], call: Call) -> Any:
