@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Of the tests many wait, for a heartbeat that is missed, say: three at a time keep two processors busy.
 WORKERS ?= 3
 
-.PHONY: ready demo up test test-long test-vm inspector docs bench lint clean
+.PHONY: ready demo up test test-long test-vm inspector clis docs bench lint clean
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
@@ -43,6 +43,10 @@ test-long: lint
 # On a machine of its own, with systemd and cgroup v2; root's, and minutes to make it.
 test-vm: ready
 	tests/vm/run
+
+# The adapters with the real command-line agents, from npm (Node 20 or newer), and a model of ours. 1 GB, in .clis/.
+clis: ready
+	$(PY) -m tests.clis.run
 
 # The official MCP inspector, from npm, on a Node of its own from PyPI.
 inspector: ready

@@ -74,6 +74,7 @@ def worker_environment(
     """Everything that one incarnation finds in its environment. Raises EnvFileError."""
     found = {key: value for key, value in os.environ.items() if not key.startswith("KORTANA_")}
     found["PATH"] = _with_kortana(found.get("PATH", os.defpath))
+    found["PWD"] = os.path.abspath(spec.cwd)  # some programs trust it, where they are started elsewhere than its shell
     if spec.env_file is not None:
         found.update(read_env_file(Path(spec.env_file)))
     found.update(spec.env)

@@ -3,11 +3,8 @@
 import contextlib
 import os
 import signal
-import subprocess
 import sys
-import threading
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,9 @@ import msgspec
 
 from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
-from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota, why_failed
+from kortana.agent.clis import KNOWN, Cli
 from kortana.agent.git import GitError, environment_elsewhere
+from kortana.agent.headless import MAX_TEXT, QUOTA_EXIT_CODE, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import (
     PATIENCE_S,
@@ -30,24 +28,14 @@ from kortana.agent.mailbox import (
 from kortana.agent.plain import last_of, plain
 from kortana.agent.prompt import PROMPT, render, told_of_earlier
 from kortana.agent.worktree import Worktree
-from kortana.processes.following import follow
-from kortana.processes.offspring import end_with_offspring
 from kortana.processes.posix import become_subreaper
-from kortana.processes.sessions import start_apart
 from kortana.protocol.event import Event
-from kortana.protocol.parsing import parse_json
 
 SETTINGS_VARIABLE = "KORTANA_ADAPTER"
 CLAIM_WAIT_S = 600.0
-QUOTA_EXIT_CODE = 75
-STOP_GRACE_S = 5.0
 MERGING = "merging"
 """In a task's result: the commit that the repository is about to get."""
 REPORT_INTERVAL_S = 2.0
-MAX_LINE = 32 << 20
-"""Bytes of one event of a stream: it may hold whole files that the agent has read."""
-KEPT_LINES = 20
-MAX_TEXT = 8_000
 MAX_RESULT, MAX_RESULTS = 2_000, 24_000
 """Characters of what a task that came before has left, and of all that there are: an argument holds 128 KiB."""
 TEXT_BYTES, LINES_BYTES, DETAILS_BYTES = 24 * 1024, 12 * 1024, 4 * 1024
@@ -70,7 +58,8 @@ class Settings(msgspec.Struct, frozen=True):
 
     def cli(self) -> Cli:
         known = KNOWN.get(self.agent) or Cli(())
-        return Cli(self.command or known.command, self.stream or known.stream, self.prompt or known.prompt)
+        changed = {"command": self.command, "stream": self.stream, "prompt": self.prompt}
+        return msgspec.structs.replace(known, **{name: value for name, value in changed.items() if value})
 
 
 def run(agent: AgentInterface) -> None:
@@ -124,25 +113,26 @@ class _CliAgent:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return False
         prompt = render(self._template, task.fields, self._agent.name, self._results(task), earlier)
-        code, outcome, lines = self._run(task, prompt, tree.place if tree else Path.cwd())
+        ended = self._run(task, prompt, tree.place if tree else Path.cwd())
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
             return False
+        outcome = ended.outcome
         result: dict[str, Any] = {
-            "exit_code": code, "text": plain(outcome.text[-MAX_TEXT:], TEXT_BYTES),
+            "exit_code": ended.code, "text": plain(outcome.text[-MAX_TEXT:], TEXT_BYTES),
             "duration_s": round(time.monotonic() - began, 1), "cost_usd": outcome.cost_usd, "tokens": outcome.tokens,
         }  # fmt: skip
         if tree is not None:
             result["branch"] = tree.branch
-        failed = code != 0 or bool(outcome.error)
-        if not failed and give_back_blocked(self._agent, task) is not None:
+        if not ended.failed and give_back_blocked(self._agent, task) is not None:
             return False
-        if failed and (code == QUOTA_EXIT_CODE or is_quota(why_failed(self._cli, outcome, lines))):
+        if ended.failed and ended.is_quota_spent:
+            say(f"{task.id}: {ended.why}")
             self._agent.release_task(task.id)
             return True
-        if failed:
-            result["lines"] = last_of(lines, LINES_BYTES)
-            details = _details(outcome.error or f"exit code {code}")
+        if ended.failed:
+            result["lines"] = last_of(ended.lines, LINES_BYTES)
+            details = _details(ended.why)
             self._agent.update_task_status(task.id, "failed", details, result=result)
             say(f"{task.id} failed: {details}")
             return False
@@ -209,45 +199,19 @@ class _CliAgent:
             found[name] = str(_text_of(other.get("result")) or other.get("details") or "done")[:most]
         return found
 
-    def _run(self, task: Task, prompt: str, folder: Path) -> tuple[int, Outcome, list[str]]:
-        """Runs the CLI; gives its exit code, what its stream told, and its last lines."""
-        by_argument = self._cli.prompt == "argument"
-        words = [*self._cli.command, *([prompt] if by_argument else [])]
-        environment = {**environment_elsewhere(), "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
-        environment.pop(SETTINGS_VARIABLE, None)
-        try:
-            process = start_apart(
-                words, cwd=folder, stdin=subprocess.DEVNULL if by_argument else subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-            )  # fmt: skip
-        except OSError as error:
-            known = KNOWN.get(self._settings.agent)
-            hint = f"; install it: {known.install}" if known and isinstance(error, FileNotFoundError) else ""
-            return 127, Outcome(error=f"cannot run {words[0]}: {error.strerror}{hint}"), []
-        except ValueError as error:  # a NUL in the prompt
-            return 126, Outcome(error=f"cannot run {words[0]}: {error}"), []
-        if process.stdin is not None:
-            threading.Thread(target=_feed, args=(process, prompt), daemon=True).start()
-        outcome, lines = Outcome(), deque[str](maxlen=KEPT_LINES)
-        self._follow(process, task, outcome, lines)
-        code = end_with_offspring(process, STOP_GRACE_S)
-        return code, outcome, list(lines)
-
-    def _follow(self, process: "subprocess.Popen[bytes]", task: Task, outcome: Outcome, lines: deque[str]) -> None:
-        """Reads until the CLI is through, its stream stalls, or the lease is lost, which ends it."""
+    def _run(self, task: Task, prompt: str, folder: Path) -> Ended:
         reported = 0.0
 
-        def take(text: str) -> None:
+        def note(doing: str) -> None:
             nonlocal reported
-            lines.append(text[:400])
-            say(text[:2000])
-            if read_line(self._cli.stream, text, outcome) and time.monotonic() - reported > REPORT_INTERVAL_S:
+            if time.monotonic() - reported > REPORT_INTERVAL_S:
                 reported = time.monotonic()
-                self._agent.note(task.id, _details(outcome.note[:300]))
+                self._agent.note(task.id, _details(doing[:300]))
 
-        task.when_lost(lambda: end_with_offspring(process, STOP_GRACE_S))
-        if not follow(process, take, self._settings.stall_timeout, MAX_LINE):
-            outcome.error = f"stalled: no word for {self._settings.stall_timeout:g}s"
+        variables = {**environment_elsewhere(), "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
+        variables.pop(SETTINGS_VARIABLE, None)
+        run = HeadlessRun(self._cli, self._settings.stall_timeout, note)
+        return run.carry_out(prompt, folder, variables, task.when_lost)
 
     def _heed(self, event: Event) -> None:
         """Stops work whose lease is gone; tells of everything else."""
@@ -272,29 +236,3 @@ def _text_of(result: Any) -> Any:
 
 def _details(what: object) -> str:
     return plain(str(what)[:1000], DETAILS_BYTES)
-
-
-def read_line(stream: str, text: str, outcome: Outcome) -> bool:
-    """Takes one line of output in; whether it showed progress."""
-    steps = outcome.steps
-    if stream == "text":
-        outcome.text = (outcome.text + text + "\n")[-MAX_TEXT:]
-        outcome.note = text
-        outcome.steps += 1
-    elif text.startswith("{"):
-        try:
-            event = parse_json(text)
-        except ValueError:
-            return False
-        if isinstance(event, dict):
-            with contextlib.suppress(TypeError, ValueError, AttributeError, OverflowError):
-                READERS[stream](event, outcome)
-    return outcome.steps > steps
-
-
-def _feed(process: "subprocess.Popen[bytes]", prompt: str) -> None:
-    assert process.stdin is not None
-    with contextlib.suppress(OSError):
-        process.stdin.write(prompt.encode())
-    with contextlib.suppress(OSError):
-        process.stdin.close()

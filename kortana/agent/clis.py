@@ -1,9 +1,10 @@
 """The command-line agents: how each is run headless, and how its stream of JSON lines is read. Data and small readers.
 
-Sources: `--help` of Claude Code 2.1.197, codex-cli 0.169.0, Gemini CLI 0.61.0, opencode 1.18.33, and their documented
-JSON event streams.
+Sources: Claude Code 2.1.197, codex-cli 0.171.0, Gemini CLI 0.61.0 and opencode 1.18.33 as they ran against a model of
+ours (`make clis`), and the messages that stand in these programs.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ class Outcome(msgspec.Struct):
 
     text: str = ""
     error: str = ""
+    """Why it failed; what a stream says of a failure that it got over is taken back."""
+    quota: bool = False
+    """It failed because the account's quota is used up: the stream has a field for it."""
     cost_usd: float | None = None
     tokens: int | None = None
     steps: int = 0
@@ -23,9 +27,15 @@ class Outcome(msgspec.Struct):
     """The latest thing that it did, in a few words."""
 
 
+_CLAUDE_QUOTA_ERRORS = ("rate_limit", "billing_error", "overloaded")
+_QUOTA_STATUSES = (429, 529)
+_CLAUDE_TOKENS = ("input", "cache_creation_input", "cache_read_input", "output")
+
+
 def _claude(event: dict[str, Any], out: Outcome) -> None:
     kind = event.get("type")
     if kind == "assistant":
+        out.quota = event.get("error") in _CLAUDE_QUOTA_ERRORS
         for part in _parts(event.get("message")):
             out.steps += 1
             if part.get("type") == "text":
@@ -35,10 +45,12 @@ def _claude(event: dict[str, Any], out: Outcome) -> None:
     elif kind == "result":
         out.text = str(event.get("result") or out.text)
         out.cost_usd = event.get("total_cost_usd")
-        usage = event.get("usage") or {}
-        out.tokens = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
+        out.quota = out.quota or event.get("api_error_status") in _QUOTA_STATUSES
         if event.get("is_error"):
-            out.error = str(event.get("result") or event.get("subtype"))
+            errors = "; ".join(map(str, event.get("errors") or ()))
+            out.error = str(event.get("result") or errors or event.get("subtype"))
+        usage = event.get("usage") or {}
+        out.tokens = sum(int(usage.get(f"{name}_tokens") or 0) for name in _CLAUDE_TOKENS)
 
 
 def _parts(message: Any) -> list[dict[str, Any]]:
@@ -56,6 +68,7 @@ def _codex(event: dict[str, Any], out: Outcome) -> None:
         else:
             out.note = str(item.get("command") or item.get("type"))
     elif kind == "turn.completed":
+        out.error = ""
         usage = event.get("usage") or {}
         out.tokens = (out.tokens or 0) + int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
     elif kind in ("turn.failed", "error"):
@@ -75,6 +88,7 @@ def _gemini(event: dict[str, Any], out: Outcome) -> None:
         out.note = f"uses {event.get('tool_name')}"
     elif kind == "result":
         out.tokens = (event.get("stats") or {}).get("total_tokens")
+        out.error = ""
         if event.get("status") == "error":
             error = event.get("error") or {}
             out.error = str(error.get("message") if isinstance(error, dict) else error)
@@ -91,9 +105,10 @@ def _opencode(event: dict[str, Any], out: Outcome) -> None:
         out.steps += 1
         out.note = f"uses {part.get('tool')}"
     elif kind == "step_finish":
+        out.error = ""
         out.cost_usd = (out.cost_usd or 0.0) + float(part.get("cost") or 0.0)
         tokens = part.get("tokens") or {}
-        out.tokens = (out.tokens or 0) + int(tokens.get("input", 0)) + int(tokens.get("output", 0))
+        out.tokens = (out.tokens or 0) + int(tokens.get("total") or tokens.get("input", 0) + tokens.get("output", 0))
     elif kind == "error":
         error = event.get("error") or {}
         out.error = str((error.get("data") or {}).get("message") or error.get("name") or error)
@@ -116,14 +131,24 @@ class Cli(msgspec.Struct, frozen=True):
     """Which reader its output has."""
     prompt: str = "stdin"
     """`stdin`, or `argument`: appended to the command."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that it needs where nobody sits before it; the worker's own `env` goes first."""
     install: str = ""
     """How to get it."""
 
 
+_TOOLS = (
+    "list_tasks", "get_task", "why", "update_task_status", "report_blocker", "send_message", "read_inbox", "heartbeat",
+)  # fmt: skip
+"""What an agent may use of `kortana mcp` without asking anybody. No `add_task`: a task's `run` is a command, which a
+shell worker carries out, whatever the agent itself may run."""
+
 KNOWN: dict[str, Cli] = {
     "claude": Cli(
-        ("claude", "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits"), "claude",
-        install="npm install -g @anthropic-ai/claude-code",
+        (
+            "claude", "-p", "--output-format", "stream-json", "--verbose", "--permission-mode", "acceptEdits",
+            "--allowedTools", ",".join(f"mcp__kortana__{tool}" for tool in _TOOLS),
+        ), "claude", install="npm install -g @anthropic-ai/claude-code",
     ),
     "codex": Cli(
         ("codex", "exec", "--json", "--sandbox", "workspace-write", "--skip-git-repo-check", "-"), "codex",
@@ -131,33 +156,31 @@ KNOWN: dict[str, Cli] = {
     ),
     "gemini": Cli(
         ("gemini", "--output-format", "stream-json", "--approval-mode", "auto_edit"), "gemini",
-        install="npm install -g @google/gemini-cli",
+        environment=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),), install="npm install -g @google/gemini-cli",
     ),
     "opencode": Cli(
-        ("opencode", "run", "--format", "json"), "opencode", prompt="argument", install="npm install -g opencode-ai",
+        ("opencode", "run", "--format", "json", "--print-logs", "--log-level", "ERROR"), "opencode", prompt="argument",
+        install="npm install -g opencode-ai",
     ),
 }  # fmt: skip
 
-QUOTA_WORDS = (
-    "usage limit", "rate limit", "rate_limit", "quota", "too many requests", "resource_exhausted", "credit balance",
-    "overloaded",
-)  # fmt: skip
+_QUOTA = re.compile(
+    r"(usage|rate|session|weekly|monthly|spend|spending)[ _]limit|hit your [^.]{0,40}limit|quota|too many requests"
+    r"|resource.exhausted|credit balance|out of [a-z ]{0,30}(usage|credits)|spend cap|at capacity|overloaded"
+    r"|(rejected|status|error|http):? \(?429"
+)
 
 
 LAST_WORDS = 3
 """So many of the last lines of plain output may say why it ended."""
 
 
-def why_failed(cli: Cli, outcome: Outcome, lines: list[str]) -> str:
-    """What a failed run says of its failure: its stream's error, else what stands beside the stream. What the agent
-    itself has written is no reason: its task may be about quotas."""
-    if outcome.error:
-        return outcome.error
+def words_beside(cli: Cli, lines: list[str]) -> str:
+    """What a CLI's last lines say that is no part of its stream: of a failure that the stream does not tell of."""
     beside = lines[-LAST_WORDS:] if cli.stream == "text" else [line for line in lines if not line.startswith("{")]
     return "\n".join(beside)
 
 
 def is_quota(text: str) -> bool:
-    """Whether an error says that the account's quota is used up."""
-    lowered = text.lower()
-    return any(word in lowered for word in QUOTA_WORDS)
+    """Whether an error says that the account's quota is used up, or that the provider takes no more for now."""
+    return _QUOTA.search(text.lower()) is not None

@@ -50,6 +50,10 @@ def _run() -> int:
     _refuse_system()
     _open_streams()
     word, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if word in ("agent", "mcp", "guard"):
+        from kortana.cli.identity import take_after_worker
+
+        take_after_worker()
     if word == "agent":
         from kortana.cli.agent import agent_main
 

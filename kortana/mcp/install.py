@@ -28,6 +28,14 @@ CLIENTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 """Client → its file, the key that servers stand under, our entry."""
 CODEX_FILE = ".codex/config.toml"
+NEXT = {
+    "claude": "Claude Code asks once whether this server may be used; /mcp shows it",
+    "codex": "Codex reads this file in a project that it trusts: start it here once, and say yes",
+    "gemini": "Gemini CLI reads this file in a folder that it trusts; headless it has these tools only where the entry"
+    ' says "trust": true',
+    "opencode": "OpenCode uses it from its next start",
+}
+"""What is left to a person, as the clients of 2026 have it."""
 
 
 class InstallError(Exception):
@@ -128,6 +136,8 @@ def install_main(words: list[str]) -> int:
         else:
             replace_personal(str(path), after)
             print(f"{path}: {'removed' if after is None else 'written'}")
+            if "--uninstall" not in flags:
+                print(f"  next: {NEXT[rest[0]]}")
         if "--uninstall" not in flags:
             warn_where_not_found()
     except (InstallError, OSError) as error:

@@ -79,3 +79,13 @@ def test_a_pipe_or_an_endless_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", tmp_path / "long", tmp_path, Path("/dev/zero")):
         with pytest.raises(EnvFileError, match="a file of at most"):
             read_env_file(path)
+
+
+def test_pwd_is_the_folder_of_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs trust it; a shell's, from where Kortana was started, leads elsewhere."""
+    monkeypatch.setenv("PWD", "/somewhere")
+
+    def pwd(**spec: Any) -> str:
+        return worker_environment(WorkerSpec("w", cwd=str(tmp_path), **spec), "w", 1, "t", "p", "s", "r")["PWD"]
+
+    assert pwd() == str(tmp_path) and pwd(env={"PWD": "/mine"}) == "/mine"

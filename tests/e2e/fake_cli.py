@@ -1,7 +1,7 @@
 """Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
 
 usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
-What it does stands in the prompt: FAIL, QUOTA, HANG, CRASH, ORPHAN, BLOCK, LONG, EMOJI, or EDIT PATH.
+What it does stands in the prompt: FAIL, QUOTA, LIMIT, HICCUP, HANG, CRASH, ORPHAN, BLOCK, LONG, EMOJI, or EDIT PATH.
 """
 
 import json
@@ -46,6 +46,28 @@ def finish(kind: str, text: str, error: str = "") -> int:
     return 1 if error else 0
 
 
+def limit(kind: str) -> int:
+    """claude at the limit of a subscription; another one says it beside its stream, and tries again in silence."""
+    text = "You've hit your session limit \u00b7 resets 6:47pm (UTC)"
+    if kind != "claude":
+        print('level=ERROR message="stream error" error="You exceeded your current quota"', file=sys.stderr, flush=True)
+        return 0
+    say(type="assistant", error="rate_limit", message={"content": [{"type": "text", "text": text}]})
+    say(type="result", subtype="success", is_error=True, api_error_status=429, result=text)
+    return 1
+
+
+def hiccup(kind: str) -> None:
+    if kind == "codex":
+        say(type="error", message="Reconnecting... 1/5 (stream disconnected before completion)")
+    elif kind == "gemini":
+        say(type="error", severity="error", message="stream ended")
+    elif kind == "claude":
+        say(type="system", subtype="api_retry", attempt=1, error="unknown")
+    else:
+        say(type="error", error={"name": "UnknownError", "data": {"message": "socket closed"}})
+
+
 def edit(path: str, task: str) -> None:
     """Marks its time at the path in a log beside the repository, and adds a line to the file."""
     log = os.environ["EDIT_LOG"]
@@ -66,6 +88,10 @@ def main() -> int:
     speak(kind, "I begin.")
     if "QUOTA" in prompt:
         return finish(kind, "", "You have hit your usage limit. Try again later.")
+    if "LIMIT" in prompt and (code := limit(kind)):
+        return code
+    if "HICCUP" in prompt:
+        hiccup(kind)
     if "EMOJI" in prompt:
         for _ in range(60):
             print("\N{GRINNING FACE}\x01" * 400)

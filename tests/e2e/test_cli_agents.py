@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from kortana.agent.cli_agent import read_line
-from kortana.agent.clis import KNOWN, READERS, Cli, Outcome, is_quota, why_failed
-from kortana.agent.prompt import PROMPT, render
+from kortana.agent.clis import KNOWN, READERS, Outcome
+from kortana.agent.headless import read_line
 from tests.e2e.project import Project, eventually
 
 FAKE = Path(__file__).with_name("fake_cli.py")
@@ -78,12 +77,46 @@ def test_what_a_cli_leaves_behind_ends_its_task_no_later(project: Project) -> No
     assert up.wait(60) == 0 and project.all_gone()
 
 
-def test_a_used_up_quota_parks_the_worker_and_costs_the_task_nothing(project: Project) -> None:
-    project.write({"workers": {"w": worker("claude", quota_delay="1h")}, "tasks": [{"id": "q", "prompt": "QUOTA"}]})
+@pytest.mark.parametrize(("kind", "prompt"), [("claude", "QUOTA"), ("claude", "LIMIT"), ("opencode", "LIMIT HANG")])
+def test_a_used_up_quota_parks_the_worker_and_costs_the_task_nothing(
+    project: Project, kind: str, prompt: str
+) -> None:
+    team = {"w": worker(kind, quota_delay="1h", cli={"stall_timeout": "3s"})}
+    project.write({"workers": team, "tasks": [{"id": "q", "prompt": prompt}]})
     project.call("up", "-d", expect=None)
     eventually(lambda: project.worker("w")["state"] == "parked", "it is parked")
     task = project.task("q")
     assert task["status"] == "pending" and task["attempts"] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_that_a_cli_gets_over_fails_nothing(project: Project, kind: str) -> None:
+    project.write({"workers": {"w": worker(kind)}, "tasks": [{"id": "t", "prompt": "HICCUP", "max_attempts": 1}]})
+    project.up()
+    assert settled(project, "t")["t"]["status"] == "completed"
+
+
+def test_a_cli_is_told_the_folder_of_its_task_in_every_way(project: Project) -> None:
+    """opencode works in $PWD, wherever it was started."""
+    repository(project)
+    command = ["sh", "-c", 'cd "$(env | sed -n s/^PWD=//p)" && touch made']
+    team = {"w": {"agent": "cli", "cli": {"command": command, "worktree": True, "merge": True}}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x"}]})
+    project.env["PWD"] = "/"
+    project.up()
+    task = settled(project, "t")["t"]
+    assert task["result"]["merged"] is True and (project.folder / "made").exists()
+
+
+def test_a_cli_finds_what_it_needs_without_a_person_in_its_environment(project: Project) -> None:
+    command = ["sh", "-c", 'echo "trusted: $GEMINI_CLI_TRUST_WORKSPACE"']
+    cli = {"command": command, "stream": "text"}
+    team = {"w": {"agent": "gemini", "cli": cli, "capabilities": ["w"]},
+            "v": {"agent": "gemini", "cli": cli, "capabilities": ["v"], "env": {"GEMINI_CLI_TRUST_WORKSPACE": "no"}}}
+    project.write({"workers": team, "tasks": [{"id": n, "prompt": "x", "requires": [n]} for n in "wv"]})
+    project.up()
+    found = settled(project, "w", "v")
+    assert [found[name]["result"]["text"].strip() for name in "wv"] == ["trusted: true", "trusted: no"]
 
 
 def test_a_stalled_cli_is_ended_with_all_that_it_started(project: Project) -> None:
@@ -268,27 +301,6 @@ def test_each_stream_is_read_as_its_cli_writes_it(kind: str) -> None:
     for noise in ("{", "[]", "{}", '{"type": 5}', '{"type":"assistant","message":7}', '{"type":"result","usage":[]}'):
         for stream in READERS:
             read_line(stream, noise, Outcome())
-
-
-def test_the_prompt_tells_paths_and_results() -> None:
-    task = {"id": "t", "title": "T", "prompt": "Do $5.", "paths": ("src/**",)}
-    text = render(PROMPT, task, "me", {"dep": "it is blue"})
-    assert "src/**" in text and "it is blue" in text and "Do $5." in text
-    assert is_quota("Error: 429 Too Many Requests") and not is_quota("tests failed")
-
-
-@pytest.mark.parametrize(
-    ("stream", "error", "lines", "quota"),
-    [
-        ("claude", "", ['{"type":"assistant","text":"I wrote the rate limit"}', "Traceback ..."], False),
-        ("claude", "", ['{"type":"assistant"}', "Error: usage limit reached"], True),
-        ("claude", "Claude AI usage limit reached", [], True), ("codex", "the tests failed", ["rate limit"], False),
-        ("text", "", ["the quota of the disk is checked now", "1", "2", "error: no such file"], False),
-        ("text", "", ["thinking", "error: rate limit exceeded"], True),
-    ],
-)  # fmt: skip
-def test_a_task_about_quotas_is_no_used_up_quota(stream: str, error: str, lines: list[str], quota: bool) -> None:
-    assert is_quota(why_failed(Cli((), stream), Outcome(error=error), lines)) is quota
 
 
 @pytest.mark.parametrize(("prepare", "told"), [

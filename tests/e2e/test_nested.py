@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import KORTANA, Project, eventually
 
 INNER = """
 import subprocess, sys, time
@@ -57,3 +57,10 @@ def test_what_a_worker_has_started_with_a_kortana_of_its_own_ends_with_it(projec
     eventually(lambda: "and-run" in project.log("boss"))
     project.down()
     assert project.all_gone()
+
+
+def test_a_child_that_was_started_without_its_environment_speaks_as_its_worker(project: Project) -> None:
+    script = f'env -i "PATH=$PATH" {KORTANA} agent claim t; sleep 1000'
+    project.write({"workers": {"w": {"command": ["sh", "-c", script]}}, "tasks": [{"id": "t"}]})
+    project.up()
+    eventually(lambda: project.task("t")["owner"] == "w", "it has claimed")
