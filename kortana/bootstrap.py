@@ -178,7 +178,8 @@ class Tree:
         clock = SystemClock()
         config = self._config
         gate = Gate(
-            config.project, lambda pid: is_inside(pid, self._mark), str(self._layout.root), config.guard
+            config.project, lambda pid: is_inside(pid, self._mark), str(self._layout.root), config.guard,
+            os.path.dirname(config.path),
         )  # fmt: skip
         watch = None
         if self._options.foreground:

@@ -30,11 +30,13 @@ class Gate:
         is_inside: Callable[[int], bool],
         data_dir: str = "",
         guard: str = "warn",
+        root: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.project = project
         self.guard = guard
         self.data_dir = data_dir
+        self.root = root
         self._is_inside = is_inside
         self._monotonic = monotonic
         self._tokens: dict[str, tuple[str, int]] = {}

@@ -202,7 +202,7 @@ class CoordinatorActor(pykka.ThreadingActor):
         welcome = {
             "protocol": 1, "project": self._gate.project, "lease_ttl_s": limits.lease_ttl_s,
             "max_lease_ttl_s": limits.max_lease_ttl_s, "data_dir": self._gate.data_dir,
-            "guard": self._gate.guard, "version": __version__,
+            "root": self._gate.root, "guard": self._gate.guard, "version": __version__,
         }  # fmt: skip
         payload = {"ack_for_event_id": event.id, "accepted": True, "reason": "", "seq": self._state.seq}
         answer = refusal_event(event.id, event.source, turn.wall, {**payload, "result": welcome})

@@ -14,6 +14,7 @@ from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, Cli
 from kortana.agent.git import GitError, environment_elsewhere
+from kortana.agent.guarding import objections
 from kortana.agent.headless import MAX_TEXT, QUOTA_EXIT_CODE, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import (
@@ -166,7 +167,11 @@ class _CliAgent:
             result["changed"] = tree.commit(f"{task.id}: {title}")
             if not result["changed"]:
                 tree.discard()
-            if not result["changed"] or not self._settings.merge:
+            if not result["changed"]:
+                return True
+            if not self._is_covered(task, result, tree):
+                return False
+            if not self._settings.merge:
                 return True
             if not self._may_merge(task, result, tree):
                 return False
@@ -183,6 +188,18 @@ class _CliAgent:
             self._agent.update_task_status(task.id, "failed", details, result=result)
             say(f"{task.id}: {details}")
         return not refused
+
+    def _is_covered(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
+        """Whether its changes may be taken in, as far as `guard` asks; where not, that is told."""
+        told = objections(self._agent, tree.top, tree.changed())
+        if not told:
+            return True
+        say(f"{task.id}: guard: {told}")
+        if self._agent.welcome["guard"] != "enforce":
+            return True
+        details = _details(f"what it has changed is refused: {told}")
+        self._agent.update_task_status(task.id, "failed", details, result=result)
+        return False
 
     def _report(self, task: Task, result: dict[str, Any]) -> None:
         result.pop(MERGING, None)

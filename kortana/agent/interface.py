@@ -16,6 +16,7 @@ from kortana.agent.working import renewing, working_on
 from kortana.config.whereabouts import data_dir_above
 from kortana.protocol import event as ev
 from kortana.protocol import reasons
+from kortana.protocol.coverage import in_parts
 from kortana.protocol.event import Event
 from kortana.protocol.names import is_agent_name
 from kortana.protocol.payloads import TaskAdd
@@ -98,9 +99,9 @@ class AgentInterface:
         return float(self._client.welcome.get("lease_ttl_s", 120.0))
 
     @property
-    def data_dir(self) -> str:
-        """The data folder of the running Kortana; empty before the first connection."""
-        return str(self._client.welcome.get("data_dir", ""))
+    def welcome(self) -> dict[str, Any]:
+        """The answer to HELLO: project, root, data_dir, guard, version, ...; empty before the first connection."""
+        return self._client.welcome
 
     def request(self, event: Event, timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, Any]:
         """Sends an event that was made elsewhere, and gives the payload of its ACK."""
@@ -185,6 +186,14 @@ class AgentInterface:
         payload = {"command": "task", "args": {"id": task_id}}
         found = self._ask(ev.COMMAND, None, payload).result
         return found if isinstance(found, dict) and "id" in found else None
+
+    def coverage(self, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Each path (from the project's root) → whose live leases cover it: `{"mine": [...], "others": [...]}`."""
+        found: dict[str, dict[str, Any]] = {}
+        for part in in_parts(paths):
+            answer = self._ask(ev.COMMAND, None, {"command": "coverage", "args": {"agent": self.name, "paths": part}})
+            found.update(answer.result if answer else {path: {"mine": [], "others": []} for path in part})
+        return found
 
     def send_event(
         self,

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from kortana.agent.checkout import Checkout, merged
-from kortana.agent.git import GitError, GitInterruptedError, git, succeeds
+from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
 
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
@@ -47,6 +47,16 @@ class Worktree:
         if git(self.folder, "status", "--porcelain"):
             git(self.folder, "commit", "--quiet", "--no-verify", "-m", message)
         return bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
+
+    def changed(self) -> list[str]:
+        """The paths, from the repository's top folder, that the branch has changed since it left HEAD."""
+        words = ("diff", "--no-renames", "--name-only", "-z", f"HEAD...{self.branch}")
+        return listed(self._checkout.root, *words)
+
+    @property
+    def top(self) -> Path:
+        """The repository's top folder."""
+        return self._checkout.root
 
     def tip(self) -> str:
         """The branch's last commit."""

@@ -5,18 +5,14 @@ A hook stands before every edit, so this loads as little as `kortana agent` does
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 
 from kortana.cli.conversation import Conversation
 from kortana.cli.errors import CliError
+from kortana.protocol.coverage import in_parts, objection
 from kortana.protocol.parsing import parse_json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 USAGE = """\
 usage: kortana guard hook                       as a Claude Code PreToolUse hook: reads the call on stdin
@@ -26,8 +22,6 @@ usage: kortana guard hook                       as a Claude Code PreToolUse hook
 
 Speaks as $KORTANA_AGENT, or --as NAME. kortana.yaml says `guard: off | warn | enforce`. Exit codes: 0 may be edited,
 2 refused."""
-MAX_PATHS, MAX_BYTES = 256, 32 * 1024
-"""Of one question; the answer has to fit into a frame too."""
 MAX_SHOWN = 20
 REFUSED = 2
 """What Claude Code takes as a refusal, with stderr as its reason."""
@@ -63,7 +57,7 @@ def _judge(paths: list[str], name: str) -> int:
     try:
         with Conversation(name or f"guard-{os.getpid()}", {}, receive=False) as asked:
             mode = asked.welcome.get("guard", "warn")
-            parts = _parts(inside) if mode != "off" else []
+            parts = in_parts(inside) if mode != "off" else []
             wrong = [text for part in parts for text in _objections(asked, part, name)]
     except CliError as error:
         if error.code != "refused":
@@ -76,37 +70,14 @@ def _judge(paths: list[str], name: str) -> int:
     return REFUSED if wrong and mode == "enforce" else 0
 
 
-def _parts(paths: list[str]) -> list[list[str]]:
-    """As many as one question may hold. A path that is no UTF-8 is asked for with signs in place of what is none."""
-    parts: list[list[str]] = [[]]
-    size = 0
-    for path in paths:
-        asked = path.encode("utf-8", "replace").decode()
-        size += len(json.dumps(asked))
-        if len(parts[-1]) == MAX_PATHS or (size > MAX_BYTES and parts[-1]):
-            parts.append([])
-            size = len(json.dumps(asked))
-        parts[-1].append(asked)
-    return parts
-
-
 def _objections(asked: Conversation, paths: list[str], name: str) -> list[str]:
     payload = {"command": "coverage", "args": {"agent": name, "paths": paths}}
     answer = asked.ask("COMMAND", "coordinator", None, payload, 5.0)
     if not answer["accepted"]:
         detail = (answer.get("result") or {}).get("detail", "")
         raise CliError(REFUSED, "refused", f"{paths[0][:200]}: not looked at: {answer['reason']} {detail}".rstrip())
-    return [text for path, found in answer["result"].items() if (text := _objection(path, found, name))]
-
-
-def _objection(path: str, found: dict[str, Any], name: str) -> str:
-    """Why this path may not be edited. Who is no agent only keeps out of others' paths."""
-    if found["mine"] or (not name and not found["others"]):
-        return ""
-    if found["others"]:
-        other = found["others"][0]
-        return f"{path} is held by {other['owner']} (task {other['task']}); take another task, or wait for it"
-    return f"{path} is not covered by a task that {name} holds; claim a task whose paths cover it first"
+    wrong = [objection(path, found, name) for path, found in answer["result"].items()]
+    return [f"{each.fact}; {each.advice}" for each in wrong if each is not None]
 
 
 def _root() -> str:

@@ -31,7 +31,8 @@ DESCRIPTIONS = {
     "relay": "For agents that know only files: `queues/coordinator_in.txt`, `queues/NAME_in.txt` and `logs/NAME.log`.",
     "relay.enabled": "Whether they are read and written.",
     "relay.root": "The folder in which `queues/` and `logs/` are.",
-    "guard": "What `kortana guard` does about an edit that no lease covers: nothing, say so, or refuse it.",
+    "guard": "What `kortana guard`, and adapters with a worktree, do about an edit that no lease covers: nothing, "
+    "say so, or refuse it.",
     "defaults": "Keys of a worker that all workers have, unless their profile or they themselves say otherwise.",
     "workers": "What runs, by name, in the order in which it is started.",
     "workers.NAME.command":

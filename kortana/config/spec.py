@@ -155,6 +155,6 @@ class Config(msgspec.Struct, frozen=True):
     journal: JournalSpec = JournalSpec()
     relay: RelaySpec = RelaySpec()
     guard: Literal["off", "warn", "enforce"] = "warn"
-    """What `kortana guard` does about an edit that no lease covers."""
+    """What is done about an edit that no lease covers."""
     workers: tuple[WorkerSpec, ...] = ()
     tasks: tuple[TaskSpec, ...] = ()

@@ -157,7 +157,7 @@ class Session:
     def events(self) -> list[dict[str, Any]]:
         """The last records of the journal."""
         self._reach(lambda: self.agent().connect())
-        path = os.path.join(self.agent().data_dir, "coordination_events.jsonl")
+        path = os.path.join(self.agent().welcome.get("data_dir", ""), "coordination_events.jsonl")
         try:
             with open(path, "rb") as file:
                 begin = max(file.seek(0, os.SEEK_END) - EVENTS_BYTES, 0)

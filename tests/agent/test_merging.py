@@ -20,6 +20,7 @@ class FakeAgent:
 
     name = "me"
     timeout_s = 0.0
+    welcome = {"guard": "off"}
 
     def __init__(self, answer: Callable[[Update], bool], task: dict[str, Any]) -> None:
         self.updates: list[Update] = []

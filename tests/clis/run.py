@@ -90,6 +90,14 @@ def write(project: Project, tasks: tuple[str, ...], data: str) -> None:
     project.write({"workers": team, "tasks": graph, "data_dir": data})
 
 
+def write_guarded(project: Project, data: str) -> None:
+    """Claude Code in the checkout itself, where its hook alone can stand before an edit."""
+    project.call("guard", "install", "claude")
+    graph = [{"id": name, "prompt": f"WRITE {name}.txt", "paths": ["inside.txt"]} for name in ("inside", "outside")]
+    team = {"claude": {"agent": "claude"}}
+    project.write({"guard": "enforce", "data_dir": data, "workers": team, "tasks": graph})
+
+
 class Findings:
     def __init__(self) -> None:
         self.failed = self.looked_at = 0
@@ -145,7 +153,11 @@ def check(folder: Path, found: Findings) -> None:
         )  # fmt: skip
         look(project, found)
         project.down()
-        write(project, ("hang",), "data2")
+        write_guarded(project, "data2")
+        assert project.start_foreground("--exit-when-done").wait(PATIENCE_S) == 0
+        made = [(place / f"{name}.txt").exists() for name in ("inside", "outside")]
+        found.say("claude: the guard's hook stands before its edits", made == [True, False], made)
+        write(project, ("hang",), "data3")
         project.up()
         eventually(lambda: model.hung >= len(KINDS), "all wait for their model", PATIENCE_S)
         project.down()

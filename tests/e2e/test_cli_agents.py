@@ -14,7 +14,7 @@ import pytest
 
 from kortana.agent.clis import KNOWN, READERS, Outcome
 from kortana.agent.headless import read_line
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import KORTANA, Project, eventually
 
 FAKE = Path(__file__).with_name("fake_cli.py")
 KINDS = sorted(KNOWN)
@@ -332,3 +332,31 @@ def test_a_nul_in_a_task_fails_the_task_and_not_the_worker(project: Project) -> 
     found = settled(project, "run", "prompt")
     assert "null byte" in json.dumps(found["run"]["result"]) and "null byte" in found["prompt"]["details"]
     assert [project.worker(name)["restarts"] for name in team] == [0, 0]
+
+
+@pytest.mark.parametrize("guard", ["enforce", "warn", "off"])
+@pytest.mark.parametrize("below", [".", "sub"], ids=["the repository's root", "a project below it"])
+def test_what_its_task_does_not_cover_is_merged_as_guard_says(project: Project, guard: str, below: str) -> None:
+    repository(project)
+    project.folder = project.folder / below
+    project.folder.mkdir(exist_ok=True)
+    other = {"command": [KORTANA, "agent", "run", "theirs", "--", "sleep", "1000"], "capabilities": ["other"]}
+    env = {"EDIT_LOG": str(project.folder / "edits.jsonl")}
+    team = {"w": worker("codex", capabilities=["w"], env=env, cli={"worktree": True, "merge": True}), "other": other}
+    project.write({"guard": guard, "workers": team, "tasks": [
+        {"id": "theirs", "paths": ["docs/*"], "requires": ["other"]}]})  # fmt: skip
+    project.up()
+    eventually(lambda: project.task("theirs")["owner"] == "other")
+    for name, edits in {"good": "EDIT src/a.txt EDIT src/b/c.txt", "bad": "EDIT src/d.txt EDIT docs/e.txt"}.items():
+        line = {"id": name, "prompt": edits, "paths": ["src/**"], "requires": ["w"], "max_attempts": 1}
+        project.call("tasks", "import", "-", input=json.dumps(line))
+    found = settled(project, "good", "bad")
+    assert found["good"]["result"]["merged"] and (project.folder / "src" / "b" / "c.txt").exists()
+    is_kept = guard != "enforce"
+    assert (project.folder / "docs" / "e.txt").exists() is (project.folder / "src" / "d.txt").exists() is is_kept
+    assert (found["bad"]["status"] == "completed") is is_kept
+    told = "docs/e.txt is held by other (task theirs)"
+    assert is_kept or f"what it has changed is refused: {told}" in found["bad"]["details"]
+    assert (told in project.log("w")) is (guard != "off")
+    words = ["git", "rev-parse", "--verify", "--quiet", "kortana/bad"]
+    assert (subprocess.run(words, cwd=project.folder, stdout=subprocess.DEVNULL).returncode == 0) is not is_kept
