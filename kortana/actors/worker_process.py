@@ -98,9 +98,8 @@ class ProcessOwner(pykka.ThreadingActor):
                 self._on_started(report)
             case StartFailed(error=error):
                 self._on_start_failed(error)
-            case LogMatched(line=line):
-                if self._spec.ready.type == "log":
-                    self._become_ready(line=line)
+            case LogMatched(line=line) if self._spec.ready.type == "log":
+                self._become_ready(line=line)
             case Exited(exit=how, kept=kept):
                 self._on_exited(how, kept)
             case NotRunning():
@@ -251,15 +250,16 @@ class ProcessOwner(pykka.ThreadingActor):
         kind = classify(how.code, how.signal, self._spec.success_exit_codes, self._spec.quota_exit_codes, intended)
         if self.view.failing and not intended:
             kind = "crash"
-        clean = kind in ("normal", "intended")
+        is_crash, has_record = kind == "crash", kind in ("crash", "quota")
         detail = self.view.intent or self.view.failing or (how.signal or f"exit code {how.code}")
-        draft = None if clean else self._is.recorder.begin(self._name, self.view.incarnation, kept)
+        draft = self._is.recorder.begin(self._name, self.view.incarnation, kept) if has_record else None
         crash_id = draft.id if draft else None
         self._is.gate.withdraw(self._name)
-        down = AgentDown(self._name, self.view.incarnation, clean, detail, crash_id=crash_id)
+        blamed = crash_id if is_crash else None
+        down = AgentDown(self._name, self.view.incarnation, not is_crash, detail, crash_id=blamed)
         self._tell(self._is.tell_coordinator, Decide(down))
         self._log(
-            "exited" if clean else "crashed", code=how.code, signal=how.signal, core_dumped=how.core_dumped,
+            "crashed" if is_crash else "exited", code=how.code, signal=how.signal, core_dumped=how.core_dumped,
             user_s=how.user_s, system_s=how.system_s, max_rss_bytes=how.max_rss_bytes, swept=how.swept,
             uptime_s=self.view.uptime_s(self._is.clock.monotonic()), cause=detail, intent=self.view.intent,
             crash_id=crash_id, caused_by=self.view.intent or ("OOM" if how.oom_kills else None),

@@ -123,6 +123,8 @@ class _CliAgent:
             "exit_code": ended.code, "text": plain(outcome.text[-MAX_TEXT:], TEXT_BYTES),
             "duration_s": round(time.monotonic() - began, 1), "cost_usd": outcome.cost_usd, "tokens": outcome.tokens,
         }  # fmt: skip
+        if outcome.denied:
+            result["denied"] = outcome.denied[:20]
         if tree is not None:
             result["branch"] = tree.branch
         if not ended.failed and give_back_blocked(self._agent, task) is not None:

@@ -19,6 +19,8 @@ class Outcome(msgspec.Struct):
     """Why it failed; what a stream says of a failure that it got over is taken back."""
     quota: bool = False
     """It failed because the account's quota is used up: the stream has a field for it."""
+    denied: tuple[str, ...] = ()
+    """Tools that it wanted and was not allowed to use."""
     cost_usd: float | None = None
     tokens: int | None = None
     steps: int = 0
@@ -46,6 +48,7 @@ def _claude(event: dict[str, Any], out: Outcome) -> None:
         out.text = str(event.get("result") or out.text)
         out.cost_usd = event.get("total_cost_usd")
         out.quota = out.quota or event.get("api_error_status") in _QUOTA_STATUSES
+        out.denied = tuple(dict.fromkeys(str(each["tool_name"]) for each in event.get("permission_denials") or ()))
         if event.get("is_error"):
             errors = "; ".join(map(str, event.get("errors") or ()))
             out.error = str(event.get("result") or errors or event.get("subtype"))

@@ -6,11 +6,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from kortana.agent.clis import READERS, Cli, Outcome, is_quota, words_beside
 from kortana.agent.mailbox import say
+from kortana.agent.shown import Shown
 from kortana.processes.following import follow
 from kortana.processes.offspring import end_with_offspring
 from kortana.processes.sessions import start_apart
@@ -55,7 +57,7 @@ class HeadlessRun:
 
     def __init__(self, cli: Cli, stall_timeout: float, note: Callable[[str], None]) -> None:
         self._cli, self._stall_timeout, self._note = cli, stall_timeout, note
-        self._outcome, self._lines = Outcome(), deque[str](maxlen=KEPT_LINES)
+        self._outcome, self._lines, self._shown = Outcome(), deque[str](maxlen=KEPT_LINES), Shown(cli.stream)
 
     def carry_out(
         self, prompt: str, folder: Path, variables: Mapping[str, str], when_lost: Callable[[Callable[[], object]], None]
@@ -80,6 +82,8 @@ class HeadlessRun:
         when_lost(lambda: end_with_offspring(process, STOP_GRACE_S))
         is_through = follow(process, self._take, self._stall_timeout, MAX_LINE)
         code = end_with_offspring(process, STOP_GRACE_S)
+        for line in self._shown.rest():
+            say(line)
         lines = list(self._lines)
         beside = words_beside(self._cli, lines)
         if not is_through:
@@ -89,26 +93,38 @@ class HeadlessRun:
 
     def _take(self, text: str) -> None:
         self._lines.append(text[:400])
-        say(text[:2000])
-        if read_line(self._cli.stream, text, self._outcome):
+        event = _event_of(self._cli.stream, text)
+        for line in self._shown.lines(text, event):
+            say(line)
+        if _take_in(self._cli.stream, text, event, self._outcome):
             self._note(self._outcome.note)
 
 
 def read_line(stream: str, text: str, outcome: Outcome) -> bool:
     """Takes one line of output in; whether it showed progress."""
+    return _take_in(stream, text, _event_of(stream, text), outcome)
+
+
+def _event_of(stream: str, text: str) -> dict[str, Any] | None:
+    """The event that a line of this stream is; None where it is something else."""
+    if stream == "text" or not text.startswith("{"):
+        return None
+    try:
+        event = parse_json(text)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _take_in(stream: str, text: str, event: dict[str, Any] | None, outcome: Outcome) -> bool:
     steps = outcome.steps
     if stream == "text":
         outcome.text = (outcome.text + text + "\n")[-MAX_TEXT:]
         outcome.note = text
         outcome.steps += 1
-    elif text.startswith("{"):
-        try:
-            event = parse_json(text)
-        except ValueError:
-            return False
-        if isinstance(event, dict):
-            with contextlib.suppress(TypeError, ValueError, AttributeError, OverflowError):
-                READERS[stream](event, outcome)
+    elif event is not None:
+        with contextlib.suppress(TypeError, ValueError, AttributeError, OverflowError):
+            READERS[stream](event, outcome)
     return outcome.steps > steps
 
 

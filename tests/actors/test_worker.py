@@ -103,6 +103,7 @@ def test_quota_parks_and_tries_again_without_counting() -> None:
     stage = running(intensity=0, quota_delay=300.0)
     stage.died(code=75)
     assert stage.view.state == "parked" and stage.timer.pending()["backoff"].due == stage.clock.now + 300
+    assert stage.logged("exited") and not stage.logged("crashed")
     stage.ring("backoff")
     stage.started()
     assert stage.view.state == "running"

@@ -103,7 +103,8 @@ def test_a_person_can_name_the_cause(project: Project, way: str) -> None:
     assert "KORTANA_TOKEN" in record["environment_names"]
     row = project.worker("w")
     assert row["last_exit"]["crash_id"] == record["id"]
-    assert project.supervision("crashed") or project.supervision("start_failed")
+    events = ("exited",) if way == "quota" else ("crashed", "start_failed")
+    assert [e for e in project.supervision() if e["event"] in events and e["crash_id"] == record["id"]]
 
 
 def test_sigkill_by_somebody_and_its_task(project: Project) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.e2e.project import Project, eventually
+from tests.e2e.project import KORTANA, Project, eventually
 
 HOLDER = """
 import os, sys, time
@@ -24,6 +24,16 @@ def run(agent):
     agent.receive()
 """
 NASTY = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 3000' & echo grandchild $!; while :; do sleep 1; done"
+
+
+def test_a_worker_that_leaves_for_its_quota_costs_its_task_nothing(project: Project) -> None:
+    script = f"{KORTANA} agent claim t && exit 75"
+    team = {"w": {"command": ["sh", "-c", script], "quota_delay": "1h"}}
+    project.write({"workers": team, "tasks": [{"id": "t", "max_attempts": 1}]})
+    project.call("up", "-d", expect=None)
+    eventually(lambda: project.worker("w")["state"] == "parked")
+    task = project.task("t")
+    assert (task["status"], task["attempts"], task["crashes"]) == ("pending", 0, [])
 
 
 def test_the_task_of_a_killed_worker_is_taken_over_at_once(project: Project) -> None:
