@@ -13,8 +13,9 @@ import threading
 from itertools import islice
 
 from kortana.mcp import rpc
+from kortana.mcp.offer import offer
 from kortana.mcp.rpc import Batch, Call, Cancelled, RpcError, failure, is_id
-from kortana.mcp.tools import CALLS, INSTRUCTIONS, TOOLS, ToolError, full_names, wrong_arguments
+from kortana.mcp.tools import CALLS, ToolError, full_names, wrong_arguments
 from kortana.protocol.names import is_agent_name
 from kortana.protocol.parsing import parse_json
 
@@ -45,6 +46,7 @@ class Server:
 
     def __init__(self, name: str | None, root: str | None) -> None:
         self._name, self._root = name, root
+        self._offer = offer(os.environ.get("KORTANA_TASK") if name in (None, os.environ.get("KORTANA_AGENT")) else None)
         self._client = "mcp"
         self._version = VERSIONS[0]
         self._session: Session | None = None
@@ -167,7 +169,7 @@ class Server:
             "protocolVersion": self._version,
             "capabilities": {"tools": {"listChanged": False}, "resources": {"listChanged": False, "subscribe": False}},
             "serverInfo": {"name": "kortana", "title": "Kortana", "version": __version__},
-            "instructions": INSTRUCTIONS,
+            "instructions": self._offer.instructions,
         }
 
     def _session_now(self) -> Session:
@@ -180,7 +182,9 @@ class Server:
 
     def _call(self, params: dict[str, Any], call: Call) -> dict[str, Any]:
         name, args = params.get("name"), params.get("arguments") or {}
-        tool = next((tool for tool in TOOLS if tool["name"] == name), None)
+        tool = self._offer.tool(name)
+        if tool is None and name in CALLS:
+            return _tool_error(f"{name} is not for within a task. Next: go on with {self._offer.task}, then end.")
         if tool is None:
             raise RpcError(rpc.BAD_PARAMS, f"no tool {name!r}")
         wrong = "arguments: an object is needed"
@@ -253,7 +257,7 @@ def _resource_list() -> list[dict[str, Any]]:
 _METHODS: dict[str, Any] = {
     "initialize": Server._initialize,
     "ping": lambda server, params, call: {},
-    "tools/list": lambda server, params, call: {"tools": TOOLS},
+    "tools/list": lambda server, params, call: {"tools": server._offer.tools},
     "tools/call": Server._call,
     "resources/list": lambda server, params, call: {"resources": _resource_list()},
     "resources/templates/list": lambda server, params, call: {"resourceTemplates": []},

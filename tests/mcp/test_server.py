@@ -312,3 +312,32 @@ def test_the_same_call_id_is_the_same_call_and_a_cancelled_wait_holds_nothing(up
     raw.say(json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}))
     assert raw.ask(6, "ping")["result"] == {}
     raw.end()
+
+
+def test_within_a_task_there_is_nothing_to_claim_or_to_complete(up: Project) -> None:
+    up.call("agent", "claim", "lint", "--as", "raw")
+    up.env.update(KORTANA_AGENT="raw", KORTANA_TASK="lint")
+    server = Raw(up)
+    told = server.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x"})
+    assert "carrying out the task lint" in told["result"]["instructions"]
+    tools = {tool["name"]: tool for tool in server.ask(2, "tools/list")["result"]["tools"]}
+    assert "report_blocker" in tools and not {"claim_task", "release_task"} & set(tools)
+
+    def call(number: int, name: str, **arguments: Any) -> Any:
+        return server.ask(number, "tools/call", name=name, arguments=arguments)["result"]
+
+    refused = call(3, "claim_task")
+    assert refused["isError"] and "go on with lint" in refused["content"][0]["text"]
+    ended = call(4, "update_task_status", task_id="lint", status="completed")
+    assert ended["isError"] and "one of in_progress" in ended["content"][0]["text"]
+    assert not call(5, "update_task_status", task_id="lint", status="in_progress", progress=50)["isError"]
+    assert up.task("lint")["progress"] == 50 and up.task("lint")["status"] == "in_progress"
+    assert server.end() == b""
+
+
+def test_another_agent_than_the_one_that_has_the_task_is_offered_everything(up: Project) -> None:
+    up.env.update(KORTANA_AGENT="other", KORTANA_TASK="lint")
+    server = Raw(up)
+    server.ask(1, "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x"})
+    assert "claim_task" in [tool["name"] for tool in server.ask(2, "tools/list")["result"]["tools"]]
+    assert server.end() == b""
