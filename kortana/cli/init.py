@@ -24,6 +24,10 @@ workers:
     agent: shell               # claims tasks and runs their `run:` with /bin/sh
     profile: config/agents/shell.yaml
     replicas: 2
+  # claude:                    # Claude Code on the `prompt:` of tasks; or codex, gemini, opencode, any other (`cli`)
+  #   agent: claude
+  #   quota_delay: 30m
+  #   cli: {worktree: true, merge: true}              # each task on a branch of its own, merged when it is done
   # server:
   #   command: ["./server.sh", "--port", "8080"]      # any long-running command
   #   ready: {type: log, pattern: "listening"}
@@ -38,6 +42,9 @@ tasks:
     title: Say goodbye, once hello has been said
     run: echo "goodbye from $KORTANA_AGENT"
     depends_on: [hello]
+  # - id: parser
+  #   prompt: Make src/parser.py faster, and run the tests.
+  #   paths: ["src/parser.py", "tests/**"]            # kept for whoever works on it
 """
 _USUAL = "# data_dir: data               # the journal, snapshots, logs"
 _OTHER = "data_dir: .kortana/data        # the journal, snapshots, logs; data/ is this project's own"
