@@ -7,6 +7,7 @@ from pathlib import Path
 from kortana.agent.checkout import Checkout, merged
 from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
 
+MOST_NAMED = 5
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
 
@@ -42,10 +43,16 @@ class Worktree:
         self.place.mkdir(parents=True, exist_ok=True)
 
     def commit(self, message: str) -> bool:
-        """Commits whatever has changed; whether the branch has anything that HEAD has not."""
+        """Commits whatever has changed; whether the branch has anything that HEAD has not.
+
+        Raises GitError where the agent has left a merge or a rebase undone, or has gone to where its work is none of
+        this branch's.
+        """
+        self._refuse_undone()
         git(self.folder, "add", "--all")
         if git(self.folder, "status", "--porcelain"):
             git(self.folder, "commit", "--quiet", "--no-verify", "-m", message)
+        self._come_back()
         return bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
 
     def changed(self) -> list[str]:
@@ -91,6 +98,30 @@ class Worktree:
         """Removes worktree and branch."""
         with self._checkout.changing(self.branch):
             self._remove()
+
+    def _refuse_undone(self) -> None:
+        """To add what is in conflict would be to commit its markers."""
+        torn = listed(self.folder, "diff", "--name-only", "--diff-filter=U", "-z")
+        if torn:
+            more = f" and {len(torn) - MOST_NAMED} more" if len(torn) > MOST_NAMED else ""
+            raise GitError(f"conflicts are not resolved in {', '.join(torn[:MOST_NAMED])}{more}")
+        for name in ("rebase-merge", "rebase-apply"):
+            if (self.folder / git(self.folder, "rev-parse", "--git-path", name)).exists():
+                raise GitError("a rebase is not finished in its worktree")
+
+    def _come_back(self) -> None:
+        """Agents make branches of their own, or leave their HEAD on none: what was built on ours there is ours."""
+        reference = f"refs/heads/{self.branch}"
+        at = git(self.folder, "rev-parse", "--symbolic-full-name", "HEAD")
+        if at == reference:
+            return
+        begun = succeeds(self.folder, "rev-parse", "--verify", "--quiet", reference)
+        if not begun or succeeds(self.folder, "merge-base", "--is-ancestor", reference, "HEAD"):
+            git(self.folder, "update-ref", reference, "HEAD")
+        elif not succeeds(self.folder, "merge-base", "--is-ancestor", "HEAD", reference):
+            where = at.removeprefix("refs/heads/") if at != "HEAD" else "a commit"
+            raise GitError(f"its worktree has gone to {where}, which does not come from {self.branch}")
+        git(self.folder, "checkout", "--quiet", self.branch)
 
     def _admin_dir(self) -> Path | None:
         """The folder in which git keeps what it knows of this worktree."""
