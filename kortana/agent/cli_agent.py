@@ -34,6 +34,12 @@ from kortana.protocol.event import Event
 
 SETTINGS_VARIABLE = "KORTANA_ADAPTER"
 CLAIM_WAIT_S = 600.0
+UNFIT_EXIT_CODE = 78
+"""EX_CONFIG: a person has to install it, or to log in; meanwhile others can do the tasks."""
+LEAVING = {
+    QUOTA_EXIT_CODE: "quota used up: leaving until the quota delay has passed",
+    UNFIT_EXIT_CODE: "it cannot work here: leaving its tasks to others",
+}
 MERGING = "merging"
 """In a task's result: the commit that the repository is about to get."""
 REPORT_INTERVAL_S = 2.0
@@ -95,29 +101,29 @@ class _CliAgent:
             task = self._task = Task(answer, self._agent)
             say_claimed(task)
             with self._agent.renewing(task):
-                quota = self._work(task)
+                leaving = self._work(task)
             self._task = None
-            if quota:
-                say("quota used up: leaving until the quota delay has passed")
-                sys.exit(QUOTA_EXIT_CODE)
+            if leaving:
+                say(LEAVING[leaving])
+                sys.exit(leaving)
 
-    def _work(self, task: Task) -> bool:
-        """One task from its prompt to its report; whether the quota is used up."""
+    def _work(self, task: Task) -> int:
+        """One task from its prompt to its report; the exit code with which this agent leaves, 0 where it stays."""
         began = time.monotonic()
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
             before = self._agent.get_task(task.id) or {}
             if tree is not None and self._was_merged(task, before.get("result"), tree):
-                return False
+                return 0
             earlier = told_of_earlier(before, tree)
         except (GitError, OSError) as error:
             self._agent.update_task_status(task.id, "failed", _details(error))
-            return False
+            return 0
         prompt = render(self._template, task.fields, self._agent.name, self._results(task), earlier)
         ended = self._run(task, prompt, tree.place if tree else Path.cwd())
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
-            return False
+            return 0
         outcome = ended.outcome
         result: dict[str, Any] = {
             "exit_code": ended.code, "text": plain(outcome.text[-MAX_TEXT:], TEXT_BYTES),
@@ -128,19 +134,19 @@ class _CliAgent:
         if tree is not None:
             result["branch"] = tree.branch
         if not ended.failed and give_back_blocked(self._agent, task) is not None:
-            return False
-        if ended.failed and ended.is_quota_spent:
-            say(f"{task.id}: {ended.why}")
+            return 0
+        if ended.failed and (ended.unfit or ended.is_quota_spent):
+            say(f"{task.id} is given back: {ended.why}")
             self._agent.release_task(task.id)
-            return True
+            return UNFIT_EXIT_CODE if ended.unfit else QUOTA_EXIT_CODE
         if ended.failed:
             result["lines"] = last_of(ended.lines, LINES_BYTES)
             details = _details(ended.why)
             self._agent.update_task_status(task.id, "failed", details, result=result)
             say(f"{task.id} failed: {details}")
-            return False
+            return 0
         self._complete(task, result, tree)
-        return False
+        return 0
 
     def _was_merged(self, task: Task, result: Any, tree: Worktree) -> bool:
         """By an attempt that died before it could report so, whose announcement this is: it is reported now."""

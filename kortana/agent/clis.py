@@ -19,6 +19,8 @@ class Outcome(msgspec.Struct):
     """Why it failed; what a stream says of a failure that it got over is taken back."""
     quota: bool = False
     """It failed because the account's quota is used up: the stream has a field for it."""
+    locked_out: bool = False
+    """It failed because nobody is logged in, or the key is refused: as above."""
     denied: tuple[str, ...] = ()
     """Tools that it wanted and was not allowed to use."""
     cost_usd: float | None = None
@@ -31,6 +33,8 @@ class Outcome(msgspec.Struct):
 
 _CLAUDE_QUOTA_ERRORS = ("rate_limit", "billing_error", "overloaded")
 _QUOTA_STATUSES = (429, 529)
+_CLAUDE_LOCKED_OUT = ("authentication_failed", "oauth_org_not_allowed")
+_UNAUTHORIZED = 401
 _CLAUDE_TOKENS = ("input", "cache_creation_input", "cache_read_input", "output")
 
 
@@ -38,6 +42,7 @@ def _claude(event: dict[str, Any], out: Outcome) -> None:
     kind = event.get("type")
     if kind == "assistant":
         out.quota = event.get("error") in _CLAUDE_QUOTA_ERRORS
+        out.locked_out = event.get("error") in _CLAUDE_LOCKED_OUT
         for part in _parts(event.get("message")):
             out.steps += 1
             if part.get("type") == "text":
@@ -48,6 +53,7 @@ def _claude(event: dict[str, Any], out: Outcome) -> None:
         out.text = str(event.get("result") or out.text)
         out.cost_usd = event.get("total_cost_usd")
         out.quota = out.quota or event.get("api_error_status") in _QUOTA_STATUSES
+        out.locked_out = out.locked_out or event.get("api_error_status") == _UNAUTHORIZED
         out.denied = tuple(dict.fromkeys(str(each["tool_name"]) for each in event.get("permission_denials") or ()))
         if event.get("is_error"):
             errors = "; ".join(map(str, event.get("errors") or ()))
@@ -114,7 +120,9 @@ def _opencode(event: dict[str, Any], out: Outcome) -> None:
         out.tokens = (out.tokens or 0) + int(tokens.get("total") or tokens.get("input", 0) + tokens.get("output", 0))
     elif kind == "error":
         error = event.get("error") or {}
-        out.error = str((error.get("data") or {}).get("message") or error.get("name") or error)
+        data = error.get("data") or {}
+        out.locked_out = error.get("name") == "ProviderAuthError" or data.get("statusCode") == _UNAUTHORIZED
+        out.error = str(data.get("message") or error.get("name") or error)
 
 
 def _text(event: dict[str, Any], out: Outcome) -> None:
@@ -134,6 +142,8 @@ class Cli(msgspec.Struct, frozen=True):
     """Which reader its output has."""
     prompt: str = "stdin"
     """`stdin`, or `argument`: appended to the command."""
+    locked_out_codes: tuple[int, ...] = ()
+    """Exit codes that say that nobody is logged in."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables that it needs where nobody sits before it; the worker's own `env` goes first."""
     install: str = ""
@@ -159,7 +169,8 @@ KNOWN: dict[str, Cli] = {
     ),
     "gemini": Cli(
         ("gemini", "--output-format", "stream-json", "--approval-mode", "auto_edit"), "gemini",
-        environment=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),), install="npm install -g @google/gemini-cli",
+        locked_out_codes=(41,), environment=(("GEMINI_CLI_TRUST_WORKSPACE", "true"),),
+        install="npm install -g @google/gemini-cli",
     ),
     "opencode": Cli(
         ("opencode", "run", "--format", "json", "--print-logs", "--log-level", "ERROR"), "opencode", prompt="argument",
@@ -172,6 +183,9 @@ _QUOTA = re.compile(
     r"|resource.exhausted|credit balance|out of [a-z ]{0,30}(usage|credits)|spend cap|at capacity|overloaded"
     r"|(rejected|status|error|http):? \(?429"
 )
+
+
+_LOCKED_OUT = re.compile(r"not logged in|401 unauthorized|unauthenticated|authentication_error|invalid api key")
 
 
 LAST_WORDS = 3
@@ -187,3 +201,8 @@ def words_beside(cli: Cli, lines: list[str]) -> str:
 def is_quota(text: str) -> bool:
     """Whether an error says that the account's quota is used up, or that the provider takes no more for now."""
     return _QUOTA.search(text.lower()) is not None
+
+
+def is_locked_out(error: str) -> bool:
+    """Whether the error of a stream says that nobody is logged in, or that the key is refused."""
+    return _LOCKED_OUT.search(error.lower()) is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kortana.agent.clis import READERS, Cli, Outcome, is_quota, words_beside
+from kortana.agent.clis import READERS, Cli, Outcome, is_locked_out, is_quota, words_beside
 from kortana.agent.mailbox import say
 from kortana.agent.shown import Shown
 from kortana.processes.following import follow
@@ -33,6 +33,8 @@ class Ended(msgspec.Struct):
     outcome: Outcome
     lines: list[str]
     """The last ones that it wrote, of its stream and beside it."""
+    unfit: bool = False
+    """The agent cannot work here, whatever the task: its program is missing, or nobody is logged in."""
     beside: str = ""
     """What stands beside its stream, where that may say why it ended."""
 
@@ -72,9 +74,10 @@ class HeadlessRun:
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
             )  # fmt: skip
         except OSError as error:
-            is_missing = self._cli.install and isinstance(error, FileNotFoundError)
-            hint = f"; install it: {self._cli.install}" if is_missing else ""
-            return Ended(127, Outcome(error=f"cannot run {words[0]}: {error.strerror}{hint}"), [])
+            is_missing = isinstance(error, FileNotFoundError) and error.filename == words[0]
+            hint = f"; install it: {self._cli.install}" if is_missing and self._cli.install else ""
+            told = f"cannot run {words[0]}: {error.strerror}{hint}"
+            return Ended(127, Outcome(error=told), [], unfit=is_missing or isinstance(error, PermissionError))
         except ValueError as error:  # a NUL in the prompt
             return Ended(126, Outcome(error=f"cannot run {words[0]}: {error}"), [])
         if process.stdin is not None:
@@ -89,7 +92,9 @@ class HeadlessRun:
         if not is_through:
             stalled = f"stalled: no word for {self._stall_timeout:g}s"
             self._outcome.error = f"{stalled}; the last one: {beside}" if beside else stalled
-        return Ended(code, self._outcome, lines, beside)
+        is_told = self._outcome.locked_out or is_locked_out(self._outcome.error)
+        unfit = is_told or code in self._cli.locked_out_codes
+        return Ended(code, self._outcome, lines, unfit, beside)
 
     def _take(self, text: str) -> None:
         self._lines.append(text[:400])

@@ -102,5 +102,5 @@ def test_tokens_are_all_that_went_through_the_model_also_from_a_cache() -> None:
     ],
 )  # fmt: skip
 def test_a_task_about_quotas_is_no_used_up_quota(stream: str, error: str, lines: list[str], quota: bool) -> None:
-    ended = Ended(1, Outcome(error=error), lines, words_beside(Cli((), stream), lines))
+    ended = Ended(1, Outcome(error=error), lines, beside=words_beside(Cli((), stream), lines))
     assert ended.failed and ended.is_quota_spent is quota

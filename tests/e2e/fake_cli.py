@@ -1,7 +1,7 @@
 """Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
 
 usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
-What it does stands in the prompt: FAIL, QUOTA, LIMIT, HICCUP, HANG, CRASH, ORPHAN, BLOCK, LONG, EMOJI, or EDIT PATH.
+What it does stands in the prompt: FAIL QUOTA LIMIT HICCUP LOCKED HANG CRASH ORPHAN BLOCK LONG EMOJI, or EDIT PATH.
 """
 
 import json
@@ -57,6 +57,21 @@ def limit(kind: str) -> int:
     return 1
 
 
+def locked(kind: str) -> int:
+    """Nobody is logged in."""
+    if kind == "claude":
+        say(type="assistant", error="authentication_failed", message={"content": []})
+        say(type="result", subtype="success", is_error=True, result="Not logged in \u00b7 Please run /login")
+    elif kind == "gemini":
+        print("Please set an Auth method in your settings.json", file=sys.stderr, flush=True)
+        return 41
+    elif kind == "codex":
+        finish(kind, "", "unexpected status 401 Unauthorized: Missing bearer authentication in header")
+    else:
+        say(type="error", error={"name": "APIError", "data": {"message": "invalid x-api-key", "statusCode": 401}})
+    return 1
+
+
 def hiccup(kind: str) -> None:
     if kind == "codex":
         say(type="error", message="Reconnecting... 1/5 (stream disconnected before completion)")
@@ -90,6 +105,8 @@ def main() -> int:
         return finish(kind, "", "You have hit your usage limit. Try again later.")
     if "LIMIT" in prompt and (code := limit(kind)):
         return code
+    if "LOCKED" in prompt:
+        return locked(kind)
     if "HICCUP" in prompt:
         hiccup(kind)
     if "EMOJI" in prompt:

@@ -14,7 +14,7 @@ import pytest
 
 from kortana.agent.clis import KNOWN, READERS, Outcome
 from kortana.agent.headless import read_line
-from tests.e2e.project import KORTANA, Project, eventually
+from tests.e2e.project import AT_ONCE, KORTANA, Project, eventually
 
 FAKE = Path(__file__).with_name("fake_cli.py")
 KINDS = sorted(KNOWN)
@@ -133,11 +133,28 @@ def test_a_stalled_cli_is_ended_with_all_that_it_started(project: Project) -> No
 
 def test_a_missing_cli_is_named_with_its_install_command(project: Project) -> None:
     project.env["PATH"] = "/usr/bin:/bin"
-    project.write({"workers": {"w": {"agent": "codex"}}, "tasks": [{"id": "t", "prompt": "x", "max_attempts": 1}]})
+    team = {"w": {"agent": "codex", "capabilities": ["w"], **AT_ONCE, "intensity": 2, "period": "60s"}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x", "max_attempts": 1}]})
     assert "npm install -g @openai/codex" in project.call("config", "check").stderr
     assert "npm install -g @openai/codex" in project.call("doctor", expect=1).stdout
-    project.up()
-    assert "install it: npm install -g @openai/codex" in json.dumps(settled(project, "t")["t"])
+    project.call("up", "-d", expect=None)
+    eventually(lambda: project.worker("w")["state"] == "failed", "it gives up")
+    assert "cannot run codex: No such file or directory; install it: npm install -g @openai/codex" in project.log("w")
+    record = project.worker("w")["last_exit"]["crash_id"]
+    assert "leaving its tasks to others" in project.call("crashes", "show", record).stdout
+    task = project.task("t")
+    assert (task["status"], task["attempts"]) == ("pending", 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tasks_of_an_agent_that_nobody_has_logged_in_are_left_to_others(project: Project, kind: str) -> None:
+    spare = {"agent": "cli", "cli": {"command": ["true"]}, "start_after": {"w": "exited"}}
+    team = {"w": worker(kind, restart="temporary"), "spare": spare}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "LOCKED", "max_attempts": 1}]})
+    project.call("up", "-d", expect=None)
+    assert settled(project, "t")["t"]["status"] == "completed"
+    assert project.worker("w")["last_exit"]["code"] == 78
+    assert "t is given back: " in project.log("w") and "it cannot work here" in project.log("w")
 
 
 def test_doctor_looks_at_git_where_tasks_have_worktrees(project: Project) -> None:

@@ -82,7 +82,7 @@ WAYS = {
         ["exit code 9", "no database at"],
     ),
     "not ready": (
-        {"command": ["sleep", "1000"], "ready": {"type": "tcp", "port": 1, "timeout": "300ms"}}, "not_ready",
+        {"command": ["sleep", "1000"], "ready": {"type": "tcp", "port": 1, "timeout": "2s"}}, "not_ready",
         ["not ready in time", "the last probe of 127.0.0.1:1: Connection refused"],
     ),
     "hang": (

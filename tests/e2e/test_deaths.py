@@ -175,18 +175,18 @@ def test_a_dead_actor_is_restarted_without_losing_a_worker(project: Project, act
         {"workers": {"steady": {"entrypoint": "steady:run"}, "other": {"command": ["sleep", "1000"]}}},
         steady__py=STEADY, poisoned__py=POISON,
     )  # fmt: skip
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "poisoned.py", "up"], cwd=project.folder, env=project.env, stdout=subprocess.DEVNULL
-    ) as process:
-        eventually(lambda: "done 100" in project.log("steady"), "work is being done")
-        pids = {row["name"]: row["pid"] for row in project.json("ps")["workers"]}
-        (project.folder / f"kill-{actor}").touch()
-        eventually(lambda: project.supervision("core_restarted"), "the core is restarted")
-        count = project.log("steady").count("done")
-        eventually(lambda: project.log("steady").count("done") > count + 2, "the work goes on")
-        assert {row["name"]: row["pid"] for row in project.json("ps")["workers"]} == pids
-        project.down()
-        assert process.wait(60) == 0
+    )
+    eventually(lambda: "done 100" in project.log("steady"), "work is being done")
+    pids = {row["name"]: row["pid"] for row in project.json("ps")["workers"]}
+    (project.folder / f"kill-{actor}").touch()
+    eventually(lambda: project.supervision("core_restarted"), "the core is restarted")
+    count = project.log("steady").count("done")
+    eventually(lambda: project.log("steady").count("done") > count + 2, "the work goes on")
+    assert {row["name"]: row["pid"] for row in project.json("ps")["workers"]} == pids
+    project.down()
+    assert process.wait(60) == 0
     assert not project.audit().violations
     assert project.call("replay", "--verify", "--json").returncode == 0
 
