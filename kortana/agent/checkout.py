@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
+from kortana.agent.git import GitError, GitInterruptedError, NoRepositoryError, git, listed, succeeds
 from kortana.processes.lock import IntentLock
 from kortana.processes.offspring import wait_for_session
 from kortana.processes.posix import signals_held
@@ -37,12 +37,18 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Checkout:
-    """What the repository has checked out. Raises GitError where the folder is in no repository."""
+    """What the repository has checked out. Raises NoRepositoryError where the folder is in none."""
 
     def __init__(self, folder: Path) -> None:
         words = ("--show-prefix", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
-        self.prefix, root, own, common = git(folder, "rev-parse", *words).split("\n")
+        self.prefix: str
         """Where the folder lies below the repository's root: empty, or with a slash at its end."""
+        try:
+            self.prefix, root, own, common = git(folder, "rev-parse", *words).split("\n")
+        except GitInterruptedError:
+            raise
+        except GitError as error:
+            raise NoRepositoryError(str(error)) from None
         self.root, self.git_dir = Path(root), Path(own)
         self.common_dir = (folder / common).resolve()
         """Where branches and worktrees are; another than git_dir where this checkout is itself a linked worktree."""

@@ -13,7 +13,7 @@ import msgspec
 from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, Cli
-from kortana.agent.git import GitError, environment_elsewhere
+from kortana.agent.git import GitError, NoRepositoryError, environment_elsewhere
 from kortana.agent.guarding import objections
 from kortana.agent.headless import MAX_TEXT, QUOTA_EXIT_CODE, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
@@ -116,6 +116,8 @@ class _CliAgent:
             if tree is not None and self._was_merged(task, before.get("result"), tree):
                 return 0
             earlier = told_of_earlier(before, tree)
+        except NoRepositoryError as error:
+            return self._give_back(task, str(error), UNFIT_EXIT_CODE)
         except (GitError, OSError) as error:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return 0
@@ -136,9 +138,7 @@ class _CliAgent:
         if not ended.failed and give_back_blocked(self._agent, task) is not None:
             return 0
         if ended.failed and (ended.unfit or ended.is_quota_spent):
-            say(f"{task.id} is given back: {ended.why}")
-            self._agent.release_task(task.id)
-            return UNFIT_EXIT_CODE if ended.unfit else QUOTA_EXIT_CODE
+            return self._give_back(task, ended.why, UNFIT_EXIT_CODE if ended.unfit else QUOTA_EXIT_CODE)
         if ended.failed:
             result["lines"] = last_of(ended.lines, LINES_BYTES)
             details = _details(ended.why)
@@ -147,6 +147,11 @@ class _CliAgent:
             return 0
         self._complete(task, result, tree)
         return 0
+
+    def _give_back(self, task: Task, why: str, leaving: int) -> int:
+        say(f"{task.id} is given back: {why}")
+        self._agent.release_task(task.id)
+        return leaving
 
     def _was_merged(self, task: Task, result: Any, tree: Worktree) -> bool:
         """By an attempt that died before it could report so, whose announcement this is: it is reported now."""

@@ -24,6 +24,10 @@ class GitError(Exception):
     """What git said when it refused."""
 
 
+class NoRepositoryError(GitError):
+    """There is none that work could begin from: whatever the task, a person has to see to that first."""
+
+
 class GitInterruptedError(GitError):
     """git was killed, by its time limit or from outside: its locks and half its work may lie about."""
 

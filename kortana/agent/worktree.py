@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from kortana.agent.checkout import Checkout, merged
-from kortana.agent.git import GitError, GitInterruptedError, git, listed, succeeds
+from kortana.agent.git import GitError, GitInterruptedError, NoRepositoryError, git, listed, succeeds
 
 MOST_NAMED = 5
 UNFINISHED = ("initializing", "kortana: removing")
@@ -149,7 +149,9 @@ class Worktree:
     def _make(self) -> None:
         root = self._checkout.root
         if not succeeds(root, "rev-parse", "--verify", "--quiet", "HEAD"):
-            raise GitError("the repository has no commit yet that a worktree could begin from")
+            raise NoRepositoryError("the repository has no commit yet that a worktree could begin from")
+        if succeeds(root, "rev-parse", "--verify", "--quiet", "refs/heads/kortana"):
+            raise NoRepositoryError("there is a branch named kortana, beside which git takes no kortana/...: rename it")
         self._exclude()
         exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
         has_more = exists and not succeeds(root, "merge-base", "--is-ancestor", self.branch, "HEAD")

@@ -325,15 +325,17 @@ def test_each_stream_is_read_as_its_cli_writes_it(kind: str) -> None:
     ("git init -q; git -c user.name=n -c user.email=e commit -q --allow-empty -m i; git branch kortana", "kortana"),
     ("true", "not a git repository"),
 ])  # fmt: skip
-def test_a_repository_that_takes_no_worktree_fails_the_task_and_not_the_worker(
+def test_where_no_task_can_have_a_worktree_none_is_failed(
     project: Project, prepare: str, told: str
 ) -> None:
     subprocess.run(["sh", "-c", prepare], cwd=project.folder, check=True)
-    team = {"w": {"agent": "cli", "cli": {"command": ["true"], "worktree": True}}}
+    team = {"w": {"agent": "cli", "restart": "temporary", "cli": {"command": ["true"], "worktree": True}}}
     project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x", "max_attempts": 1}]})
-    project.up()
-    assert told in settled(project, "t")["t"]["details"]
-    assert project.worker("w")["restarts"] == 0
+    project.call("up", "-d", expect=None)
+    eventually(lambda: project.worker("w")["state"] == "failed")
+    assert "t is given back: " in project.log("w") and told in project.log("w")
+    task = project.task("t")
+    assert (task["status"], task["attempts"], project.worker("w")["last_exit"]["code"]) == ("pending", 0, 78)
 
 
 def test_a_nul_in_a_task_fails_the_task_and_not_the_worker(project: Project) -> None:
