@@ -173,7 +173,7 @@ KNOWN: dict[str, Cli] = {
         install="npm install -g @google/gemini-cli",
     ),
     "opencode": Cli(
-        ("opencode", "run", "--format", "json", "--print-logs", "--log-level", "ERROR"), "opencode", prompt="argument",
+        ("opencode", "run", "--format", "json", "--print-logs", "--log-level", "ERROR"), "opencode",
         install="npm install -g opencode-ai",
     ),
 }  # fmt: skip
