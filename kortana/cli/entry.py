@@ -50,7 +50,7 @@ def _run() -> int:
     _refuse_system()
     _open_streams()
     word, rest = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    if word in ("agent", "mcp", "guard"):
+    if word in ("agent", "mcp", "guard") and "KORTANA_TOKEN" not in os.environ:
         from kortana.cli.identity import take_after_worker
 
         take_after_worker()

@@ -12,10 +12,8 @@ PREFIX = "KORTANA_"
 
 
 def take_after_worker() -> None:
-    """Completes this process's environment by what its worker was given; not where it has been told otherwise, nor
-    where another Kortana runs in this folder."""
-    if "KORTANA_TOKEN" in os.environ:
-        return
+    """Completes an environment without a token by what the worker was given; not where it has been told otherwise,
+    nor where another Kortana runs in this folder."""
     above = next((found for found in environments() if "KORTANA_TOKEN" in found), None)
     if above is None:
         return

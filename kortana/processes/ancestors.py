@@ -1,7 +1,12 @@
 """The environments of the processes from which this one descends. Imports next to nothing: `kortana agent` does."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOST = 64
 

@@ -38,8 +38,6 @@ def test_it_is_taken_from_the_nearest_ancestor_that_has_one(tmp_path: Path) -> N
 
 def test_who_has_been_told_who_he_is_is_nobody_else(tmp_path: Path) -> None:
     assert seen(tmp_path, WORKER, KORTANA_AGENT="other") == {"KORTANA_AGENT": "other"}
-    mine = {"KORTANA_TOKEN": "mine", "KORTANA_AGENT": "me"}
-    assert seen(tmp_path, WORKER, **mine) == mine
 
 
 def test_where_no_ancestor_is_a_worker_s_there_is_nothing_to_take(tmp_path: Path) -> None:
