@@ -91,7 +91,7 @@ LONG_WAIT_S = 1.0
 def describe_event(event: str, fields: dict[str, Any]) -> str | None:
     """The same for an event of the supervision log."""
     if event in _PLAIN:
-        return f"{event.replace('_', ' ')} {fields.get('cause') or fields.get('error') or ''}".strip()
+        return ": ".join(filter(None, (event.replace("_", " "), str(fields.get("cause") or fields.get("error") or ""))))
     worker, cause, error = fields.get("worker"), fields.get("cause"), fields.get("error")
     match event:
         case "crashed":

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kortana.actors import console
-from kortana.actors.console import describe, described
+from kortana.actors.console import describe, describe_event, described
 from kortana.protocol.event import Event, Record
 
 
@@ -79,3 +79,9 @@ def test_what_others_have_written_stays_on_its_line_and_gives_no_orders(monkeypa
     told.close()
     assert b"".join(written).startswith(b"kortana | a to operator: INFO \\u001b[2J\\nkortana | b completed t!!!")
     assert b"".join(written).endswith(b"!...\n") and len(b"".join(written)) < console.MAX_LINE + 20
+
+
+def test_what_happens_to_the_tree_is_told_with_its_cause() -> None:
+    assert describe_event("shutting_down", {"cause": "all tasks are done"}) == "shutting down: all tasks are done"
+    assert describe_event("core_died", {"error": "OSError: no"}) == "core died: OSError: no"
+    assert describe_event("core_restarted", {}) == "core restarted"
