@@ -17,6 +17,7 @@ from kortana.agent.git import GitError, NoRepositoryError, environment_elsewhere
 from kortana.agent.guarding import objections
 from kortana.agent.headless import MAX_TEXT, QUOTA_EXIT_CODE, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
+from kortana.agent.letters import Letters
 from kortana.agent.mailbox import (
     PATIENCE_S,
     give_back_blocked,
@@ -57,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     stream: str | None = None
     prompt: str | None = None
     template: str | None = None
-    """A file with the prompt's template ($id $title $prompt $paths $dependencies $earlier $agent)."""
+    """A file with the prompt's template ($id $title $prompt $paths $dependencies $earlier $messages $agent)."""
     worktree: bool = False
     merge: bool = False
     stall_timeout: float = 900.0
@@ -90,10 +91,11 @@ class _CliAgent:
         agent.timeout_s = PATIENCE_S
         self._template = Path(settings.template).read_text(encoding="utf-8") if settings.template else PROMPT
         self._task: Task | None = None
+        self._letters = Letters()
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self._on_stop)
-        heed_mailbox(self._agent, self._heed)
+        heed_mailbox(self._agent, self._heed, lambda: not self._letters)
         while True:
             answer = self._agent.claim_task(wait=CLAIM_WAIT_S)
             if not answer:
@@ -121,7 +123,9 @@ class _CliAgent:
         except (GitError, OSError) as error:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return 0
-        prompt = render(self._template, task.fields, self._agent.name, self._results(task), earlier)
+        results, messages = self._results(task), self._letters.told()
+        self._agent.confirm()
+        prompt = render(self._template, task.fields, self._agent.name, results, earlier, messages)
         ended = self._run(task, prompt, tree.place if tree else Path.cwd())
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
@@ -248,6 +252,7 @@ class _CliAgent:
         task = self._task
         if is_lease_gone(event) and task is not None and task.id == event.task_id:
             task.lose()
+        self._letters.take(event)
         say_heard(event)
 
     def _on_stop(self, *_: object) -> None:

@@ -37,10 +37,11 @@ class Inbox:
         self._behind: Event | None = None
         """The newest directive that was taken while older events were not received yet: its confirmation waits."""
 
-    def receive(self, timeout_s: float | None) -> Event | None:
-        """The next event, or None when the time is over; the one before it counts as received now."""
+    def receive(self, timeout_s: float | None, confirm: bool = True) -> Event | None:
+        """The next event, or None when the time is over. confirm: the one before it counts as received now."""
         with self._lock:
-            self._confirm()
+            if confirm:
+                self._confirm()
             if self._kept:
                 self._handed_out = self._kept.take()
                 return self._handed_out

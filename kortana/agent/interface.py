@@ -211,13 +211,14 @@ class AgentInterface:
         self._client.post(event)
         return None
 
-    def receive(self, timeout: float | None = None) -> Event | None:
+    def receive(self, timeout: float | None = None, *, confirm: bool = True) -> Event | None:
         """The next event of the mailbox, or None when the time (seconds; None: no end) is over.
 
         An event counts as received when the next one is asked for: one that was being worked on when the
-        process died is delivered again. A worker's main thread says that it lives while it waits.
+        process died is delivered again. A worker's main thread says that it lives while it waits. confirm: False
+        leaves that to a later call, or to `confirm`.
         """
-        return self._inbox.receive(timeout)
+        return self._inbox.receive(timeout, confirm)
 
     def confirm(self) -> None:
         """What `receive` gave last counts as received from now on."""

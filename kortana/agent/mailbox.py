@@ -31,8 +31,10 @@ def say_claimed(task: Task) -> None:
 
 def say_heard(event: Event) -> None:
     """On one line, whatever others have written into it."""
-    about = " ".join(str(event.payload.get(name) or "") for name in ("reason", "by"))
-    say(legible(f"heard {instruction_of(event)} {event.task_id or ''}: {about}"[:SHOWN_CHARS].rstrip()))
+    said = (event.payload.get(name) for name in ("reason", "by", "text"))
+    about = " ".join(str(each) for each in said if each)
+    by = "" if event.source in (ev.COORDINATOR, ev.SUPERVISOR) else f" from {event.source}"
+    say(legible(f"heard {instruction_of(event)}{by} {event.task_id or ''}: {about}"[:SHOWN_CHARS].rstrip()))
 
 
 def instruction_of(event: Event) -> str:
@@ -57,13 +59,18 @@ def give_back_blocked(agent: AgentInterface, task: Task, say: Callable[[str], No
     return agent.release_task(task.id)
 
 
-def heed_mailbox(agent: AgentInterface, heed: Callable[[Event], None]) -> None:
-    """Hands each event to `heed` from now on; without a mailbox a worker cannot know what it has lost, and ends."""
+def heed_mailbox(
+    agent: AgentInterface, heed: Callable[[Event], None], confirms: Callable[[], bool] = lambda: True
+) -> None:
+    """Hands each event to `heed` from now on; without a mailbox a worker cannot know what it has lost, and ends.
+
+    confirms: whether what was handed over counts as received by now.
+    """
 
     def read() -> None:
         while True:
             try:
-                event = agent.receive()
+                event = agent.receive(confirm=confirms())
             except OSError as error:
                 say(f"mailbox: {error}")
                 os._exit(1)

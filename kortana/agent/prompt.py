@@ -10,21 +10,23 @@ You are $agent, one of several agents in this repository. Your task is "$id": $t
 
 $prompt
 
-$paths$dependencies$earlier
+$paths$dependencies$earlier$messages
 You hold this task; others work on other tasks at the same time. When you are done, say in a few sentences what you \
 did: your last message is kept as the task's result. If you cannot do it, say why."""
 
 
-def render(template: str, task: dict[str, Any], agent: str, results: dict[str, Any], earlier: str = "") -> str:
+def render(
+    template: str, task: dict[str, Any], agent: str, results: dict[str, Any], earlier: str = "", messages: str = ""
+) -> str:
     """The prompt for a task. results: what the tasks that it depends on have left. earlier: what is known of attempts
-    before this one."""
+    before this one. messages: what others have written meanwhile."""
     paths = task.get("paths") or ()
     told = f"Change only these paths: {', '.join(paths)}\n" if paths else ""
     done = "".join(f"Result of {name}: {text}\n" for name, text in results.items())
     prompt = task.get("prompt") or (f"Carry out: {task['run']}" if task.get("run") else "")
     return string.Template(template).safe_substitute(
         agent=agent, id=task["id"], title=task.get("title") or task["id"], prompt=prompt, paths=told, dependencies=done,
-        earlier=earlier,
+        earlier=earlier, messages=messages,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ DESCRIPTIONS = {
         "How it is given its prompt: on standard input, or as its last argument. If not given, as the agent takes "
         "it.",
     "workers.NAME.cli.template":
-        "A file with the prompt: $id $title $prompt $paths $dependencies $earlier $agent are filled in.",
+        "A file with the prompt: $id $title $prompt $paths $dependencies $earlier $messages $agent are filled in.",
     "workers.NAME.cli.worktree": "Whether each task has a git worktree and a branch of its own.",
     "workers.NAME.cli.merge": "Whether that branch is merged once the task is completed.",
     "workers.NAME.cli.stall_timeout": "An agent that says nothing for so long is ended, and the task fails; 0s: never.",

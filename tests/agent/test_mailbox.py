@@ -31,7 +31,8 @@ def event(source: str, kind: str, **payload: Any) -> Event:
         (event("coordinator", "LEASE_RELEASED", reason="sibling", by="me"), "heard LEASE_RELEASED t: sibling me"),
         (event("coordinator", "DIRECTIVE", instruction="replan"), "heard replan t:"),
         (event("other", "INFO", instruction=["x"], reason="a\nkortana | b\x1b[2J"),
-         "heard ['x'] t: a\\nkortana | b\\u001b[2J"),
+         "heard ['x'] from other t: a\\nkortana | b\\u001b[2J"),
+        (event("operator", "INFO", text="look"), "heard INFO from operator t: look"),
     ],
 )  # fmt: skip
 def test_what_came_is_told_on_one_line(heard: Event, shown: str, capsys: pytest.CaptureFixture[str]) -> None:

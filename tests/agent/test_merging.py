@@ -34,6 +34,9 @@ class FakeAgent:
     def get_task(self, task_id: str) -> dict[str, Any]:
         return self._task
 
+    def confirm(self) -> None:
+        pass
+
 
 class Died(Exception):
     pass

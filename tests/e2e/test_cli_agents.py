@@ -379,3 +379,30 @@ def test_what_its_task_does_not_cover_is_merged_as_guard_says(project: Project, 
     assert (told in project.log("w")) is (guard != "off")
     words = ["git", "rev-parse", "--verify", "--quiet", "kortana/bad"]
     assert (subprocess.run(words, cwd=project.folder, stdout=subprocess.DEVNULL).returncode == 0) is not is_kept
+
+
+def test_what_is_sent_to_an_agent_is_in_its_next_prompt_also_after_its_worker_has_died(project: Project) -> None:
+    team = {"w": {"agent": "cli", "cli": {"command": ["cat"]}, **AT_ONCE}}
+    project.write({"workers": team})
+    project.up()
+    project.call("agent", "send", "w", "Mind the docs.", "--as", "flash")
+    eventually(lambda: "heard INFO from flash" in project.log("w"))
+    os.kill(project.worker("w")["pid"], 9)
+    eventually(lambda: project.log("w").count("heard INFO from flash") == 2, "it comes again")
+    for name in ("one", "two"):
+        project.call("tasks", "add", name, "--prompt", "x")
+        settled(project, name)
+    texts = [project.task(name)["result"]["text"] for name in ("one", "two")]
+    assert "Messages for you:\n- from flash: Mind the docs.\n" in texts[0] and "Messages" not in texts[1]
+
+
+def test_what_is_sent_to_an_agent_at_work_can_be_read_by_it(project: Project) -> None:
+    script = f"touch begun; until [ -e sent ]; do sleep 0.05; done; {KORTANA} agent inbox"
+    team = {"w": {"agent": "cli", "cli": {"command": ["sh", "-c", script]}}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x"}]})
+    project.up()
+    eventually((project.folder / "begun").exists)
+    project.call("agent", "send", "w", "Mind the docs.", "--as", "flash")
+    eventually(lambda: "heard INFO from flash" in project.log("w"))
+    (project.folder / "sent").touch()
+    assert "Mind the docs." in settled(project, "t")["t"]["result"]["text"]
