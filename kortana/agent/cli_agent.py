@@ -124,7 +124,6 @@ class _CliAgent:
             self._agent.update_task_status(task.id, "failed", _details(error))
             return 0
         results, messages = self._results(task), self._letters.told()
-        self._agent.confirm()
         prompt = render(self._template, task.fields, self._agent.name, results, earlier, messages)
         ended = self._run(task, prompt, tree.place if tree else Path.cwd())
         if task.lost:
@@ -143,6 +142,9 @@ class _CliAgent:
             return 0
         if ended.failed and (ended.unfit or ended.is_quota_spent):
             return self._give_back(task, ended.why, UNFIT_EXIT_CODE if ended.unfit else QUOTA_EXIT_CODE)
+        self._letters.forget()
+        if not self._letters:
+            self._agent.confirm()
         if ended.failed:
             result["lines"] = last_of(ended.lines, LINES_BYTES)
             details = _details(ended.why)
@@ -184,7 +186,6 @@ class _CliAgent:
             result["changed"] = tree.commit(f"{task.id}: {title}")
             if not result["changed"]:
                 tree.discard()
-            if not result["changed"]:
                 return True
             if not self._is_covered(task, result, tree):
                 return False

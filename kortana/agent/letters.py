@@ -13,13 +13,15 @@ _KINDS = (ev.INFO, ev.REQUEST_REVIEW, ev.MERGE_READY, ev.DIRECTIVE)
 
 
 class Letters:
-    """Filled by one thread, emptied by another."""
+    """Filled by one thread, told and forgotten by another. What is not forgotten is not confirmed either: it comes
+    again where its agent has ended before it could read it."""
 
     def __init__(self) -> None:
         self._kept: deque[Event] = deque(maxlen=MOST)
+        self._told: list[Event] = []
 
     def __bool__(self) -> bool:
-        return bool(self._kept)
+        return bool(self._kept or self._told)
 
     def take(self, event: Event) -> None:
         """Keeps what somebody has written; what the coordinator says is the adapter's to act upon."""
@@ -27,13 +29,20 @@ class Letters:
             self._kept.append(event)
 
     def told(self) -> str:
-        """For a prompt; it is forgotten by that."""
-        lines = []
+        """For a prompt: what has come since the last one that was read."""
         while self._kept:
-            event = self._kept.popleft()
-            about = f" ({event.task_id})" if event.task_id else ""
-            lines.append(f"- from {event.source}{about}: {text_of(event)}\n")
-        return "Messages for you:\n" + "".join(lines) if lines else ""
+            self._told.append(self._kept.popleft())
+        del self._told[:-MOST]
+        return "Messages for you:\n" + "".join(map(_line, self._told)) if self._told else ""
+
+    def forget(self) -> None:
+        """What was told has been read."""
+        self._told = []
+
+
+def _line(event: Event) -> str:
+    about = f" ({event.task_id})" if event.task_id else ""
+    return f"- from {event.source}{about}: {text_of(event)}\n"
 
 
 def text_of(event: Event) -> str:

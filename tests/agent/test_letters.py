@@ -18,7 +18,9 @@ def told(*events: Event) -> str:
         letters.take(event)
     had_any = bool(letters)
     text = letters.told()
-    assert had_any is bool(text) and not letters and letters.told() == ""
+    assert had_any is bool(text) is bool(letters) and letters.told() == text, "nobody has read it yet"
+    letters.forget()
+    assert not letters and letters.told() == ""
     return text
 
 

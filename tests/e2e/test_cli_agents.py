@@ -394,6 +394,24 @@ def test_what_is_sent_to_an_agent_is_in_its_next_prompt_also_after_its_worker_ha
         settled(project, name)
     texts = [project.task(name)["result"]["text"] for name in ("one", "two")]
     assert "Messages for you:\n- from flash: Mind the docs.\n" in texts[0] and "Messages" not in texts[1]
+    project.call("restart", "w")
+    assert project.call("agent", "inbox", "--as", "w", expect=None).returncode == 4, "nobody else is that worker"
+    project.call("tasks", "add", "three", "--prompt", "x")
+    assert "Messages" not in settled(project, "three")["three"]["result"]["text"], "it was confirmed"
+
+
+def test_a_message_waits_until_an_agent_whose_quota_is_used_up_has_read_it(project: Project) -> None:
+    script = "if [ -e back ]; then cat; else cat > /dev/null; exit 75; fi"
+    team = {"w": {"agent": "cli", "cli": {"command": ["sh", "-c", script]}, "quota_delay": "1h"}}
+    project.write({"workers": team})
+    project.up()
+    project.call("agent", "send", "w", "Mind the docs.", "--as", "flash")
+    eventually(lambda: "heard INFO from flash" in project.log("w"))
+    project.call("tasks", "add", "t", "--prompt", "x")
+    eventually(lambda: project.worker("w")["state"] == "parked")
+    (project.folder / "back").touch()
+    project.call("restart", "w")
+    assert "Mind the docs." in settled(project, "t")["t"]["result"]["text"]
 
 
 def test_what_is_sent_to_an_agent_at_work_can_be_read_by_it(project: Project) -> None:
