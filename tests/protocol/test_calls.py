@@ -1,6 +1,6 @@
 """Arguments of commands: typed, and bounded without a word left out in silence."""
 
-from kortana.cli import guard
+from kortana.protocol import coverage
 from kortana.protocol.calls import MAX_PATHS, Paths, read_args
 
 
@@ -10,4 +10,4 @@ def test_more_paths_than_one_question_holds_are_refused_and_not_cut_off() -> Non
 
 
 def test_the_guard_which_loads_none_of_this_asks_for_no_more() -> None:
-    assert guard.MAX_PATHS == MAX_PATHS
+    assert coverage.MAX_PATHS == MAX_PATHS
