@@ -6,8 +6,8 @@ import pytest
 
 from kortana.adapters.files.edits import EditError, read_graph
 from kortana.adapters.relay.unanswered import Answered
-from kortana.agent.headless import read_line
 from kortana.agent.clis import READERS, Outcome
+from kortana.agent.headless import read_line
 from kortana.cli.errors import CliError
 from kortana.cli.records import record_in
 from kortana.processes.leftovers import end_leftovers, remembered_run
