@@ -8,6 +8,8 @@ from kortana.agent.checkout import Checkout, merged
 from kortana.agent.git import GitError, GitInterruptedError, NoRepositoryError, git, listed, succeeds
 
 MOST_NAMED = 5
+UNDONE = {"rebase-merge": "rebase", "rebase-apply": "rebase", "sequencer": "cherry-pick or revert"}
+"""What stands in git's folder while there is more to do."""
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
 
@@ -105,9 +107,9 @@ class Worktree:
         if torn:
             more = f" and {len(torn) - MOST_NAMED} more" if len(torn) > MOST_NAMED else ""
             raise GitError(f"conflicts are not resolved in {', '.join(torn[:MOST_NAMED])}{more}")
-        for name in ("rebase-merge", "rebase-apply"):
+        for name, what in UNDONE.items():
             if (self.folder / git(self.folder, "rev-parse", "--git-path", name)).exists():
-                raise GitError("a rebase is not finished in its worktree")
+                raise GitError(f"a {what} is not finished in its worktree")
 
     def _come_back(self) -> None:
         """Agents make branches of their own, or leave their HEAD on none: what was built on ours there is ours."""

@@ -87,6 +87,17 @@ def test_conflicts_that_an_agent_leaves_are_never_committed(repository: Path, to
     assert torn.commit("t") and torn.merge("Merge t") == "" and (repository / "file").read_text() == "both\n"
 
 
+def test_a_cherry_pick_of_several_that_an_agent_leaves_is_none_of_one(repository: Path, torn: Worktree) -> None:
+    edit(repository, "more\n", "more")
+    git(torn.folder, "cherry-pick", "main~1", "main", ok=False)
+    edit(torn.folder, "both\n", commit=False)
+    git(torn.folder, "add", "file")
+    with pytest.raises(GitError, match="a cherry-pick or revert is not finished"):
+        torn.commit("t")
+    git(torn.folder, "-c", "core.editor=true", "cherry-pick", "--continue")
+    assert torn.commit("t") and (torn.folder / "more").exists()
+
+
 def test_a_rebase_that_an_agent_leaves_is_never_taken_for_the_whole(repository: Path, torn: Worktree) -> None:
     edit(torn.folder, "second\n", "second")
     git(torn.folder, "rebase", "main", ok=False)
