@@ -15,11 +15,12 @@ from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, Cli
 from kortana.agent.git import GitError, NoRepositoryError, environment_elsewhere
 from kortana.agent.guarding import objections
-from kortana.agent.headless import MAX_TEXT, QUOTA_EXIT_CODE, Ended, HeadlessRun
+from kortana.agent.headless import MAX_TEXT, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
 from kortana.agent.letters import Letters
 from kortana.agent.mailbox import (
     PATIENCE_S,
+    QUOTA_EXIT_CODE,
     give_back_blocked,
     heed_mailbox,
     is_lease_gone,
@@ -209,7 +210,7 @@ class _CliAgent:
 
     def _is_covered(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
         """Whether its changes may be taken in, as far as `guard` asks; where not, that is told."""
-        told = objections(self._agent, tree.top, tree.changed())
+        told = objections(self._agent, tree)
         if not told:
             return True
         say(f"{task.id}: guard: {told}")

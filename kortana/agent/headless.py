@@ -11,14 +11,13 @@ from typing import Any
 import msgspec
 
 from kortana.agent.clis import READERS, Cli, Outcome, is_locked_out, is_quota, words_beside
-from kortana.agent.mailbox import say
+from kortana.agent.mailbox import QUOTA_EXIT_CODE, say
 from kortana.agent.shown import Shown
 from kortana.processes.following import follow
 from kortana.processes.offspring import end_with_offspring
 from kortana.processes.sessions import start_apart
 from kortana.protocol.parsing import parse_json
 
-QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
 MAX_LINE = 32 << 20
 """Bytes of one event of a stream: it may hold whole files that the agent has read."""
@@ -98,19 +97,14 @@ class HeadlessRun:
 
     def _take(self, text: str) -> None:
         self._lines.append(text[:400])
-        event = _event_of(self._cli.stream, text)
+        event = event_of(self._cli.stream, text)
         for line in self._shown.lines(text, event):
             say(line)
-        if _take_in(self._cli.stream, text, event, self._outcome):
+        if take_in(self._cli.stream, text, event, self._outcome):
             self._note(self._outcome.note)
 
 
-def read_line(stream: str, text: str, outcome: Outcome) -> bool:
-    """Takes one line of output in; whether it showed progress."""
-    return _take_in(stream, text, _event_of(stream, text), outcome)
-
-
-def _event_of(stream: str, text: str) -> dict[str, Any] | None:
+def event_of(stream: str, text: str) -> dict[str, Any] | None:
     """The event that a line of this stream is; None where it is something else."""
     if stream == "text" or not text.startswith("{"):
         return None
@@ -121,7 +115,8 @@ def _event_of(stream: str, text: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def _take_in(stream: str, text: str, event: dict[str, Any] | None, outcome: Outcome) -> bool:
+def take_in(stream: str, text: str, event: dict[str, Any] | None, outcome: Outcome) -> bool:
+    """Takes in one line of output, and the event that it is; whether it showed progress."""
     steps = outcome.steps
     if stream == "text":
         outcome.text = (outcome.text + text + "\n")[-MAX_TEXT:]

@@ -13,6 +13,8 @@ from kortana.protocol.legible import legible
 PATIENCE_S = 3600.0
 """An outcome is worth waiting for: Kortana may stand still."""
 
+QUOTA_EXIT_CODE = 75
+"""EX_TEMPFAIL: of a command, and of an adapter because of it."""
 SHOWN_CHARS = 200
 
 

@@ -12,6 +12,7 @@ from kortana.agent.answers import Answer, Task
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import (
     PATIENCE_S,
+    QUOTA_EXIT_CODE,
     give_back_blocked,
     heed_mailbox,
     is_lease_gone,
@@ -30,7 +31,6 @@ KEPT_LINES = 20
 KEPT_CHARS = 400
 LINES_BYTES = 32 * 1024
 """Of the last lines, as JSON: they have to fit into one event."""
-QUOTA_EXIT_CODE = 75
 STOP_GRACE_S = 5.0
 NOTE_INTERVAL_S, NOTE_CHARS = 10.0, 200
 """The last line of output is told as what is being done, so often and so much of it."""

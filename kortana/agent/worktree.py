@@ -9,7 +9,7 @@ from kortana.agent.git import GitError, GitInterruptedError, NoRepositoryError, 
 
 MOST_NAMED = 5
 UNDONE = {"rebase-merge": "rebase", "rebase-apply": "rebase", "sequencer": "cherry-pick or revert"}
-"""What stands in git's folder while there is more to do."""
+"""What stands in git's folder of a worktree while there is more to do."""
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
 
@@ -107,8 +107,9 @@ class Worktree:
         if torn:
             more = f" and {len(torn) - MOST_NAMED} more" if len(torn) > MOST_NAMED else ""
             raise GitError(f"conflicts are not resolved in {', '.join(torn[:MOST_NAMED])}{more}")
+        admin = self._admin_dir()
         for name, what in UNDONE.items():
-            if (self.folder / git(self.folder, "rev-parse", "--git-path", name)).exists():
+            if admin is not None and (admin / name).exists():
                 raise GitError(f"a {what} is not finished in its worktree")
 
     def _come_back(self) -> None:

@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from kortana.agent.answers import Task
 from kortana.agent.interface import AgentInterface, KortanaUnavailable, Refused
-from kortana.agent.mailbox import give_back_blocked
+from kortana.agent.mailbox import QUOTA_EXIT_CODE, give_back_blocked
 from kortana.cli.errors import REFUSED, USAGE, CliError, not_running
 from kortana.cli.finding import find_file
 from kortana.processes.foreground import wait_passing_on
 from kortana.transport.inside import token_for
 from kortana.transport.waker import Waker
 
-QUOTA_EXIT_CODE = 75
 CANNOT_RUN = 127
 
 

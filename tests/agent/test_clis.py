@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from kortana.agent.clis import Cli, Outcome, is_quota, words_beside
-from kortana.agent.headless import Ended, read_line
+from kortana.agent.headless import Ended
 from kortana.agent.prompt import PROMPT, render
+from tests.agent.streams import read_line
 
 
 def test_the_prompt_tells_paths_and_results() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kortana.agent.clis import KNOWN, READERS, Outcome
-from kortana.agent.headless import read_line
+from tests.agent.streams import read_line
 from tests.e2e.project import AT_ONCE, KORTANA, Project, eventually
 
 FAKE = Path(__file__).with_name("fake_cli.py")

@@ -63,4 +63,6 @@ def test_a_child_that_was_started_without_its_environment_speaks_as_its_worker(p
     script = f'env -i "PATH=$PATH" {KORTANA} agent claim t; sleep 1000'
     project.write({"workers": {"w": {"command": ["sh", "-c", script]}}, "tasks": [{"id": "t"}]})
     project.up()
-    eventually(lambda: project.task("t")["owner"] == "w", "it has claimed")
+    owner = eventually(lambda: project.task("t")["owner"], "it has claimed")
+    grants = [record["target"] for record in project.journal() if "lease" in record["payload"]]
+    assert owner == "w" and grants == ["w"]

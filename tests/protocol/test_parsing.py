@@ -7,12 +7,12 @@ import pytest
 from kortana.adapters.files.edits import EditError, read_graph
 from kortana.adapters.relay.unanswered import Answered
 from kortana.agent.clis import READERS, Outcome
-from kortana.agent.headless import read_line
 from kortana.cli.errors import CliError
 from kortana.cli.records import record_in
 from kortana.processes.leftovers import end_leftovers, remembered_run
 from kortana.protocol.parsing import parse_json
 from kortana.transport.endpoint import read_endpoint
+from tests.agent.streams import read_line
 
 DEEP = b"[" * 100_000
 DEEP_OBJECT = b'{"type":"ACK","payload":' + DEEP
