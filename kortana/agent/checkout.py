@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from kortana.agent.git import GitError, GitInterruptedError, NoRepositoryError, git, listed, succeeds
+from kortana.agent.git import GitError, GitInterruptedError, UnreadyRepositoryError, git, listed, named, succeeds
 from kortana.processes.lock import IntentLock
 from kortana.processes.offspring import wait_for_session
 from kortana.processes.posix import signals_held
@@ -22,6 +22,19 @@ TREE_END_S = 10.0
 """How long is waited for what a dead holder has left running."""
 STALE_S = 2.0
 """A git that lives holds a lock for less, but for one that waits for its user; and that one's is older than ours."""
+UNDER_WAY = {
+    "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert", "rebase-merge": "rebase",
+    "rebase-apply": "rebase", "sequencer": "cherry-pick or revert", "BISECT_START": "bisection",
+}  # fmt: skip
+"""What stands in git's folder of a checkout → what its person is in the midst of, and may go back from."""
+
+
+class BusyCheckoutError(GitError):
+    """The person's checkout cannot move just now. What stands in the way is the person's to clear, not an agent's."""
+
+
+class ConflictError(GitError):
+    """A branch conflicts with what is checked out."""
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -37,7 +50,7 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Checkout:
-    """What the repository has checked out. Raises NoRepositoryError where the folder is in none."""
+    """What the repository has checked out. Raises UnreadyRepositoryError where the folder is in none."""
 
     def __init__(self, folder: Path) -> None:
         words = ("--show-prefix", "--show-toplevel", "--absolute-git-dir", "--git-common-dir")
@@ -48,7 +61,7 @@ class Checkout:
         except GitInterruptedError:
             raise
         except GitError as error:
-            raise NoRepositoryError(str(error)) from None
+            raise UnreadyRepositoryError(str(error)) from None
         self.root, self.git_dir = Path(root), Path(own)
         self.common_dir = (folder / common).resolve()
         """Where branches and worktrees are; another than git_dir where this checkout is itself a linked worktree."""
@@ -84,14 +97,43 @@ class Checkout:
     def advance(self, branch: str, old: str, new: str) -> None:
         """Moves the checkout from `old`, where it is, to `new`, which descends from it. Within `changing` only.
 
-        Raises GitError, with nothing changed, where that would overwrite what is not committed.
+        Raises BusyCheckoutError, with nothing changed, where that would overwrite what is not committed, or where a git
+        of the person's holds the index; GitError.
         """
         with contextlib.suppress(GitError):
             git(self.root, "update-index", "-q", "--refresh")
-        git(self.root, "read-tree", "-m", "-u", "--dry-run", old, new)
+        try:
+            git(self.root, "read-tree", "-m", "-u", "--dry-run", old, new)
+        except GitInterruptedError:
+            raise
+        except GitError as error:
+            raise BusyCheckoutError(_locked(error) or self._in_the_way(old, new) or str(error)) from None
         self._intend(branch, old, new)
-        git(self.root, "merge", "--quiet", "--ff-only", new)
+        try:
+            git(self.root, "merge", "--quiet", "--ff-only", new)
+        except GitError as error:
+            if told := _locked(error):
+                raise BusyCheckoutError(told) from None
+            raise
         self._intend(branch)
+
+    def refuse_busy(self) -> None:
+        """Raises BusyCheckoutError where its person is in the midst of what may end with going back."""
+        for name, what in UNDER_WAY.items():
+            if (self.git_dir / name).exists():
+                raise BusyCheckoutError(f"a {what} is under way in the checkout")
+
+    def is_detached(self) -> bool:
+        """Whether no branch is checked out."""
+        return self._current_branch() == "HEAD"
+
+    def _in_the_way(self, old: str, new: str) -> str:
+        """What a person has not committed, and a move would overwrite."""
+        between = ("diff", "--name-only", "--no-renames", "-z", old, new)
+        edited = set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", "HEAD"))
+        added = {name for name in listed(self.root, *between, "--diff-filter=A") if os.path.lexists(self.root / name)}
+        names = sorted(added | (edited & set(listed(self.root, *between))))
+        return f"what is not committed in the checkout is in the way: {named(names)}" if names else ""
 
     def drop_lock_of(self, branch: str) -> None:
         """The branch's lock: whoever made it is gone, as the branch is ours."""
@@ -175,17 +217,23 @@ class Checkout:
 def merged(checkout: Checkout, branch: str, message: str) -> tuple[str, str]:
     """The commit that merges a branch into what is checked out, made beside it; and the commit that is its base.
 
-    Raises GitError, with git's words on each conflict.
+    Raises ConflictError, with git's words on each conflict; GitError.
     """
     root, head = checkout.root, checkout.head()
     try:
         tree = git(root, "merge-tree", "--write-tree", "--name-only", head, branch)
     except GitError as error:
+        if error.code == 1:
+            raise ConflictError(str(error)) from None
         if "usage:" in str(error):
             raise GitError("git 2.38 or later is needed to merge a task's branch") from None
         raise
     signed = ["-S"] if succeeds(root, "config", "--type=bool", "--get", "commit.gpgsign", "true") else []
     return head, git(root, "commit-tree", *signed, tree, "-p", head, "-p", branch, "-m", message)
+
+
+def _locked(error: GitError) -> str:
+    return "another git is at work in the checkout, or has died there" if "index.lock" in str(error) else ""
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -13,8 +13,8 @@ import msgspec
 from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, Cli
-from kortana.agent.git import GitError, NoRepositoryError, environment_elsewhere
-from kortana.agent.guarding import objections
+from kortana.agent.delivery import Delivery, shortened
+from kortana.agent.git import GitError, UnreadyRepositoryError, environment_elsewhere
 from kortana.agent.headless import MAX_TEXT, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
 from kortana.agent.letters import Letters
@@ -42,12 +42,11 @@ LEAVING = {
     QUOTA_EXIT_CODE: "quota used up: leaving until the quota delay has passed",
     UNFIT_EXIT_CODE: "it cannot work here: leaving its tasks to others",
 }
-MERGING = "merging"
-"""In a task's result: the commit that the repository is about to get."""
+CEILINGS = "GIT_CEILING_DIRECTORIES"
 REPORT_INTERVAL_S = 2.0
 MAX_RESULT, MAX_RESULTS = 2_000, 24_000
 """Characters of what a task that came before has left, and of all that there are: an argument holds 128 KiB."""
-TEXT_BYTES, LINES_BYTES, DETAILS_BYTES = 24 * 1024, 12 * 1024, 4 * 1024
+TEXT_BYTES, LINES_BYTES = 24 * 1024, 12 * 1024
 """What of a result is kept, as JSON: all of it has to fit into one event."""
 
 
@@ -115,18 +114,21 @@ class _CliAgent:
         began = time.monotonic()
         try:
             tree = Worktree(Path.cwd(), task.id) if self._settings.worktree else None
+            if tree is not None and tree.remark:
+                say(f"{task.id}: the repository's post-checkout hook has failed: {tree.remark}")
+            delivery = Delivery(self._agent, task, tree, self._settings.merge)
             before = self._agent.get_task(task.id) or {}
-            if tree is not None and self._was_merged(task, before.get("result"), tree):
+            if delivery.go_on(before.get("result")):
                 return 0
             earlier = told_of_earlier(before, tree)
-        except NoRepositoryError as error:
+        except UnreadyRepositoryError as error:
             return self._give_back(task, str(error), UNFIT_EXIT_CODE)
         except (GitError, OSError) as error:
-            self._agent.update_task_status(task.id, "failed", _details(error))
+            Delivery(self._agent, task, None, merge=False).fail(error)
             return 0
         results, messages = self._results(task), self._letters.told()
         prompt = render(self._template, task.fields, self._agent.name, results, earlier, messages)
-        ended = self._run(task, prompt, tree.place if tree else Path.cwd())
+        ended = self._run(task, prompt, tree)
         if task.lost:
             say(f"{task.id}: the lease was lost; nothing is reported")
             return 0
@@ -148,83 +150,15 @@ class _CliAgent:
             self._agent.confirm()
         if ended.failed:
             result["lines"] = last_of(ended.lines, LINES_BYTES)
-            details = _details(ended.why)
-            self._agent.update_task_status(task.id, "failed", details, result=result)
-            say(f"{task.id} failed: {details}")
-            return 0
-        self._complete(task, result, tree)
+            delivery.fail(ended.why, result)
+        else:
+            delivery.complete(result)
         return 0
 
     def _give_back(self, task: Task, why: str, leaving: int) -> int:
         say(f"{task.id} is given back: {why}")
         self._agent.release_task(task.id)
         return leaving
-
-    def _was_merged(self, task: Task, result: Any, tree: Worktree) -> bool:
-        """By an attempt that died before it could report so, whose announcement this is: it is reported now."""
-        if not self._settings.merge or not isinstance(result, dict) or not tree.is_merged(result.get(MERGING)):
-            return False
-        tree.discard()
-        self._report(task, {**result, "merged": True})
-        return True
-
-    def _may_merge(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
-        """Says what will be merged, which the coordinator takes from the holder of the lease alone."""
-        result[MERGING] = tree.tip()
-        announced = self._agent.update_task_status(task.id, "in_progress", result=result)
-        if not announced:
-            say(f"{task.id}: not merged: {announced.reason}")
-        return bool(announced)
-
-    def _complete(self, task: Task, result: dict[str, Any], tree: Worktree | None) -> None:
-        if tree is None or self._take_in(task, result, tree):
-            self._report(task, result)
-
-    def _take_in(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
-        """What was changed: committed, and merged where that is wanted. False where that failed, which is told."""
-        title = task.fields.get("title") or task.id
-        try:
-            result["changed"] = tree.commit(f"{task.id}: {title}")
-            if not result["changed"]:
-                tree.discard()
-                return True
-            if not self._is_covered(task, result, tree):
-                return False
-            if not self._settings.merge:
-                return True
-            if not self._may_merge(task, result, tree):
-                return False
-            refused = tree.merge(f"Merge {tree.branch}: {title}")
-        except (GitError, OSError) as error:
-            if not tree.is_merged(result.get(MERGING)):
-                self._agent.update_task_status(task.id, "failed", _details(error), result=result)
-                return False
-            refused = ""  # what was left to be done is to tidy up
-        result["merged"] = not refused
-        if refused:
-            del result[MERGING]
-            details = _details(f"not merged: {refused}")
-            self._agent.update_task_status(task.id, "failed", details, result=result)
-            say(f"{task.id}: {details}")
-        return not refused
-
-    def _is_covered(self, task: Task, result: dict[str, Any], tree: Worktree) -> bool:
-        """Whether its changes may be taken in, as far as `guard` asks; where not, that is told."""
-        told = objections(self._agent, tree)
-        if not told:
-            return True
-        say(f"{task.id}: guard: {told}")
-        if self._agent.welcome["guard"] != "enforce":
-            return True
-        details = _details(f"what it has changed is refused: {told}")
-        self._agent.update_task_status(task.id, "failed", details, result=result)
-        return False
-
-    def _report(self, task: Task, result: dict[str, Any]) -> None:
-        result.pop(MERGING, None)
-        details = (str(result.get("text", "")).strip().splitlines() or ["done"])[-1][:500]
-        answer = self._agent.update_task_status(task.id, "completed", details, result=result)
-        say(f"{task.id} completed" if answer else f"{task.id}: refused: {answer.reason}")
 
     def _results(self, task: Task) -> dict[str, Any]:
         found = {}
@@ -235,19 +169,21 @@ class _CliAgent:
             found[name] = str(_text_of(other.get("result")) or other.get("details") or "done")[:most]
         return found
 
-    def _run(self, task: Task, prompt: str, folder: Path) -> Ended:
+    def _run(self, task: Task, prompt: str, tree: Worktree | None) -> Ended:
         reported = 0.0
 
         def note(doing: str) -> None:
             nonlocal reported
             if time.monotonic() - reported > REPORT_INTERVAL_S:
                 reported = time.monotonic()
-                self._agent.note(task.id, _details(doing[:300]))
+                self._agent.note(task.id, shortened(doing[:300]))
 
         variables = {**environment_elsewhere(), "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         variables.pop(SETTINGS_VARIABLE, None)
+        if tree is not None:  # who takes away the worktree's `.git` has no repository then, rather than the person's
+            variables[CEILINGS] = os.pathsep.join(filter(None, (str(tree.ceiling), variables.get(CEILINGS))))
         run = HeadlessRun(self._cli, self._settings.stall_timeout, note)
-        return run.carry_out(prompt, folder, variables, task.when_lost)
+        return run.carry_out(prompt, tree.place if tree else Path.cwd(), variables, task.when_lost)
 
     def _heed(self, event: Event) -> None:
         """Stops work whose lease is gone; tells of everything else."""
@@ -270,6 +206,3 @@ def _text_of(result: Any) -> Any:
     lines = result.get("lines")
     return result.get("text") or (isinstance(lines, list) and "\n".join(map(str, lines)))
 
-
-def _details(what: object) -> str:
-    return plain(str(what)[:1000], DETAILS_BYTES)

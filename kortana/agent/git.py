@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TIMEOUT_S = 120.0
+MOST_NAMED = 5
 QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=0", "--literal-pathspecs")
 """No upkeep in the background: it would outlive the task, and be killed in the midst of it."""
 
@@ -23,27 +24,45 @@ _WHERE = frozenset(
 class GitError(Exception):
     """What git said when it refused."""
 
+    def __init__(self, told: str, code: int = 0) -> None:
+        super().__init__(told)
+        self.code = code
+        """git's exit code, where that is what it refused with."""
 
-class NoRepositoryError(GitError):
-    """There is none that work could begin from: whatever the task, a person has to see to that first."""
+
+class UnreadyRepositoryError(GitError):
+    """No work can begin or end here, whatever the task: a person has to see to that first."""
 
 
 class GitInterruptedError(GitError):
     """git was killed, by its time limit or from outside: its locks and half its work may lie about."""
 
 
-def git(folder: Path, *words: str, paths: Iterable[str] | None = None, index: Path | None = None) -> str:
+def git(
+    folder: Path,
+    *words: str,
+    paths: Iterable[str] | None = None,
+    index: Path | None = None,
+    git_dir: Path | None = None,
+    hooks: bool = True,
+) -> str:
     """The output of a git command in a folder, without its last newline.
 
-    paths: go in on standard input, NUL after each. index: a file to use in place of the folder's own index.
+    paths: go in on standard input, NUL after each. index: a file to use in place of the folder's own index. git_dir:
+    what the folder is the work tree of, whatever it says itself. hooks: whether git runs them.
     Raises GitError with the last 500 characters of what git said, GitInterruptedError after TIMEOUT_S.
     """
-    environment = {**environment_elsewhere(), "LC_ALL": "C", **({"GIT_INDEX_FILE": str(index)} if index else {})}
-    told = None if paths is None else "".join(f"{path}\0" for path in paths)
+    environment = {**environment_elsewhere(), "LC_ALL": "C"}
+    if index is not None:
+        environment["GIT_INDEX_FILE"] = str(index)
+    if git_dir is not None:
+        environment.update(GIT_DIR=str(git_dir), GIT_WORK_TREE=str(folder))
+    options = QUIET if hooks else (*QUIET, "-c", f"core.hooksPath={os.devnull}")
+    given = None if paths is None else "".join(f"{path}\0" for path in paths)
     try:
         done = subprocess.run(
-            ["git", *QUIET, "-C", str(folder), *words], env=environment, input=told, timeout=TIMEOUT_S, check=False,
-            stdin=subprocess.DEVNULL if told is None else None, capture_output=True,
+            ["git", *options, "-C", str(folder), *words], env=environment, input=given, timeout=TIMEOUT_S, check=False,
+            stdin=subprocess.DEVNULL if given is None else None, capture_output=True,
             encoding="utf-8", errors="surrogateescape",
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
@@ -53,7 +72,8 @@ def git(folder: Path, *words: str, paths: Iterable[str] | None = None, index: Pa
     if done.returncode < 0:
         raise GitInterruptedError(f"git {words[0]}: ended by signal {-done.returncode}")
     if done.returncode:
-        raise GitError(f"git {words[0]}: {(done.stderr.strip() or done.stdout.strip())[-500:]}")
+        told = (done.stderr.strip() or done.stdout.strip())[-500:]
+        raise GitError(f"git {words[0]}: {told}", done.returncode)
     return done.stdout.rstrip("\n")
 
 
@@ -63,10 +83,10 @@ def environment_elsewhere() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _WHERE}
 
 
-def succeeds(folder: Path, *words: str) -> bool:
+def succeeds(folder: Path, *words: str, git_dir: Path | None = None) -> bool:
     """Whether a git command that answers with its exit code says yes."""
     try:
-        git(folder, *words)
+        git(folder, *words, git_dir=git_dir)
     except GitInterruptedError:
         raise
     except GitError:
@@ -74,9 +94,15 @@ def succeeds(folder: Path, *words: str) -> bool:
     return True
 
 
-def listed(folder: Path, *words: str) -> list[str]:
+def listed(folder: Path, *words: str, git_dir: Path | None = None) -> list[str]:
     """The names that a git command gives with `-z`."""
-    return [name for name in git(folder, *words).split("\0") if name]
+    return [name for name in git(folder, *words, git_dir=git_dir).split("\0") if name]
+
+
+def named(names: list[str]) -> str:
+    """The first few of some paths, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def version_of(told: str) -> tuple[int, ...]:

@@ -1,15 +1,15 @@
 """A git worktree of its own for each task: made from HEAD, kept on failure, merged or left by choice."""
 
+import os
 import re
 import shutil
+import stat
 from pathlib import Path
 
-from kortana.agent.checkout import Checkout, merged
-from kortana.agent.git import GitError, GitInterruptedError, NoRepositoryError, git, listed, succeeds
+from kortana.agent.checkout import Checkout, ConflictError, merged
+from kortana.agent.git import GitError, GitInterruptedError, UnreadyRepositoryError, git, listed, succeeds
+from kortana.agent.work import UnfitWorkError, Work
 
-MOST_NAMED = 5
-UNDONE = {"rebase-merge": "rebase", "rebase-apply": "rebase", "sequencer": "cherry-pick or revert"}
-"""What stands in git's folder of a worktree while there is more to do."""
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
 
@@ -33,10 +33,14 @@ class Worktree:
         self.folder = self._checkout.root / ".kortana" / "worktrees" / task
         self.place = self.folder / self._checkout.prefix
         """Where the work is done: what stands for the given folder, which need not be the repository's root."""
+        self.remark = ""
+        """What the person's post-checkout hook has failed with, which git takes for no reason to stop."""
         with self._checkout.changing(self.branch):
             self._checkout.drop_lock_of(self.branch)
             admin = self._admin_dir()
-            if admin is not None and self._is_whole(admin):
+            self.is_kept = admin is not None and self._is_whole(admin)
+            """Whether it is as an earlier attempt has left it."""
+            if admin is not None and self.is_kept:
                 for path in admin.glob("*.lock"):  # of an attempt that died, or whose lease has gone to us
                     path.unlink(missing_ok=True)
             else:
@@ -47,14 +51,14 @@ class Worktree:
     def commit(self, message: str) -> bool:
         """Commits whatever has changed; whether the branch has anything that HEAD has not.
 
-        Raises GitError where the agent has left a merge or a rebase undone, or has gone to where its work is none of
-        this branch's.
+        Raises UnfitWorkError where that would not be all of the agent's work, GitError.
         """
-        self._refuse_undone()
-        git(self.folder, "add", "--all")
-        if git(self.folder, "status", "--porcelain"):
-            git(self.folder, "commit", "--quiet", "--no-verify", "-m", message)
-        self._come_back()
+        admin = self._admin_dir()
+        if admin is None:
+            raise UnfitWorkError("git knows nothing of its worktree any more")
+        work = Work(self.folder, admin, self.branch)
+        work.commit(message)
+        work.refuse_lost_commits(self.head())
         return bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
 
     def changed(self) -> list[str]:
@@ -66,6 +70,11 @@ class Worktree:
     def top(self) -> Path:
         """The repository's top folder."""
         return self._checkout.root
+
+    @property
+    def ceiling(self) -> Path:
+        """Where git has to stop looking for a repository upward of the worktree: beyond lies the person's checkout."""
+        return self.folder.parent
 
     def tip(self) -> str:
         """The branch's last commit."""
@@ -81,18 +90,18 @@ class Worktree:
         return is_name and succeeds(self._checkout.root, "merge-base", "--is-ancestor", str(commit), "HEAD")
 
     def merge(self, message: str) -> str:
-        """Merges the branch into what the repository has checked out; gives the reason where that cannot be.
+        """Merges the branch into what the repository has checked out; gives the reason where its work conflicts.
 
         The merge is made beside the checkout, which then only moves forward: a conflict never touches it.
+        Raises BusyCheckoutError where the checkout cannot move just now, GitError.
         """
         with self._checkout.changing(self.branch):
+            self._checkout.refuse_busy()
             try:
                 head, commit = merged(self._checkout, self.branch, message)
-                self._checkout.advance(self.branch, head, commit)
-            except GitInterruptedError:
-                raise
-            except GitError as error:
+            except ConflictError as error:
                 return str(error)
+            self._checkout.advance(self.branch, head, commit)
             self._remove()
         return ""
 
@@ -100,31 +109,6 @@ class Worktree:
         """Removes worktree and branch."""
         with self._checkout.changing(self.branch):
             self._remove()
-
-    def _refuse_undone(self) -> None:
-        """To add what is in conflict would be to commit its markers."""
-        torn = listed(self.folder, "diff", "--name-only", "--diff-filter=U", "-z")
-        if torn:
-            more = f" and {len(torn) - MOST_NAMED} more" if len(torn) > MOST_NAMED else ""
-            raise GitError(f"conflicts are not resolved in {', '.join(torn[:MOST_NAMED])}{more}")
-        admin = self._admin_dir()
-        for name, what in UNDONE.items():
-            if admin is not None and (admin / name).exists():
-                raise GitError(f"a {what} is not finished in its worktree")
-
-    def _come_back(self) -> None:
-        """Agents make branches of their own, or leave their HEAD on none: what was built on ours there is ours."""
-        reference = f"refs/heads/{self.branch}"
-        at = git(self.folder, "rev-parse", "--symbolic-full-name", "HEAD")
-        if at == reference:
-            return
-        begun = succeeds(self.folder, "rev-parse", "--verify", "--quiet", reference)
-        if not begun or succeeds(self.folder, "merge-base", "--is-ancestor", reference, "HEAD"):
-            git(self.folder, "update-ref", reference, "HEAD")
-        elif not succeeds(self.folder, "merge-base", "--is-ancestor", "HEAD", reference):
-            where = at.removeprefix("refs/heads/") if at != "HEAD" else "a commit"
-            raise GitError(f"its worktree has gone to {where}, which does not come from {self.branch}")
-        git(self.folder, "checkout", "--quiet", self.branch)
 
     def _admin_dir(self) -> Path | None:
         """The folder in which git keeps what it knows of this worktree."""
@@ -134,7 +118,7 @@ class Worktree:
         return None
 
     def _is_whole(self, admin: Path) -> bool:
-        if not (self.folder / ".git").exists() or not (admin / "index").exists():
+        if not (self.folder / ".git").is_file() or not (admin / "index").exists():
             return False
         locked = admin / "locked"
         return not locked.exists() or locked.read_text().strip() not in UNFINISHED
@@ -144,7 +128,7 @@ class Worktree:
         if admin is not None:
             (admin / "locked").write_text(UNFINISHED[1])
         if self.folder.exists():
-            shutil.rmtree(self.folder)
+            _remove_folder(self.folder)
         if admin is not None:
             (admin / "locked").unlink()
         git(self._checkout.root, "worktree", "prune")
@@ -152,14 +136,25 @@ class Worktree:
     def _make(self) -> None:
         root = self._checkout.root
         if not succeeds(root, "rev-parse", "--verify", "--quiet", "HEAD"):
-            raise NoRepositoryError("the repository has no commit yet that a worktree could begin from")
+            raise UnreadyRepositoryError("the repository has no commit yet that a worktree could begin from")
         if succeeds(root, "rev-parse", "--verify", "--quiet", "refs/heads/kortana"):
-            raise NoRepositoryError("there is a branch named kortana, beside which git takes no kortana/...: rename it")
+            told = "there is a branch named kortana, beside which git takes no kortana/...: rename it"
+            raise UnreadyRepositoryError(told)
+        if not all(succeeds(root, "var", f"GIT_{who}_IDENT") for who in ("AUTHOR", "COMMITTER")):
+            raise UnreadyRepositoryError("git does not know in whose name to commit: git config user.name, user.email")
         self._exclude()
         exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
         has_more = exists and not succeeds(root, "merge-base", "--is-ancestor", self.branch, "HEAD")
         words = [str(self.folder), self.branch] if has_more else ["-B", self.branch, str(self.folder), "HEAD"]
-        git(root, "worktree", "add", "--quiet", *words)
+        try:
+            git(root, "worktree", "add", "--quiet", *words)
+        except GitInterruptedError:
+            raise
+        except GitError as error:
+            admin = self._admin_dir()
+            if admin is None or not self._is_whole(admin):
+                raise
+            self.remark = str(error)
 
     def _exclude(self) -> None:
         """Worktrees are nothing to be committed."""
@@ -170,5 +165,23 @@ class Worktree:
             path.write_text(known + ("" if known.endswith("\n") or not known else "\n") + "/.kortana/\n")
 
     def _remove(self) -> None:
+        """The branch stays where nothing else leads to its commits: a HEAD that is on no branch moves on."""
         self._clear(self._admin_dir())
-        git(self._checkout.root, "branch", "--quiet", "-D", self.branch)
+        if not self._checkout.is_detached() or self._is_on_another_branch():
+            git(self._checkout.root, "branch", "--quiet", "-D", self.branch)
+
+    def _is_on_another_branch(self) -> bool:
+        words = ("for-each-ref", f"--contains={self.branch}", "--count=2", "refs/heads", "refs/remotes", "refs/tags")
+        return len(git(self._checkout.root, *words).splitlines()) > 1
+
+
+def _remove_folder(folder: Path) -> None:
+    """Caches of modules, say, are made of folders that their owner may not write to."""
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        for path, folders, _ in os.walk(folder):
+            for each in (Path(path, name) for name in folders):
+                if not each.is_symlink():
+                    each.chmod(stat.S_IRWXU)
+        shutil.rmtree(folder)

@@ -212,12 +212,16 @@ def _worktrees(project: Project) -> Check:
     told = ".".join(map(str, found))
     if found < (2, 38) and any(worker.cli.merge for worker in project.config.workers):
         return Check("git", False, told, "cli.merge needs git 2.38 or later")
+    needed = {
+        ("rev-parse", "--verify", "HEAD"): "cli.worktree needs a repository with a commit",
+        ("var", "GIT_COMMITTER_IDENT"): "git config user.name and user.email: what agents change is committed",
+    }
     for worker in project.config.workers:
-        if worker.cli.worktree:
+        for words, remedy in needed.items() if worker.cli.worktree else ():
             try:
-                git(Path(worker.cwd), "rev-parse", "--verify", "HEAD")
+                git(Path(worker.cwd), *words)
             except GitError as error:
-                return Check("git", False, f"{worker.name}: {error}", "cli.worktree needs a repository with a commit")
+                return Check("git", False, f"{worker.name}: {error}", remedy)
     return Check("git", True, told)
 
 

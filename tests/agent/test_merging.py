@@ -1,5 +1,6 @@
 """An adapter merges for the holder of the lease alone, and what was merged is not done again."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 
 from kortana.agent.answers import Answer, Task
-from kortana.agent.cli_agent import MERGING, Settings, _CliAgent
+from kortana.agent.cli_agent import Settings, _CliAgent
+from kortana.agent.delivery import DONE, MERGING
 from kortana.agent.prompt import PROMPT, render, told_of_earlier
 from kortana.agent.worktree import Worktree
 
@@ -24,6 +26,8 @@ class FakeAgent:
 
     def __init__(self, answer: Callable[[Update], bool], task: dict[str, Any]) -> None:
         self.updates: list[Update] = []
+        self.blockers: list[str] = []
+        self.released: list[str] = []
         self._answer, self._task = answer, task
 
     def update_task_status(self, task_id: str, status: str, details: str = "", result: Any = None) -> Answer:
@@ -34,6 +38,13 @@ class FakeAgent:
     def get_task(self, task_id: str) -> dict[str, Any]:
         return self._task
 
+    def report_blocker(self, task_id: str, reason: str) -> None:
+        self.blockers.append(reason)
+        self._task = {**self._task, "status": "blocked"}
+
+    def release_task(self, task_id: str) -> None:
+        self.released.append(task_id)
+
     def confirm(self) -> None:
         pass
 
@@ -42,23 +53,17 @@ class Died(Exception):
     pass
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for variable in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{variable}_NAME", "t")
-        monkeypatch.setenv(f"GIT_{variable}_EMAIL", "t@t")
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q", "-b", "main")
-    git("commit", "-q", "--allow-empty", "-m", "begin")
-    return tmp_path
+@pytest.fixture(autouse=True)
+def within(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
 
 
 def git(*words: str) -> str:
     return subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def work(answer: Callable[[Update], bool], result: Any = None, attempts: int = 0) -> list[Update]:
-    """One task by a command that adds a line to a file of the task's name."""
+def attempt(answer: Callable[[Update], bool] = lambda _: True, result: Any = None, attempts: int = 0) -> FakeAgent:
+    """One at a task, by a command that adds a line to a file of the task's name."""
     settings = Settings("cli", ("sh", "-c", 'cat > prompt.txt; echo did >> "$KORTANA_TASK"; rm -f prompt.txt'),
                         "text", "stdin", worktree=True, merge=True)  # fmt: skip
     brief = {"id": "t", "title": "", "prompt": "do it", "attempts": attempts}
@@ -69,7 +74,11 @@ def work(answer: Callable[[Update], bool], result: Any = None, attempts: int = 0
         made._work(Task(claimed, agent))  # type: ignore[arg-type]
     except Died:
         pass
-    return agent.updates
+    return agent
+
+
+def work(answer: Callable[[Update], bool], result: Any = None, attempts: int = 0) -> list[Update]:
+    return attempt(answer, result, attempts).updates
 
 
 def test_what_will_be_merged_is_announced_then_merged_then_reported(repository: Path) -> None:
@@ -103,6 +112,59 @@ def test_what_was_merged_before_its_attempt_died_is_reported_and_not_done_again(
 def test_what_was_announced_and_not_merged_is_done(repository: Path, commit: object) -> None:
     updates = work(lambda _: True, {"text": "", MERGING: commit}, attempts=1)
     assert [status for status, _ in updates] == ["in_progress", "completed"] and git("show", "HEAD:t") == "did"
+
+
+def test_what_was_announced_by_an_attempt_that_died_then_is_merged_without_its_agent(repository: Path) -> None:
+    def die_at_the_announcement(update: Update) -> bool:
+        raise Died
+
+    announced = work(die_at_the_announcement)[0][1]
+    updates = work(lambda _: True, announced, attempts=1)
+    assert [status for status, _ in updates] == ["in_progress", "completed"] and git("show", "HEAD:t") == "did"
+
+
+def test_work_that_a_person_is_in_the_way_of_waits_for_them_and_is_not_done_again(repository: Path) -> None:
+    Path("t").write_text("the person's\n")
+    first = attempt()
+    assert [status for status, _ in first.updates] == ["in_progress"] and first.released == ["t"]
+    told = "not merged: what is not committed in the checkout is in the way: t; then: kortana tasks release t"
+    assert first.blockers == [told] and Path("t").read_text() == "the person's\n"
+    Path("t").unlink()
+    second = attempt(result=first.updates[0][1])
+    assert [status for status, _ in second.updates] == ["in_progress", "completed"] and git("show", "HEAD:t") == "did"
+    assert not {MERGING, DONE} & second.updates[-1][1].keys() and git("branch") == "* main"
+
+
+def test_work_that_git_does_not_take_in_is_not_done_again(repository: Path) -> None:
+    git("config", "commit.gpgsign", "true")
+    git("config", "gpg.program", "false")
+    (status, result), = work(lambda _: True)
+    assert status == "failed" and DONE in result
+    git("config", "commit.gpgsign", "false")
+    updates = work(lambda _: True, result, attempts=1)
+    assert [status for status, _ in updates] == ["in_progress", "completed"] and git("show", "HEAD:t") == "did"
+    assert not {MERGING, DONE} & updates[-1][1].keys()
+
+
+def test_work_that_is_gone_is_done_again(repository: Path) -> None:
+    git("config", "commit.gpgsign", "true")
+    git("config", "gpg.program", "false")
+    (_, result), = work(lambda _: True)
+    git("config", "commit.gpgsign", "false")
+    shutil.rmtree(".kortana")
+    updates = work(lambda _: True, result, attempts=1)
+    assert updates[-1][1]["changed"] and git("show", "HEAD:t") == "did"
+
+
+def test_what_an_agent_has_to_mend_is_done_again(repository: Path) -> None:
+    work(lambda _: False)
+    subprocess.run(["git", "-C", ".kortana/worktrees/t", "init", "-q", "nested"], check=True)
+    Path(".kortana/worktrees/t/nested/file").touch()
+    (status, result), = work(lambda _: True, {MERGING: git("rev-parse", "kortana/t")}, attempts=1)
+    assert status == "failed" and not {MERGING, DONE} & result.keys()
+    shutil.rmtree(".kortana/worktrees/t/nested")
+    work(lambda _: True, result, attempts=2)
+    assert git("show", "HEAD:t") == "did\ndid"
 
 
 def test_the_next_attempt_is_told_of_the_one_before_and_how_to_make_its_branch_mergeable(repository: Path) -> None:

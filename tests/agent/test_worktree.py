@@ -1,39 +1,14 @@
 """What agents do with the worktree of their task, beside editing in it: real git."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from kortana.agent.git import GitError
+from kortana.agent.work import UnfitWorkError
 from kortana.agent.worktree import Worktree
+from tests.agent.repositories import edit, git, made
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def git(folder: Path, *words: str, ok: bool = True) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True)
-    assert not ok or done.returncode == 0, (words, done.stderr)
-    return done.stdout.strip()
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "n")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "e")
-    git(tmp_path, "init", "--quiet", "-b", "main")
-    (tmp_path / "file").write_text("begin\n")
-    git(tmp_path, "add", "file")
-    git(tmp_path, "commit", "--quiet", "-m", "begin")
-    return tmp_path
-
-
-def edit(folder: Path, text: str, name: str = "file", *, commit: bool = True) -> None:
-    (folder / name).write_text(text)
-    if commit:
-        git(folder, "add", "--all")
-        git(folder, "commit", "--quiet", "-m", text.strip())
 
 
 @pytest.mark.parametrize("away", [
@@ -64,7 +39,7 @@ def test_work_that_does_not_come_from_its_branch_is_not_taken_for_none(repositor
     tree = Worktree(repository, "t")
     git(tree.folder, "checkout", "--quiet", "other")
     edit(tree.folder, "done\n")
-    with pytest.raises(GitError, match="has gone to other, which does not come from kortana/t"):
+    with pytest.raises(UnfitWorkError, match="has gone to other, which does not come from kortana/t"):
         tree.commit("t")
     assert git(repository, "show", "other:file") == "done"
 
@@ -80,7 +55,7 @@ def torn(repository: Path) -> Worktree:
 
 def test_conflicts_that_an_agent_leaves_are_never_committed(repository: Path, torn: Worktree) -> None:
     git(torn.folder, "merge", "--quiet", "main", ok=False)
-    with pytest.raises(GitError, match="conflicts are not resolved in file"):
+    with pytest.raises(UnfitWorkError, match="conflicts are not resolved in file"):
         torn.commit("t")
     assert "<<<<<<<" in (torn.folder / "file").read_text() and git(repository, "show", "kortana/t:file") == "ours"
     edit(torn.folder, "both\n")
@@ -92,7 +67,7 @@ def test_a_cherry_pick_of_several_that_an_agent_leaves_is_none_of_one(repository
     git(torn.folder, "cherry-pick", "main~1", "main", ok=False)
     edit(torn.folder, "both\n", commit=False)
     git(torn.folder, "add", "file")
-    with pytest.raises(GitError, match="a cherry-pick or revert is not finished"):
+    with pytest.raises(UnfitWorkError, match="a cherry-pick or revert is not finished"):
         torn.commit("t")
     git(torn.folder, "-c", "core.editor=true", "cherry-pick", "--continue")
     assert torn.commit("t") and (torn.folder / "more").exists()
@@ -101,11 +76,115 @@ def test_a_cherry_pick_of_several_that_an_agent_leaves_is_none_of_one(repository
 def test_a_rebase_that_an_agent_leaves_is_never_taken_for_the_whole(repository: Path, torn: Worktree) -> None:
     edit(torn.folder, "second\n", "second")
     git(torn.folder, "rebase", "main", ok=False)
-    with pytest.raises(GitError, match="conflicts are not resolved"):
+    with pytest.raises(UnfitWorkError, match="conflicts are not resolved"):
         torn.commit("t")
     (torn.folder / "file").write_text("both\n")
     git(torn.folder, "add", "file")
-    with pytest.raises(GitError, match="a rebase is not finished"):
+    with pytest.raises(UnfitWorkError, match="a rebase is not finished"):
         torn.commit("t")
     git(torn.folder, "-c", "core.editor=true", "rebase", "--continue")
     assert torn.commit("t") and sorted(torn.changed()) == ["file", "second"]
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["away", "a repository of its own"])
+def test_without_the_git_file_of_its_worktree_an_agents_work_is_still_its_tasks(
+    repository: Path, replaced: bool
+) -> None:
+    """git by itself would go up from there, and take in all that the person has not committed."""
+    edit(repository, "the person's\n", commit=False)
+    edit(repository, "not known\n", "new", commit=False)
+    tree = Worktree(repository, "t")
+    (tree.folder / ".git").unlink()
+    if replaced:
+        made(tree.folder)
+    edit(tree.folder, "done\n", "work", commit=replaced)
+    before = git(repository, "rev-parse", "main")
+    assert tree.commit("t") and git(repository, "rev-parse", "main") == before
+    assert git(repository, "show", "kortana/t:work") == "done"
+    git(repository, "stash")
+    assert tree.merge("Merge t") == "" and not tree.folder.exists()
+    git(repository, "stash", "pop")
+    assert (repository / "file").read_text() == "the person's\n" and (repository / "work").exists()
+
+
+def test_an_agents_git_finds_no_repository_rather_than_the_persons(repository: Path) -> None:
+    tree = Worktree(repository, "t")
+    (tree.folder / ".git").unlink()
+    (tree.folder / "deep").mkdir()
+    assert git(tree.folder / "deep", "rev-parse", "--show-toplevel") == str(repository)
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(tree.ceiling)}
+    assert git(tree.folder / "deep", "rev-parse", "--show-toplevel", ok=False, **ceiling) == ""
+
+
+def test_a_worktree_that_git_has_forgotten_is_not_taken_for_one_without_work(repository: Path) -> None:
+    tree = Worktree(repository, "t")
+    edit(tree.folder, "done\n", commit=False)
+    (tree.folder / ".git").unlink()
+    git(repository, "worktree", "prune")
+    with pytest.raises(UnfitWorkError, match="knows nothing"):
+        tree.commit("t")
+    assert not Worktree(repository, "t").is_kept
+
+
+@pytest.mark.parametrize("added", [False, True], ids=["left to us", "committed by the agent"])
+@pytest.mark.parametrize("begun", [False, True], ids=["without a commit", "with one"])
+def test_a_repository_within_the_worktree_is_not_lost_with_it(repository: Path, added: bool, begun: bool) -> None:
+    tree = Worktree(repository, "t")
+    edit(tree.folder, "done\n", commit=False)
+    nested = tree.folder / "app"
+    nested.mkdir()
+    git(nested, "init", "--quiet")
+    edit(nested, "inside\n", commit=begun)
+    if added:
+        git(tree.folder, "add", "--all", ok=begun)
+        git(tree.folder, "commit", "--quiet", "-m", "app", ok=begun)
+    with pytest.raises(UnfitWorkError, match="app: a repository of its own"):
+        tree.commit("t")
+    assert (nested / "file").read_text() == "inside\n"
+    if added and begun:
+        git(tree.folder, "rm", "--cached", "--quiet", "app")
+    (nested / ".git").rename(repository.parent / "away")
+    assert tree.commit("t") and tree.merge("Merge t") == ""
+    assert (repository / "app" / "file").read_text() == "inside\n"
+
+
+@pytest.fixture
+def with_submodule(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Worktree:
+    """A worktree whose submodule `lib` is there."""
+    for name, value in {"COUNT": "1", "KEY_0": "protocol.file.allow", "VALUE_0": "always"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    git(repository, "submodule", "--quiet", "add", str(made(repository.parent / "lib")), "lib")
+    git(repository, "commit", "--quiet", "-m", "lib")
+    tree = Worktree(repository, "t")
+    git(tree.folder, "submodule", "--quiet", "update", "--init")
+    return tree
+
+
+def test_a_submodule_may_stay_as_it_is_or_follow_its_remote(repository: Path, with_submodule: Worktree) -> None:
+    edit(with_submodule.folder, "done\n", commit=False)
+    edit(repository.parent / "lib", "newer\n")
+    git(with_submodule.folder / "lib", "pull", "--quiet", "origin", "main")
+    assert with_submodule.commit("t") and sorted(with_submodule.changed()) == ["file", "lib"]
+    assert with_submodule.merge("Merge t") == ""
+    git(repository, "submodule", "--quiet", "update")
+    assert (repository / "lib" / "file").read_text() == "newer\n"
+
+
+@pytest.mark.parametrize("name", ["file", "new"])
+def test_what_is_edited_within_a_submodule_is_not_lost(with_submodule: Worktree, name: str) -> None:
+    edit(with_submodule.folder, "done\n", commit=False)
+    edit(with_submodule.folder / "lib", "inside\n", name, commit=False)
+    with pytest.raises(UnfitWorkError, match="within the submodule lib are not committed"):
+        with_submodule.commit("t")
+    assert with_submodule.changed() == ["file"], "what could be taken in is"
+
+
+def test_commits_in_a_submodule_that_are_nowhere_else_are_not_lost(repository: Path, with_submodule: Worktree) -> None:
+    lib = with_submodule.folder / "lib"
+    edit(lib, "inside\n")
+    with pytest.raises(UnfitWorkError, match="lib: a repository of its own, whose commits are nowhere else"):
+        with_submodule.commit("t")
+    git(lib, "push", "--quiet", "origin", "HEAD:refs/heads/theirs")
+    assert with_submodule.commit("t") and with_submodule.merge("Merge t") == ""
+    git(repository, "submodule", "--quiet", "update")
+    assert (repository / "lib" / "file").read_text() == "inside\n"

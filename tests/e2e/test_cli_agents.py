@@ -162,6 +162,8 @@ def test_doctor_looks_at_git_where_tasks_have_worktrees(project: Project) -> Non
     assert "FAIL  git: w: git rev-parse" in project.call("doctor", expect=1).stdout
     repository(project)
     assert "ok    git: 2." in project.call("doctor").stdout
+    project.env.update(GIT_COMMITTER_EMAIL="", GIT_COMMITTER_NAME="")
+    assert "FAIL  git: w: git var" in project.call("doctor", expect=1).stdout
 
 
 def repository(project: Project) -> None:
@@ -169,6 +171,11 @@ def repository(project: Project) -> None:
     for words in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
         subprocess.run(["git", *words], cwd=project.folder, env=project.env, check=True)
     (project.folder / ".git" / "info" / "exclude").write_text("data/\nkortana.yaml\n*.jsonl\n")
+
+
+def git(project: Project, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=project.folder, env=project.env, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["undisturbed", "one killed half-way"])
@@ -232,6 +239,37 @@ def test_an_adapter_that_dies_right_after_its_merge_has_merged_once(project: Pro
     assert begun == 1, "its work was not done again"
     words = ["git", "log", "--merges", "--format=%s"]
     assert subprocess.run(words, cwd=project.folder, capture_output=True, text=True).stdout.count("\n") == 1
+
+
+def test_what_a_person_is_in_the_way_of_is_merged_once_they_are_not_and_done_once(project: Project) -> None:
+    repository(project)
+    env = {"EDIT_LOG": str(project.folder / "edits.jsonl")}
+    project.write({"workers": {"w": worker("claude", env=env, cli={"worktree": True, "merge": True})}, "tasks": [
+        {"id": "t", "prompt": "EDIT mine.txt"}, {"id": "other", "prompt": "EDIT theirs.txt"}]})  # fmt: skip
+    (project.folder / "mine.txt").write_text("not committed\n")
+    project.up()
+    eventually(lambda: project.task("t")["status"] == "blocked" and project.task("t")["owner"] is None)
+    assert settled(project, "other")["other"]["result"]["merged"] is True
+    assert "in the way: mine.txt; then: kortana tasks release t" in project.call("why", "t").stdout
+    (project.folder / "mine.txt").unlink()
+    project.call("tasks", "release", "t")
+    task = settled(project, "t")["t"]
+    assert (task["status"], task["attempts"], task["result"]["merged"]) == ("completed", 0, True)
+    assert (project.folder / "mine.txt").read_text() == "t\n"
+    assert (project.folder / "edits.jsonl").read_text().count('"begin"') == 2
+    project.call("replay", "--verify")
+
+
+def test_an_agent_that_takes_away_its_worktrees_git_changes_nothing_of_the_persons(project: Project) -> None:
+    repository(project)
+    (project.folder / "mine.txt").write_text("not committed\n")
+    command = ["sh", "-c", "rm .git; echo x > made; git add --all; git commit -qm all; git rev-parse --show-toplevel"]
+    team = {"w": {"agent": "cli", "cli": {"command": command, "worktree": True, "merge": True}}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x", "max_attempts": 1}]})
+    project.up()
+    eventually(lambda: "t failed" in project.log("w"))
+    assert "not a git repository" in project.log("w")
+    assert git(project, "log", "--format=%s") == "begin" and git(project, "status", "--porcelain") == "?? mine.txt"
 
 
 @pytest.mark.timeout(1200)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from kortana.agent.checkout import Checkout
+from kortana.agent.checkout import BusyCheckoutError, Checkout
 from kortana.agent.git import GitError
 from kortana.agent.worktree import Worktree
 from kortana.processes.tree import all_processes
@@ -241,7 +241,8 @@ def test_what_the_user_has_not_committed_is_not_overwritten(repository: Reposito
     (tree.folder / "dirty").write_text("the task's\n")
     (tree.folder / "untracked").write_text("the task's\n")
     assert tree.commit("a")
-    assert "dirty" in tree.merge("a")
+    with pytest.raises(BusyCheckoutError, match="in the way: dirty, untracked"):
+        tree.merge("a")
     assert (repository.folder / "dirty").read_text() == "the user's\n"
     assert (repository.folder / "untracked").read_text() == "and this\n"
     assert repository.git("status", "--porcelain") == repository.status

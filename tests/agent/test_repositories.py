@@ -1,0 +1,199 @@
+"""Tasks' worktrees in the repositories that people have: real git."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kortana.agent.checkout import BusyCheckoutError
+from kortana.agent.git import GitError, UnreadyRepositoryError
+from kortana.agent.worktree import Worktree, _remove_folder
+from tests.agent.repositories import edit, git, made
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def done(repository: Path, name: str = "work") -> Worktree:
+    """A worktree in which an agent has done its task, committed."""
+    tree = Worktree(repository, "t")
+    edit(tree.folder, "done\n", name, commit=False)
+    assert tree.commit("t") and tree.changed() == [name]
+    return tree
+
+
+def hook(repository: Path, name: str, script: str) -> None:
+    path = repository / ".git" / "hooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_checkout_may_be_a_linked_worktree_itself(repository: Path) -> None:
+    git(repository, "worktree", "add", "--quiet", "-b", "side", str(repository.parent / "side"))
+    assert done(repository.parent / "side").merge("Merge t") == ""
+    assert (repository.parent / "side" / "work").exists() and not (repository / "work").exists()
+
+
+def test_a_checkout_may_belong_to_a_bare_repository(repository: Path) -> None:
+    bare, checkout = repository.parent / "bare.git", repository.parent / "checkout"
+    git(repository, "clone", "--quiet", "--bare", ".", str(bare))
+    git(bare, "worktree", "add", "--quiet", str(checkout), "main")
+    assert done(checkout).merge("Merge t") == "" and (checkout / "work").exists()
+
+
+def test_the_folder_of_git_may_be_elsewhere(repository: Path) -> None:
+    folder = repository.parent / "separate"
+    git(repository.parent, "init", "--quiet", "-b", "main", "--separate-git-dir", "elsewhere", str(folder))
+    assert done(made(folder)).merge("Merge t") == "" and (folder / "work").exists()
+
+
+def test_a_sparse_checkout_takes_in_what_lies_outside_of_it(repository: Path) -> None:
+    for name in ("in/file", "out/file"):
+        edit(repository, "begin\n", name)
+    git(repository, "sparse-checkout", "set", "in")
+    tree = done(repository, "out/work")
+    assert not (tree.folder / "out" / "file").exists()
+    assert tree.merge("Merge t") == "" and git(repository, "status", "--porcelain") == ""
+    assert git(repository, "show", "HEAD:out/work") == "done" and git(repository, "show", "HEAD:out/file") == "begin"
+
+
+def test_a_branch_that_was_merged_into_no_branch_stays(repository: Path) -> None:
+    """As of a tag that somebody looks at: without it the work would be gone once another branch is checked out."""
+    git(repository, "checkout", "--quiet", "--detach")
+    tree = done(repository)
+    assert tree.merge("Merge t") == "" and (repository / "work").exists() and not tree.folder.exists()
+    git(repository, "checkout", "--quiet", "main")
+    assert git(repository, "show", "kortana/t:work") == "done"
+
+
+def test_a_branch_without_work_goes_also_where_no_branch_is_checked_out(repository: Path) -> None:
+    git(repository, "checkout", "--quiet", "--detach")
+    Worktree(repository, "t").discard()
+    assert "kortana" not in git(repository, "branch", "--list")
+
+
+def conflict(repository: Path) -> None:
+    git(repository, "checkout", "--quiet", "-b", "other")
+    edit(repository, "other\n")
+    git(repository, "checkout", "--quiet", "main")
+    edit(repository, "main\n")
+
+
+def bisect(repository: Path) -> None:
+    for number in range(4):
+        edit(repository, f"{number}\n")
+    git(repository, "bisect", "start", "HEAD", "HEAD~3")
+
+
+def begin(*words: str) -> Callable[[Path], None]:
+    def conflicting(repository: Path) -> None:
+        conflict(repository)
+        git(repository, *words, ok=False)
+
+    return conflicting
+
+
+@pytest.mark.parametrize(("what", "begun", "over"), [
+    ("merge", begin("merge", "other"), ("merge", "--abort")),
+    ("merge", begin("merge", "-X", "ours", "--no-commit", "other"), ("merge", "--abort")),
+    ("rebase", begin("rebase", "other"), ("rebase", "--abort")),
+    ("cherry-pick", begin("cherry-pick", "other"), ("cherry-pick", "--abort")),
+    ("revert", begin("revert", "--no-commit", "HEAD"), ("revert", "--abort")),
+    ("bisection", bisect, ("bisect", "reset")),
+])  # fmt: skip
+def test_what_a_person_is_in_the_midst_of_is_left_alone(
+    repository: Path, what: str, begun: Callable[[Path], None], over: tuple[str, ...]
+) -> None:
+    """They may go back to where they began, and what was merged meanwhile would be gone."""
+    tree = done(repository)
+    begun(repository)
+    before = git(repository, "rev-parse", "HEAD"), git(repository, "status", "--porcelain")
+    with pytest.raises(BusyCheckoutError, match=f"a {what} is under way"):
+        tree.merge("Merge t")
+    assert before == (git(repository, "rev-parse", "HEAD"), git(repository, "status", "--porcelain"))
+    git(repository, *over)
+    assert tree.merge("Merge t") == "" and (repository / "work").read_text() == "done\n"
+
+
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize("name", ["file", "work"], ids=["edited", "unknown to git"])
+def test_what_is_not_committed_is_named_where_it_is_in_the_way(repository: Path, name: str, staged: bool) -> None:
+    tree = done(repository, name)
+    edit(repository, "the person's\n", name, commit=False)
+    if staged:
+        git(repository, "add", name)
+    with pytest.raises(BusyCheckoutError, match=f"not committed in the checkout is in the way: {name}$"):
+        tree.merge("Merge t")
+    assert (repository / name).read_text() == "the person's\n"
+    git(repository, "stash", "--include-untracked")
+    assert tree.merge("Merge t") == "" and (repository / name).read_text().endswith("done\n")
+
+
+def test_a_git_of_the_persons_that_holds_the_index_is_not_disturbed(repository: Path) -> None:
+    tree = done(repository)
+    lock = repository / ".git" / "index.lock"
+    lock.touch()
+    with pytest.raises(BusyCheckoutError, match="another git is at work"):
+        tree.merge("Merge t")
+    lock.unlink()
+    assert tree.merge("Merge t") == ""
+
+
+def test_hooks_that_need_a_person_do_not_keep_an_agents_work_back(repository: Path) -> None:
+    for name in ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-merge"):
+        hook(repository, name, "echo nobody is here; exec < /dev/tty; exit 1")
+    assert done(repository).merge("Merge t") == ""
+
+
+def test_a_post_checkout_hook_that_fails_is_told_and_no_reason_to_stop(repository: Path) -> None:
+    hook(repository, "post-checkout", "touch prepared; echo cannot copy >&2; exit 3")
+    tree = Worktree(repository, "t")
+    assert "cannot copy" in tree.remark and (tree.folder / "prepared").exists()
+    assert tree.commit("t") and tree.changed() == ["prepared"]
+
+
+@pytest.mark.parametrize("script", ['rm "$(git rev-parse --git-dir)/index"; exit 3', "kill -9 $PPID"])
+def test_a_worktree_that_git_could_not_make_is_not_gone_on_with(repository: Path, script: str) -> None:
+    hook(repository, "post-checkout", script)
+    with pytest.raises(GitError):
+        Worktree(repository, "t")
+
+
+def test_who_commits_is_known_before_any_work(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(repository, "config", "user.useConfigOnly", "true")
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{name}_EMAIL")
+    with pytest.raises(UnreadyRepositoryError, match=r"in whose name to commit: git config user.name, user.email"):
+        Worktree(repository, "t")
+    git(repository, "config", "user.email", "e")
+    Worktree(repository, "t")
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A folder of somebody who is not root, and therefore not above permissions."""
+    before = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        if before == 0:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        yield Path(name)
+        os.seteuid(before)
+
+
+def test_folders_that_their_owner_may_not_write_to_are_removed_too(nobodys: Path) -> None:
+    folder, outside = nobodys / "tree", nobodys / "outside"
+    for path in (outside, folder / "cache" / "module"):
+        path.mkdir(parents=True)
+        (path / "file").touch()
+    (folder / "cache" / "link").symlink_to(outside)
+    for path in (folder / "cache" / "module", folder / "cache", outside):
+        path.chmod(0o555)
+    _remove_folder(folder)
+    assert not folder.exists() and outside.stat().st_mode & 0o777 == 0o555 and (outside / "file").exists()
+    outside.chmod(0o755)
