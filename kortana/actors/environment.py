@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shutil
+import stat
 import sys
 from collections import ChainMap
 from collections.abc import Mapping
@@ -31,10 +32,11 @@ def read_env_file(path: Path) -> dict[str, str]:
     from dotenv.parser import parse_stream  # loads a good deal, and few workers have one
 
     try:
-        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
             raise EnvFileError(f"{path}: a file of at most {MAX_FILE_BYTES} bytes is needed")
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise EnvFileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     values: dict[str, str] = {}
     for found in parse_stream(io.StringIO(text)):

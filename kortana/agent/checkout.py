@@ -13,7 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from kortana.agent.git import GitError, GitInterruptedError, UnreadyRepositoryError, git, listed, named, succeeds
+from kortana.agent.git import (
+    FILES_TIMEOUT_S,
+    GitError,
+    GitInterruptedError,
+    UnreadyRepositoryError,
+    git,
+    listed,
+    named,
+    succeeds,
+)
 from kortana.processes.lock import IntentLock
 from kortana.processes.offspring import wait_for_session
 from kortana.processes.posix import signals_held
@@ -110,7 +119,7 @@ class Checkout:
             raise BusyCheckoutError(_locked(error) or self._in_the_way(old, new) or str(error)) from None
         self._intend(branch, old, new)
         try:
-            git(self.root, "merge", "--quiet", "--ff-only", new)
+            git(self.root, "merge", "--quiet", "--ff-only", new, timeout_s=FILES_TIMEOUT_S)
         except GitError as error:
             if told := _locked(error):
                 raise BusyCheckoutError(told) from None

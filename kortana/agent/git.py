@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TIMEOUT_S = 120.0
+FILES_TIMEOUT_S = 3600.0
+"""Of what may touch every file of a large repository, or fetch them (git-lfs), or run a person's hook."""
 MOST_NAMED = 5
 QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=0", "--literal-pathspecs")
 """No upkeep in the background: it would outlive the task, and be killed in the midst of it."""
@@ -45,12 +47,13 @@ def git(
     index: Path | None = None,
     git_dir: Path | None = None,
     hooks: bool = True,
+    timeout_s: float = TIMEOUT_S,
 ) -> str:
     """The output of a git command in a folder, without its last newline.
 
     paths: go in on standard input, NUL after each. index: a file to use in place of the folder's own index. git_dir:
     what the folder is the work tree of, whatever it says itself. hooks: whether git runs them.
-    Raises GitError with the last 500 characters of what git said, GitInterruptedError after TIMEOUT_S.
+    Raises GitError with the last 500 characters of what git said, GitInterruptedError after timeout_s seconds.
     """
     environment = {**environment_elsewhere(), "LC_ALL": "C"}
     if index is not None:
@@ -61,7 +64,7 @@ def git(
     given = None if paths is None else "".join(f"{path}\0" for path in paths)
     try:
         done = subprocess.run(
-            ["git", *options, "-C", str(folder), *words], env=environment, input=given, timeout=TIMEOUT_S, check=False,
+            ["git", *options, "-C", str(folder), *words], env=environment, input=given, timeout=timeout_s, check=False,
             stdin=subprocess.DEVNULL if given is None else None, capture_output=True,
             encoding="utf-8", errors="surrogateescape",
         )  # fmt: skip

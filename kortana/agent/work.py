@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from kortana.agent.git import GitError, git, listed, named, succeeds
+from kortana.agent.git import FILES_TIMEOUT_S, GitError, git, listed, named, succeeds
 
 UNDONE = {"rebase-merge": "rebase", "rebase-apply": "rebase", "sequencer": "cherry-pick or revert"}
 """What stands in git's folder of a worktree while there is more to do."""
@@ -31,7 +31,7 @@ class Work:
         self._refuse_undone()
         self._refuse_repositories()
         sparse = ["--sparse"] if (self._admin / "info" / "sparse-checkout").exists() else []
-        self._git("add", "--all", *sparse)
+        git(self._folder, "add", "--all", *sparse, git_dir=self._admin, timeout_s=FILES_TIMEOUT_S)
         status = self._listed("status", "--porcelain=v2", "--no-renames", "-z")
         entries = [line for line in status if line.startswith("1 ")]
         if any(line[2] != "." for line in entries):
@@ -47,6 +47,10 @@ class Work:
         lost = [name for name in self._gitlinks(base) if self._is_only_here(name)]
         if lost:
             raise UnfitWorkError(f"{named(lost)}: a repository of its own, whose commits are nowhere else")
+
+    def is_stashed(self) -> bool:
+        """Whether there is something that was put aside on the branch, and never taken up again."""
+        return any(f" {self._branch}:" in line for line in self._git("stash", "list").splitlines())
 
     def _refuse_undone(self) -> None:
         """To add what is in conflict would be to commit its markers."""

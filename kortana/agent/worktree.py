@@ -7,7 +7,15 @@ import stat
 from pathlib import Path
 
 from kortana.agent.checkout import Checkout, ConflictError, merged
-from kortana.agent.git import GitError, GitInterruptedError, UnreadyRepositoryError, git, listed, succeeds
+from kortana.agent.git import (
+    FILES_TIMEOUT_S,
+    GitError,
+    GitInterruptedError,
+    UnreadyRepositoryError,
+    git,
+    listed,
+    succeeds,
+)
 from kortana.agent.work import UnfitWorkError, Work
 
 UNFINISHED = ("initializing", "kortana: removing")
@@ -59,7 +67,10 @@ class Worktree:
         work = Work(self.folder, admin, self.branch)
         work.commit(message)
         work.refuse_lost_commits(self.head())
-        return bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
+        has_more = bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
+        if not has_more and work.is_stashed():
+            raise UnfitWorkError("all that it has changed is in a stash: git stash pop")
+        return has_more
 
     def changed(self) -> list[str]:
         """The paths, from the repository's top folder, that the branch has changed since it left HEAD."""
@@ -147,7 +158,7 @@ class Worktree:
         has_more = exists and not succeeds(root, "merge-base", "--is-ancestor", self.branch, "HEAD")
         words = [str(self.folder), self.branch] if has_more else ["-B", self.branch, str(self.folder), "HEAD"]
         try:
-            git(root, "worktree", "add", "--quiet", *words)
+            git(root, "worktree", "add", "--quiet", *words, timeout_s=FILES_TIMEOUT_S)
         except GitInterruptedError:
             raise
         except GitError as error:

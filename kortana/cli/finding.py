@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kortana.cli.errors import USAGE, CliError
-from kortana.config.whereabouts import FILE_NAME
+from kortana.config.whereabouts import FILE_NAME, why_no_file
 
 if TYPE_CHECKING:
     from kortana.config.spec import Config
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def find_file(file: Path | None) -> Path:
     """The configuration file. Raises CliError."""
     if file is not None:
-        if not file.is_file():
-            raise CliError(USAGE, "no_config", f"there is no file {file}")
+        if missing := why_no_file(file, file):
+            raise CliError(USAGE, "no_config", missing)
         return file
     here = Path.cwd()
     for folder in (here, *here.parents):

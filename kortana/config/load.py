@@ -15,6 +15,7 @@ from kortana.config.kinds import Fields
 from kortana.config.nodes import ConfigError, Problem, Reader, compose_file, is_null
 from kortana.config.scalars import BAD
 from kortana.config.spec import Config, CoordinatorSpec, TaskSpec, WorkerSpec
+from kortana.config.whereabouts import why_no_file
 
 Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
@@ -173,11 +174,7 @@ class _Loader:
             return {}
         value = self._reader.scalar(pair[1], f"{path}.profile")
         target = self._folder / str(value)
-        try:
-            missing = "" if target.is_file() else f"there is no file {value}"
-        except OSError as error:
-            missing = f"{value}: {error.strerror}"
-        if missing:
+        if missing := why_no_file(target, value):
             self._reader.problem(pair[1], f"{path}.profile", missing)
             return {}
         root = compose_file(target, _shown(target), self._reader)

@@ -2,12 +2,27 @@
 
 import os
 import re
+import stat
 from pathlib import Path
 
 from kortana.config.plainly import said_data_dir
 
 FILE_NAME = "kortana.yaml"
 _SAID = r"""^data_dir:\s*["']?([^"'#$\n]+?)["']?\s*(?:#.*)?$"""
+
+
+def why_no_file(path: Path, named: object) -> str:
+    """Why there is no regular file to be read, called by what a person has named it; empty where there is one.
+
+    Path.is_file() takes what may not be looked at for missing, from Python 3.14 on.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL in its name
+        return f"there is no file {named}"
+    except OSError as error:
+        return f"{named}: {error.strerror}"
+    return "" if stat.S_ISREG(mode) else f"{named} is no file"
 
 
 def plain_data_dir(path: Path) -> Path | None:

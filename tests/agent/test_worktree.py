@@ -188,3 +188,19 @@ def test_commits_in_a_submodule_that_are_nowhere_else_are_not_lost(repository: P
     assert with_submodule.commit("t") and with_submodule.merge("Merge t") == ""
     git(repository, "submodule", "--quiet", "update")
     assert (repository / "lib" / "file").read_text() == "inside\n"
+
+
+def test_what_an_agent_has_stashed_and_forgotten_is_not_taken_for_no_work(repository: Path) -> None:
+    tree = Worktree(repository, "t")
+    edit(tree.folder, "done\n", commit=False)
+    git(tree.folder, "stash")
+    with pytest.raises(UnfitWorkError, match="in a stash: git stash pop"):
+        tree.commit("t")
+    git(tree.folder, "stash", "apply")
+    assert tree.commit("t") and tree.merge("Merge t") == "", "what was taken up may be in the stash as well"
+
+
+def test_a_persons_own_stash_is_none_of_an_agents(repository: Path) -> None:
+    edit(repository, "the person's\n", commit=False)
+    git(repository, "stash")
+    assert not Worktree(repository, "t").commit("t")

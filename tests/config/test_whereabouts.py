@@ -10,7 +10,7 @@ import pytest
 
 from kortana.cli.common import Project
 from kortana.cli.errors import CliError
-from kortana.config.whereabouts import data_dir_above, plain_data_dir
+from kortana.config.whereabouts import data_dir_above, plain_data_dir, why_no_file
 
 HEAD = "version: 1\nworkers: {a: {command: [sleep, '1']}}\n"
 PLAIN = {
@@ -124,3 +124,13 @@ def test_an_agent_finds_its_kortana_by_next_to_nothing(tmp_path: Path, said: str
     (tmp_path / "kortana.yaml").symlink_to("real/kortana.yaml")
     code = "from kortana.cli.conversation import _data_dir; print(_data_dir(None)); print('click' in sys.modules)"
     assert _loaded(tmp_path, code) == [str(tmp_path / "real" / "data"), "False"]
+
+
+def test_why_a_file_cannot_be_read_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    told = {name: why_no_file(tmp_path / name, name) for name in ("file", "none", "file/none", ".", "loop", "a\0b")}
+    assert told == {
+        "file": "", "none": "there is no file none", "file/none": "there is no file file/none", ".": ". is no file",
+        "loop": "loop: Too many levels of symbolic links", "a\0b": "there is no file a\0b",
+    }  # fmt: skip
