@@ -7,7 +7,6 @@ lock after a holder that died finds it there, and mends.
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,14 +22,13 @@ from kortana.agent.git import (
     named,
     succeeds,
 )
+from kortana.agent.stale import drop_stale, reftable_locks
 from kortana.processes.lock import IntentLock
 from kortana.processes.offspring import wait_for_session
 from kortana.processes.posix import signals_held
 
 TREE_END_S = 10.0
 """How long is waited for what a dead holder has left running."""
-STALE_S = 2.0
-"""A git that lives holds a lock for less, but for one that waits for its user; and that one's is older than ours."""
 UNDER_WAY = {
     "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert", "rebase-merge": "rebase",
     "rebase-apply": "rebase", "sequencer": "cherry-pick or revert", "BISECT_START": "bisection",
@@ -129,12 +127,16 @@ class Checkout:
     def refuse_busy(self) -> None:
         """Raises BusyCheckoutError where its person is in the midst of what may end with going back."""
         for name, what in UNDER_WAY.items():
-            if (self.git_dir / name).exists():
+            is_reference = name.endswith("_HEAD")  # which a reftable has no file for
+            if (self.git_dir / name).exists() or (is_reference and self._has_reference(name)):
                 raise BusyCheckoutError(f"a {what} is under way in the checkout")
 
     def is_detached(self) -> bool:
         """Whether no branch is checked out."""
-        return self._current_branch() == "HEAD"
+        return not succeeds(self.root, "symbolic-ref", "--quiet", "HEAD")
+
+    def _has_reference(self, name: str) -> bool:
+        return succeeds(self.root, "rev-parse", "--verify", "--quiet", name)
 
     def _in_the_way(self, old: str, new: str) -> str:
         """What a person has not committed, and a move would overwrite."""
@@ -145,7 +147,9 @@ class Checkout:
         return f"what is not committed in the checkout is in the way: {named(names)}" if names else ""
 
     def drop_lock_of(self, branch: str) -> None:
-        """The branch's lock: whoever made it is gone, as the branch is ours."""
+        """The branch's lock: whoever made it is gone, as the branch is ours. Where it is one with all others', only if
+        nobody alive holds it."""
+        drop_stale(self._reftable_locks())
         with contextlib.suppress(NotADirectoryError):  # a branch `kortana` is in the way, as git will say
             (self.common_dir / "refs" / "heads" / f"{branch}.lock").unlink(missing_ok=True)
 
@@ -165,20 +169,15 @@ class Checkout:
 
     def _drop_stale_locks(self, branch: str) -> None:
         """Removes what a dead git has locked since the intent was written, and nobody alive has."""
-        since = self._lock.written_ns()
         names = {*self.git_dir.glob("*.lock"), *self.common_dir.glob("*.lock")} - {self._lock.path}
+        names |= self._reftable_locks()
         names.add(self.common_dir / "packed-refs.new")
         for ref in (f"refs/heads/{branch}", self._current_branch()):
             names.add(self.common_dir / f"{ref}.lock")
-        found = {path: stat for path in names if (stat := _stat(path)) and stat.st_mtime_ns >= since}
-        if not found:
-            return
-        youngest = max(stat.st_mtime for stat in found.values())
-        time.sleep(min(max(0.0, youngest + STALE_S - time.time()), STALE_S))
-        for path, stat in found.items():
-            now = _stat(path)
-            if now is not None and (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns):
-                path.unlink(missing_ok=True)
+        drop_stale(names, self._lock.written_ns())
+
+    def _reftable_locks(self) -> set[Path]:
+        return reftable_locks(self.git_dir) | reftable_locks(self.common_dir)
 
     def _current_branch(self) -> str:
         head = (self.git_dir / "HEAD").read_text(errors="replace").strip()
@@ -244,9 +243,3 @@ def merged(checkout: Checkout, branch: str, message: str) -> tuple[str, str]:
 def _locked(error: GitError) -> str:
     return "another git is at work in the checkout, or has died there" if "index.lock" in str(error) else ""
 
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None

@@ -16,6 +16,7 @@ from kortana.agent.git import (
     listed,
     succeeds,
 )
+from kortana.agent.stale import reftable_locks
 from kortana.agent.work import UnfitWorkError, Work
 
 UNFINISHED = ("initializing", "kortana: removing")
@@ -49,7 +50,7 @@ class Worktree:
             self.is_kept = admin is not None and self._is_whole(admin)
             """Whether it is as an earlier attempt has left it."""
             if admin is not None and self.is_kept:
-                for path in admin.glob("*.lock"):  # of an attempt that died, or whose lease has gone to us
+                for path in (*admin.glob("*.lock"), *reftable_locks(admin)):  # of one that died, or has lost its lease
                     path.unlink(missing_ok=True)
             else:
                 self._clear(admin)

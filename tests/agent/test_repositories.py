@@ -15,9 +15,9 @@ from tests.agent.repositories import edit, git, made
 pytestmark = pytest.mark.timeout(120)
 
 
-def done(repository: Path, name: str = "work") -> Worktree:
+def done(repository: Path, name: str = "work", task: str = "t") -> Worktree:
     """A worktree in which an agent has done its task, committed."""
-    tree = Worktree(repository, "t")
+    tree = Worktree(repository, task)
     edit(tree.folder, "done\n", name, commit=False)
     assert tree.commit("t") and tree.changed() == [name]
     return tree
@@ -66,6 +66,21 @@ def test_a_branch_that_was_merged_into_no_branch_stays(repository: Path) -> None
     assert tree.merge("Merge t") == "" and (repository / "work").exists() and not tree.folder.exists()
     git(repository, "checkout", "--quiet", "main")
     assert git(repository, "show", "kortana/t:work") == "done"
+
+
+def test_references_may_be_kept_in_a_table(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As git 2.45 and later can, of which all of this machine's tests run where GIT_DEFAULT_REF_FORMAT says so."""
+    monkeypatch.setenv("GIT_DEFAULT_REF_FORMAT", "reftable")
+    checkout = made(repository.parent / "table")
+    if not (checkout / ".git" / "reftable").is_dir():
+        pytest.skip("this git is older")
+    (checkout / ".git" / "reftable" / "tables.list.lock").touch()
+    Worktree(checkout, "first").discard()
+    git(checkout, "checkout", "--quiet", "--detach")
+    assert done(checkout).merge("Merge t") == "" and git(checkout, "show", "kortana/t:work") == "done"
+    begin("cherry-pick", "other")(checkout)
+    with pytest.raises(BusyCheckoutError, match="a cherry-pick is under way"):
+        done(checkout, "more", "u").merge("Merge u")
 
 
 def test_a_branch_without_work_goes_also_where_no_branch_is_checked_out(repository: Path) -> None:
