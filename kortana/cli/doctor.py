@@ -88,7 +88,7 @@ def _limits() -> Check:
     told = ", ".join(f"{name} by cgroup {how}" if how else f"{name} not available" for name, how in found.items())
     missing = [name for name, how in found.items() if not how]
     remedy = f"workers with limits.{missing[0]} will not start here" if missing else ""
-    if missing and shutil.which("systemd-run"):
+    if missing and shutil.which("systemd-run") and os.path.isdir("/run/systemd/system"):
         remedy += "; they may with `systemd-run --user --scope -p Delegate=yes kortana up`, in a cgroup of its own"
     return Check("limits", True, told, remedy)
 
