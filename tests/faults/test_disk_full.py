@@ -10,14 +10,14 @@ import pytest
 
 from tests.e2e.project import Project, eventually
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: only root can mount the small disk")
-
 
 @pytest.fixture
 def disk(project: Project) -> Iterator[Path]:
     data = project.folder / "data"
     data.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs", str(data)], check=True)
+    words = ["mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs", str(data)]
+    if os.geteuid() != 0 or subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("SKIPPED: no small disk can be mounted here")
     yield data
     project.clean_up()
     subprocess.run(["umount", "-l", str(data)], check=True)
