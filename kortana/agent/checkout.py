@@ -242,4 +242,3 @@ def merged(checkout: Checkout, branch: str, message: str) -> tuple[str, str]:
 
 def _locked(error: GitError) -> str:
     return "another git is at work in the checkout, or has died there" if "index.lock" in str(error) else ""
-

@@ -205,4 +205,3 @@ def _text_of(result: Any) -> Any:
         return result
     lines = result.get("lines")
     return result.get("text") or (isinstance(lines, list) and "\n".join(map(str, lines)))
-

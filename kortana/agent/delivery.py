@@ -21,8 +21,8 @@ DETAILS_BYTES = 4 * 1024
 
 
 class Delivery:
-    """Of one task, by the holder of its lease. tree: where it was done, if in a worktree of its own; merge: whether
-    its branch is to be merged."""
+    """Takes in and reports one task, for the holder of its lease. tree: where it was done, if in a worktree of its own;
+    merge: whether its branch is to be merged."""
 
     def __init__(self, agent: AgentInterface, task: Task, tree: Worktree | None, merge: bool) -> None:
         self._agent, self._task, self._tree, self._merge = agent, task, tree, merge

@@ -1,4 +1,4 @@
-"""Real power cuts: an ext4 image on a loop device, shut down by FS_IOC_SHUTDOWN without flushing its log."""
+"""Real power cuts: a file system on a loop device, shut down by FS_IOC_SHUTDOWN without flushing its log."""
 
 import contextlib
 import fcntl
@@ -20,17 +20,20 @@ from tests.faults import driver
 CUTS = 1000 if os.environ.get("KORTANA_LONG") else 20
 SEED = int(os.environ.get("KORTANA_SEED", "1"))
 FS_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
+KINDS = {"ext4": (64, ("mkfs.ext4", "-q", "-F")), "xfs": (300, ("mkfs.xfs", "-q", "-f"))}
+"""A file system → how large it has to be at least (MiB), and how it is made."""
 
 
 class Disk:
     """The image, mounted or not."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         self.image, self.mount_point = folder / "disk.img", folder / "disk"
         self.mount_point.mkdir()
+        size, make = KINDS[kind]
         with self.image.open("wb") as file:
-            file.truncate(64 << 20)
-        self._run("mkfs.ext4", "-q", "-F", str(self.image))
+            file.truncate(size << 20)
+        self._run(*make, str(self.image))
         self.mount()
 
     def _run(self, *words: str) -> None:
@@ -74,10 +77,10 @@ class NoSync:
     def end(self) -> None: ...
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+@pytest.fixture(params=KINDS)
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
     try:
-        made = Disk(tmp_path)
+        made = Disk(tmp_path, request.param)
     except (OSError, FileNotFoundError) as error:
         warnings.warn(f"SKIPPED: no power can be cut here: {error}", stacklevel=1)
         pytest.skip(f"NO POWER WAS CUT: {error}")
