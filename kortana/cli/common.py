@@ -142,10 +142,12 @@ class Project:
         return error
 
     def client(self, patience_s: float = 5.0) -> Client:
-        """A connected operator. Raises CliError where nothing runs."""
+        """A connected operator, until the command ends. Raises CliError where nothing runs."""
         if self.holder() is None:
             raise self._not_running()
         client = Client(self._find_socket, self._hello(), patience_s)
+        if (command := click.get_current_context(silent=True)) is not None:
+            command.call_on_close(client.close)
         try:
             client.connect()
         except KortanaUnavailable:

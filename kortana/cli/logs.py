@@ -39,8 +39,9 @@ def logs(names: tuple[str, ...], follow: bool, count: int, timestamps: bool, fil
     for name in wanted:
         lines, offset = last_lines_of_log(project.layout.log_of(name), count)
         groups.append([(line.split(b" ", 1)[0], name, line) for line in lines])
-        tails[name] = Tail(project.layout.log_of(name), offset)
-    if not names:  # whoever else begins to write is shown too
+        if follow:
+            tails[name] = Tail(project.layout.log_of(name), offset)
+    if follow and not names:  # whoever else begins to write is shown too
         tails |= {name: Tail(path, path.stat().st_size) for name, path in _others(project.layout.logs, tails.keys())}
     for _, name, line in sorted(itertools.chain.from_iterable(groups), key=_when):
         printer.show(name, line)

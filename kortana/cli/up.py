@@ -150,6 +150,7 @@ def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json
         code = supervisor.exit_code()
         text = errors.read_text(errors="replace").strip().removeprefix("kortana: ")
         raise CliError(code or FAILED, "up_failed", text or f"the supervisor ended with exit code {code}")
+    supervisor.let_go()
     _wait_until_ready(project, deadline)
     if as_json:
         print_json({"pid": supervisor.pid, "project": project.config.project})

@@ -47,6 +47,10 @@ class Detached:
         """Waits for its end."""
         return self._process.wait()
 
+    def let_go(self) -> None:
+        """It has come up: nobody waits for it here any more."""
+        self._process.returncode = 0  # else Popen warns, in Python's development mode, that it still runs
+
 
 def end_session(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
     """Ends a child that was started apart, and its group: SIGTERM, and SIGKILL after the grace."""

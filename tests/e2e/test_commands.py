@@ -357,3 +357,13 @@ def test_a_tree_that_runs_with_another_data_folder_is_told_of(project: Project) 
     project.write(team)
     project.call("down")
     assert project.call("down").stderr == ""
+
+
+def test_commands_leave_nothing_open_that_python_would_warn_of(project: Project) -> None:
+    """As it does in its development mode, in the midst of what a person reads."""
+    project.env["PYTHONDEVMODE"] = "1"
+    project.write({"workers": {"w": {"command": ["sh", "-c", "echo here; exec sleep 1000"]}}, "tasks": [{"id": "t"}]})
+    said = project.call("up", "-d").stderr
+    for words in ("ps", "tasks list", "tasks show t", "tasks cancel t", "why t", "logs", "events", "replay", "down"):
+        said += project.call(*words.split()).stderr
+    assert "ResourceWarning" not in said
