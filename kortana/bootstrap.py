@@ -47,7 +47,7 @@ from kortana.processes.notify import Notifier
 from kortana.processes.posix import become_subreaper
 from kortana.processes.pulse import MISSED, PULSE_S
 from kortana.processes.reaping import reap_others
-from kortana.processes.threads import starting_threads
+from kortana.processes.threads import starting_threads, why_no_process
 from kortana.processes.tree import Mark, is_inside
 from kortana.protocol.codec import encode_json
 from kortana.protocol.timestamps import iso_from_ms
@@ -254,11 +254,19 @@ class Tree:
         folder = cgroup.own_folder()
         leftovers.end_run(self._run_id, folder / f"kortana-{self._run_id}" if folder else None)
 
-    def _reopen_launcher(self) -> None:
-        self._end_run()
-        self._link.open()
-        leftovers.remember(self._layout.processes, self._run_id, self._link.identity())
+    def _reopen_launcher(self, again: bool) -> bool:
+        """False where the system has none to give just now. again: that was so the last time too."""
+        try:
+            self._end_run()
+            self._link.open()
+        except OSError as error:
+            if not again:
+                self._log_and_tell("launcher_waits", cause=why_no_process(error))
+            return False
+        with contextlib.suppress(OSError):  # the run's id, by which all others are found, is there already
+            leftovers.remember(self._layout.processes, self._run_id, self._link.identity())
         self._supervisor.tell(LauncherBack())
+        return True
 
     def _write_endpoint(self) -> None:
         endpoint = {

@@ -81,9 +81,10 @@ def _describe_answer(agent: str, task: str | None, payload: dict[str, Any]) -> s
     return None
 
 
-_PLAIN = frozenset(
-    {"core_died", "core_restarted", "journal_unavailable", "launcher_gone", "launcher_hung", "shutting_down"}
-)
+_PLAIN = frozenset({
+    "core_died", "core_restarted", "journal_unavailable", "launcher_gone", "launcher_hung", "launcher_waits",
+    "shutting_down",
+})  # fmt: skip
 LONG_WAIT_S = 1.0
 """That a worker starts again after less is not worth a line."""
 

@@ -2,6 +2,7 @@
 
 import queue
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,9 @@ from kortana.processes.reaping import reap_others
 from kortana.processes.wishes import heed_children, heed_wishes
 from kortana.transport.waker import Waker
 
+RETRY_S = 1.0
+"""So long after one attempt to start a launcher anew the next one is made."""
+
 
 class MainThread:
     """Waits for what only a main thread can do. say: tells the person at the terminal."""
@@ -23,6 +27,7 @@ class MainThread:
         self._orders: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
         self._waker = Waker()
         self._signals = 0
+        self._again_at: float | None = None
 
     def finished(self, code: int) -> None:
         """Nothing of the tree is left. Any thread."""
@@ -43,14 +48,19 @@ class MainThread:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._waker.close()
 
-    def serve(self, supervisor: Any, reopen_launcher: Callable[[], None]) -> int:
-        """Until the tree has finished, or a second signal came. Gives the exit code."""
+    def serve(self, supervisor: Any, reopen_launcher: Callable[[bool], bool]) -> int:
+        """Until the tree has finished, or a second signal came. Gives the exit code.
+
+        reopen_launcher: whether it could; if not, it is called again, and told so.
+        """
         while True:
             try:
                 order, value = self._orders.get_nowait()
             except queue.Empty:
-                if not self._waker.wait(self._notifier.watchdog_s):
+                if not self._waker.wait(self._patience_s()):
                     self._pet_watchdog(supervisor)
+                    if self._again_at is not None and time.monotonic() >= self._again_at:
+                        self._order("launcher")
                 continue
             if order == "finished":
                 return value
@@ -65,7 +75,8 @@ class MainThread:
                     supervisor.tell(ShutDown(name, 0))
                 self._say(f"{name}: stopping the workers; once more kills them")
             elif order == "launcher":
-                reopen_launcher()
+                is_open = reopen_launcher(self._again_at is not None)
+                self._again_at = None if is_open else time.monotonic() + RETRY_S
             else:
                 reap_others()
 
@@ -73,8 +84,17 @@ class MainThread:
         self._orders.put((what, value))
         self._waker.wake()
 
+    def _patience_s(self) -> float | None:
+        """How long to wait for an order; None: for ever."""
+        watchdog_s = self._notifier.watchdog_s
+        if self._again_at is None:
+            return watchdog_s
+        return min(max(0.0, self._again_at - time.monotonic()), watchdog_s or RETRY_S)
+
     def _pet_watchdog(self, supervisor: Any) -> None:
-        """A sign of life, if the supervisor actor answers."""
+        """A sign of life, where one is wanted, if the supervisor actor answers."""
+        if self._notifier.watchdog_s is None:
+            return
         try:
             supervisor.ask(Inspect(), timeout=self._notifier.watchdog_s)
         except (pykka.Timeout, pykka.ActorDeadError):

@@ -51,23 +51,32 @@ class LauncherLink:
         self._pulse: Pulse | None = None
 
     def open(self) -> None:
-        """Starts the launcher. From the main thread only: it is tied to the thread that forks it. Raises OSError."""
+        """Starts the launcher. From the main thread only: it is tied to the thread that forks it. Raises OSError, and
+        then nothing of it is left."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         stacks, their_stacks = context.Pipe(duplex=False)
-        self._process = context.Process(
+        process: Any = context.Process(
             target=launcher_main, args=(theirs, their_stacks, self._options), name="kortana-launcher", daemon=False
         )
-        with _own_modules():
-            self._process.start()
-        theirs.close()
-        their_stacks.close()
-        _stop_resource_tracker()
-        self._control = ours
-        pulse = self._pulse = Pulse(ours, stacks, self.pid, lambda: self._say_now(messages.Ping()))
-        self._thread = threading.Thread(target=self._listen, args=(ours, pulse), name="launcher-link", daemon=True)
-        with starting_threads():
-            self._thread.start()
+        try:
+            with _own_modules():
+                process.start()
+        finally:
+            theirs.close()
+            their_stacks.close()
+            _stop_resource_tracker()
+        try:
+            pulse = Pulse(ours, stacks, process.pid, lambda: self._say_now(messages.Ping()))
+            thread = threading.Thread(target=self._listen, args=(ours, pulse), name="launcher-link", daemon=True)
+            self._process, self._pulse, self._thread, self._control = process, pulse, thread, ours
+            with starting_threads():
+                thread.start()
+        except OSError:
+            self._control = self._thread = None
+            process.kill()
+            process.join()
+            raise
 
     @property
     def pid(self) -> int:

@@ -1,6 +1,7 @@
 """kill -9 of everything: what is freed, what comes back, and that nothing is left over."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -118,6 +119,26 @@ def test_a_killed_launcher_is_replaced_and_its_workers_come_back(project: Projec
     eventually(lambda: project.log("holder").count("holding") == 2, "the holder claims again")
     project.down()
     assert project.all_gone(), project.processes()
+
+
+@pytest.mark.parametrize("wanted", ["back", "down"])
+def test_a_launcher_for_which_the_system_has_nothing_left_is_started_later(project: Project, wanted: str) -> None:
+    project.write({"workers": {"w": {"command": "sleep 1000"}}})
+    project.up()
+    first, pids = project.worker("w")["pid"], project.pids()
+    limits = resource.prlimit(pids["supervisor"], resource.RLIMIT_NOFILE)
+    resource.prlimit(pids["supervisor"], resource.RLIMIT_NOFILE, (4, limits[1]))
+    os.kill(pids["launcher"], signal.SIGKILL)
+    eventually(lambda: project.supervision("launcher_waits"))
+    assert "Too many open files" in project.supervision("launcher_waits")[0]["cause"]
+    if wanted == "back":
+        resource.prlimit(pids["supervisor"], resource.RLIMIT_NOFILE, limits)
+        eventually(lambda: project.worker("w")["state"] == "running" and project.worker("w")["pid"] != first)
+        assert len(project.supervision("launcher_waits")) == 1
+    else:
+        os.kill(pids["supervisor"], signal.SIGTERM)
+    eventually(lambda: wanted == "back" or project.all_gone())
+    assert "Traceback" not in (project.folder / "data" / "logs" / "up.stderr").read_text()
 
 
 def test_a_launcher_that_cannot_live_ends_the_tree_instead_of_spinning(project: Project) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kortana.actors import main_thread
 from kortana.actors.main_thread import MainThread
 from kortana.actors.messages import ShutDown
 from kortana.processes import foreground
@@ -79,7 +80,7 @@ def test_the_main_thread_of_up_hears_both_of_two_signals_that_came_to_another_th
     supervisor, main = Told(), MainThread(FakeNotifier(), said.append)  # type: ignore[arg-type]
     main.install_signals()
     thread = elsewhere(signal.SIGTERM, signal.SIGINT)
-    assert main.serve(supervisor, lambda: None) == 1
+    assert main.serve(supervisor, lambda again: True) == 1
     thread.join()
     assert len(supervisor.messages) == 1 and isinstance(supervisor.messages[0], ShutDown)
     assert said[-1] == "killing everything"
@@ -91,11 +92,27 @@ def test_other_threads_tell_the_main_thread_of_up_what_it_has_to_do() -> None:
     main = MainThread(FakeNotifier(), lambda _: None)  # type: ignore[arg-type]
     main.launcher_gone()
 
-    def reopen() -> None:
-        opened.append(True)
+    def reopen(again: bool) -> bool:
+        opened.append(again)
         threading.Timer(0.05, main.finished, (7,)).start()
+        return True
 
-    assert main.serve(Told(), reopen) == 7 and opened == [True]
+    assert main.serve(Told(), reopen) == 7 and opened == [False]
+
+
+def test_a_launcher_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main_thread, "RETRY_S", 0.01)
+    opened: list[bool] = []
+    main = MainThread(FakeNotifier(), lambda _: None)  # type: ignore[arg-type]
+    main.launcher_gone()
+
+    def reopen(again: bool) -> bool:
+        opened.append(again)
+        if len(opened) == 3:
+            main.finished(7)
+        return len(opened) == 3
+
+    assert main.serve(Told(), reopen) == 7 and opened == [False, True, True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
