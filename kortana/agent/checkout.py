@@ -233,8 +233,6 @@ def merged(checkout: Checkout, branch: str, message: str) -> tuple[str, str]:
     except GitError as error:
         if error.code == 1:
             raise ConflictError(str(error)) from None
-        if "usage:" in str(error):
-            raise GitError("git 2.38 or later is needed to merge a task's branch") from None
         raise
     signed = ["-S"] if succeeds(root, "config", "--type=bool", "--get", "commit.gpgsign", "true") else []
     return head, git(root, "commit-tree", *signed, tree, "-p", head, "-p", branch, "-m", message)

@@ -14,7 +14,14 @@ from kortana.agent.answers import Task
 from kortana.agent.checkout import Checkout
 from kortana.agent.clis import KNOWN, Cli
 from kortana.agent.delivery import Delivery, shortened
-from kortana.agent.git import GitError, UnreadyRepositoryError, environment_elsewhere
+from kortana.agent.git import (
+    MERGES_SINCE,
+    GitError,
+    UnreadyRepositoryError,
+    environment_elsewhere,
+    git,
+    version_of,
+)
 from kortana.agent.headless import MAX_TEXT, Ended, HeadlessRun
 from kortana.agent.interface import AgentInterface
 from kortana.agent.letters import Letters
@@ -76,6 +83,8 @@ def run(agent: AgentInterface) -> None:
     become_subreaper()
     if settings.worktree:
         _mend_checkout()
+    if settings.merge:
+        _refuse_old_git()
     _CliAgent(agent, settings).serve()
 
 
@@ -83,6 +92,18 @@ def _mend_checkout() -> None:
     """What a predecessor that died in the midst of a merge has left, also where no task follows."""
     with contextlib.suppress(GitError), Checkout(Path.cwd()).changing(""):
         pass
+
+
+def _refuse_old_git() -> None:
+    """Before any agent has worked for nothing."""
+    try:
+        found = version_of(git(Path.cwd(), "--version"))
+    except GitError:
+        return  # as each task will tell
+    if found and found < MERGES_SINCE:
+        needed, there = (".".join(map(str, version)) for version in (MERGES_SINCE, found))
+        say(f"merge: true needs git {needed} or later, and here is {there}: {LEAVING[UNFIT_EXIT_CODE]}")
+        sys.exit(UNFIT_EXIT_CODE)
 
 
 class _CliAgent:

@@ -10,6 +10,8 @@ TIMEOUT_S = 120.0
 FILES_TIMEOUT_S = 3600.0
 """Of what may touch every file of a large repository, or fetch them (git-lfs), or run a person's hook."""
 MOST_NAMED = 5
+MERGES_SINCE = (2, 38)
+"""The first git that merges beside a checkout (`merge-tree --write-tree`)."""
 QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=0", "--literal-pathspecs")
 """No upkeep in the background: it would outlive the task, and be killed in the midst of it."""
 

@@ -203,14 +203,14 @@ def _commands(project: Project) -> Check:
 
 
 def _worktrees(project: Project) -> Check:
-    from kortana.agent.git import GitError, git, version_of
+    from kortana.agent.git import MERGES_SINCE, GitError, git, version_of
 
     try:
         found = version_of(git(Path.cwd(), "--version"))
     except GitError as error:
         return Check("git", False, str(error), "install git 2.38 or later")
     told = ".".join(map(str, found))
-    if found < (2, 38) and any(worker.cli.merge for worker in project.config.workers):
+    if found < MERGES_SINCE and any(worker.cli.merge for worker in project.config.workers):
         return Check("git", False, told, "cli.merge needs git 2.38 or later")
     needed = {
         ("rev-parse", "--verify", "HEAD"): "cli.worktree needs a repository with a commit",

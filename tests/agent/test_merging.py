@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kortana.agent import cli_agent
 from kortana.agent.answers import Answer, Task
 from kortana.agent.cli_agent import Settings, _CliAgent
 from kortana.agent.delivery import DONE, MERGING
@@ -165,6 +166,22 @@ def test_what_an_agent_has_to_mend_is_done_again(repository: Path) -> None:
     shutil.rmtree(".kortana/worktrees/t/nested")
     work(lambda _: True, result, attempts=2)
     assert git("show", "HEAD:t") == "did\ndid"
+
+
+@pytest.mark.parametrize(("told", "code"), [
+    ("git version 2.30.2", 78), ("git version 2.38.0", 0), ("git version 2.39.5 (Apple Git-154)", 0), ("git ours", 0),
+])  # fmt: skip
+def test_a_git_that_is_too_old_is_found_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], told: str, code: int
+) -> None:
+    monkeypatch.setattr(cli_agent, "git", lambda *_: told)
+    if code:
+        with pytest.raises(SystemExit) as ended:
+            cli_agent._refuse_old_git()
+        assert ended.value.code == code
+        assert "needs git 2.38 or later, and here is 2.30.2: it cannot work here" in capsys.readouterr().out
+    else:
+        cli_agent._refuse_old_git()
 
 
 def test_the_next_attempt_is_told_of_the_one_before_and_how_to_make_its_branch_mergeable(repository: Path) -> None:
