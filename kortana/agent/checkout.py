@@ -20,6 +20,7 @@ from kortana.agent.git import (
     git,
     listed,
     named,
+    said,
     succeeds,
 )
 from kortana.agent.stale import drop_stale, reftable_locks
@@ -131,9 +132,9 @@ class Checkout:
             if (self.git_dir / name).exists() or (is_reference and self._has_reference(name)):
                 raise BusyCheckoutError(f"a {what} is under way in the checkout")
 
-    def is_detached(self) -> bool:
-        """Whether no branch is checked out."""
-        return not succeeds(self.root, "symbolic-ref", "--quiet", "HEAD")
+    def branch(self) -> str:
+        """The branch that is checked out; empty where none is."""
+        return (said(self.root, "symbolic-ref", "--quiet", "HEAD") or "").removeprefix("refs/heads/")
 
     def _has_reference(self, name: str) -> bool:
         return succeeds(self.root, "rev-parse", "--verify", "--quiet", name)

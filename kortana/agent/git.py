@@ -88,15 +88,19 @@ def environment_elsewhere() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _WHERE}
 
 
-def succeeds(folder: Path, *words: str, git_dir: Path | None = None) -> bool:
-    """Whether a git command that answers with its exit code says yes."""
+def said(folder: Path, *words: str, git_dir: Path | None = None) -> str | None:
+    """What a git command says that may have nothing to say, and then fails: None."""
     try:
-        git(folder, *words, git_dir=git_dir)
+        return git(folder, *words, git_dir=git_dir)
     except GitInterruptedError:
         raise
     except GitError:
-        return False
-    return True
+        return None
+
+
+def succeeds(folder: Path, *words: str, git_dir: Path | None = None) -> bool:
+    """Whether a git command that answers with its exit code says yes."""
+    return said(folder, *words, git_dir=git_dir) is not None
 
 
 def listed(folder: Path, *words: str, git_dir: Path | None = None) -> list[str]:

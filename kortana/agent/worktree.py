@@ -6,7 +6,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from kortana.agent.checkout import Checkout, ConflictError, merged
+from kortana.agent.checkout import BusyCheckoutError, Checkout, ConflictError, merged
 from kortana.agent.git import (
     FILES_TIMEOUT_S,
     GitError,
@@ -14,6 +14,7 @@ from kortana.agent.git import (
     UnreadyRepositoryError,
     git,
     listed,
+    said,
     succeeds,
 )
 from kortana.agent.stale import reftable_locks
@@ -21,12 +22,14 @@ from kortana.agent.work import UnfitWorkError, Work
 
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
+PREFIX = "kortana/"
+"""Of the names of tasks' branches."""
 
 
 def branch_of(task: str) -> str:
     """Git takes no `..` in a name, and neither `.` nor `.lock` at its end; a task's name has no `%`."""
     bad = ".." in task or task.endswith((".", ".lock"))
-    return f"kortana/{task.replace('.', '%2E') if bad else task}"
+    return f"{PREFIX}{task.replace('.', '%2E') if bad else task}"
 
 
 class Worktree:
@@ -39,6 +42,8 @@ class Worktree:
     def __init__(self, folder: Path, task: str) -> None:
         self._checkout = Checkout(folder)
         self.branch = branch_of(task)
+        self._key = f"branch.{self.branch}.kortanaFrom"
+        """Where git's configuration keeps what the branch has begun from; git takes it away with the branch."""
         self.folder = self._checkout.root / ".kortana" / "worktrees" / task
         self.place = self.folder / self._checkout.prefix
         """Where the work is done: what stands for the given folder, which need not be the repository's root."""
@@ -67,15 +72,19 @@ class Worktree:
             raise UnfitWorkError("git knows nothing of its worktree any more")
         work = Work(self.folder, admin, self.branch)
         work.commit(message)
-        work.refuse_lost_commits(self.head())
-        has_more = bool(git(self._checkout.root, "rev-list", f"HEAD..{self.branch}", "--max-count=1"))
+        base = self._base()
+        work.refuse_lost_commits(base)
+        has_more = bool(git(self._checkout.root, "rev-list", self.branch, "^HEAD", f"^{base}", "--max-count=1"))
         if not has_more and work.is_stashed():
             raise UnfitWorkError("all that it has changed is in a stash: git stash pop")
         return has_more
 
     def changed(self) -> list[str]:
-        """The paths, from the repository's top folder, that the branch has changed since it left HEAD."""
-        words = ("diff", "--no-renames", "--name-only", "-z", f"HEAD...{self.branch}")
+        """The paths, from the repository's top folder, that the branch has changed since it left HEAD; where that has
+        gone elsewhere meanwhile, since it began."""
+        base = self._base()
+        since = "HEAD" if self._is_in(base, "HEAD") else base
+        words = ("diff", "--no-renames", "--name-only", "-z", f"{since}...{self.branch}")
         return listed(self._checkout.root, *words)
 
     @property
@@ -97,9 +106,13 @@ class Worktree:
         return self._checkout.head()
 
     def is_merged(self, commit: object) -> bool:
-        """Whether what the repository has checked out has this commit. False for whatever is none."""
-        is_name = isinstance(commit, str) and re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) is not None
-        return is_name and succeeds(self._checkout.root, "merge-base", "--is-ancestor", str(commit), "HEAD")
+        """Whether what the repository has checked out, or the branch that this one belongs to, has this commit. False
+        for whatever is none."""
+        if not isinstance(commit, str) or re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) is None:
+            return False
+        _, began = self._recorded()
+        places = ["HEAD", f"refs/heads/{began}"] if began else ["HEAD"]
+        return any(self._is_in(commit, place) for place in places)
 
     def merge(self, message: str) -> str:
         """Merges the branch into what the repository has checked out; gives the reason where its work conflicts.
@@ -109,6 +122,7 @@ class Worktree:
         """
         with self._checkout.changing(self.branch):
             self._checkout.refuse_busy()
+            self._refuse_elsewhere()
             try:
                 head, commit = merged(self._checkout, self.branch, message)
             except ConflictError as error:
@@ -121,6 +135,29 @@ class Worktree:
         """Removes worktree and branch."""
         with self._checkout.changing(self.branch):
             self._remove()
+
+    def _recorded(self) -> tuple[str, str]:
+        """The commit that the branch has begun from, and the branch that was checked out then; empty what is not known,
+        as of a branch of the version before."""
+        base, _, began = (said(self._checkout.root, "config", "--get", self._key) or "").partition(" ")
+        return base, began
+
+    def _base(self) -> str:
+        """The commit that the branch has begun from; where that is not known, or not there, where it leaves HEAD."""
+        root, (base, _) = self._checkout.root, self._recorded()
+        is_there = base and succeeds(root, "cat-file", "-e", f"{base}^{{commit}}")
+        return base if is_there else git(root, "merge-base", "HEAD", self.branch)
+
+    def _is_in(self, commit: str, place: str) -> bool:
+        return succeeds(self._checkout.root, "merge-base", "--is-ancestor", commit, place)
+
+    def _refuse_elsewhere(self) -> None:
+        """A merge into another branch than that which it began from would take along all that lies between them."""
+        (_, began), now = self._recorded(), self._checkout.branch()
+        if began and began != now:
+            where = f"on {now}" if now else "on no branch"
+            raise BusyCheckoutError(f"the checkout is {where}, and {self.branch} belongs to {began}: check that out, "
+                                    f"or `git merge {self.branch}` where you want it")  # fmt: skip
 
     def _admin_dir(self) -> Path | None:
         """The folder in which git keeps what it knows of this worktree."""
@@ -156,8 +193,10 @@ class Worktree:
             raise UnreadyRepositoryError("git does not know in whose name to commit: git config user.name, user.email")
         self._exclude()
         exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
-        has_more = exists and not succeeds(root, "merge-base", "--is-ancestor", self.branch, "HEAD")
+        has_more = exists and not self._is_in(self.branch, "HEAD")
         words = [str(self.folder), self.branch] if has_more else ["-B", self.branch, str(self.folder), "HEAD"]
+        if not has_more:
+            git(root, "config", self._key, f"{self.head()} {self._checkout.branch()}".rstrip())
         try:
             git(root, "worktree", "add", "--quiet", *words, timeout_s=FILES_TIMEOUT_S)
         except GitInterruptedError:
@@ -179,7 +218,7 @@ class Worktree:
     def _remove(self) -> None:
         """The branch stays where nothing else leads to its commits: a HEAD that is on no branch moves on."""
         self._clear(self._admin_dir())
-        if not self._checkout.is_detached() or self._is_on_another_branch():
+        if self._checkout.branch() or self._is_on_another_branch():
             git(self._checkout.root, "branch", "--quiet", "-D", self.branch)
 
     def _is_on_another_branch(self) -> bool:

@@ -132,6 +132,66 @@ def test_what_a_person_is_in_the_midst_of_is_left_alone(
     assert tree.merge("Merge t") == "" and (repository / "work").read_text() == "done\n"
 
 
+@pytest.fixture
+def released(repository: Path) -> Path:
+    """A repository with a branch `release` that lacks what has come to main since."""
+    git(repository, "branch", "release")
+    edit(repository, "for the next one\n", "newer")
+    return repository
+
+
+@pytest.mark.parametrize("away", [("release",), ("-b", "mine"), ("--detach",)], ids=["release", "mine", "no branch"])
+def test_a_task_is_merged_into_the_branch_that_it_began_from(released: Path, away: tuple[str, ...]) -> None:
+    """A person may check another one out meanwhile: into a release, say, no task should bring all of main."""
+    tree = done(released)
+    git(released, "checkout", "--quiet", *away)
+    before = git(released, "rev-parse", "HEAD")
+    assert tree.commit("t") and tree.changed() == ["work"]
+    with pytest.raises(BusyCheckoutError, match=r"the checkout is on .*, and kortana/t belongs to main: check"):
+        tree.merge("Merge t")
+    assert git(released, "rev-parse", "HEAD") == before
+    git(released, "checkout", "--quiet", "main")
+    assert tree.merge("Merge t") == "" and (released / "work").exists() and (released / "newer").exists()
+    assert git(released, "config", "--get-regexp", "kortanafrom", ok=False) == ""
+
+
+def test_a_task_without_changes_has_none_wherever_the_person_has_gone(released: Path) -> None:
+    tree = Worktree(released, "t")
+    git(released, "checkout", "--quiet", "release")
+    assert not tree.commit("t")
+
+
+def test_a_branch_that_a_person_has_merged_by_hand_is_merged(released: Path) -> None:
+    tree = done(released)
+    git(released, "checkout", "--quiet", "-b", "mine")
+    git(released, "merge", "--quiet", "kortana/t")
+    assert tree.is_merged(tree.tip())
+    git(released, "checkout", "--quiet", "release")
+    assert not tree.is_merged(tree.tip()), "but that may be anywhere"
+
+
+def test_what_was_merged_is_so_wherever_the_person_has_gone(released: Path) -> None:
+    tree = done(released)
+    git(released, "merge", "--quiet", "kortana/t")
+    git(released, "checkout", "--quiet", "release")
+    assert tree.is_merged(tree.tip()) and not tree.is_merged("0" * 40)
+
+
+def test_a_branch_of_an_agents_own_is_none_that_its_work_is_merged_into(repository: Path) -> None:
+    tree = Worktree(repository, "t")
+    git(tree.folder, "checkout", "--quiet", "-b", "feature")
+    edit(tree.folder, "done\n")
+    assert tree.commit("t") and not tree.is_merged(tree.tip())
+
+
+def test_history_that_a_person_has_rewritten_meanwhile_is_merged_with(repository: Path) -> None:
+    edit(repository, "wrong\n", "message")
+    tree = done(repository)
+    git(repository, "commit", "--quiet", "--amend", "-m", "right")
+    git(repository, "reflog", "expire", "--expire=now", "--all")
+    assert tree.commit("t") and tree.merge("Merge t") == "" and (repository / "work").exists()
+
+
 @pytest.mark.parametrize("staged", [False, True])
 @pytest.mark.parametrize("name", ["file", "work"], ids=["edited", "unknown to git"])
 def test_what_is_not_committed_is_named_where_it_is_in_the_way(repository: Path, name: str, staged: bool) -> None:
