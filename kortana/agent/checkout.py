@@ -36,13 +36,11 @@ UNDER_WAY = {
 }  # fmt: skip
 """What stands in git's folder of a checkout → what its person is in the midst of, and may go back from."""
 
+AT_WORK = "another git is at work in the checkout, or has died there"
+
 
 class BusyCheckoutError(GitError):
     """The person's checkout cannot move just now. What stands in the way is the person's to clear, not an agent's."""
-
-
-class ConflictError(GitError):
-    """A branch conflicts with what is checked out."""
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -102,39 +100,97 @@ class Checkout:
     def head(self) -> str:
         return git(self.root, "rev-parse", "HEAD")
 
-    def advance(self, branch: str, old: str, new: str) -> None:
-        """Moves the checkout from `old`, where it is, to `new`, which descends from it. Within `changing` only.
+    def advance(self, branch: str, onto: str, old: str, new: str) -> bool:
+        """Moves the checkout, which is on the branch `onto`, from `old` to `new`, which descends from it. Within
+        `changing` only. False, with nothing changed, where it is not there any more.
 
-        Raises BusyCheckoutError, with nothing changed, where that would overwrite what is not committed, or where a git
-        of the person's holds the index; GitError.
+        By read-tree, which locks the index before it reads it: `git merge` locks it afterwards, and takes back what a
+        person has added in between. Raises BusyCheckoutError, with nothing changed, where that would overwrite what is
+        not committed, or where a git of the person's is at work; GitError.
         """
         with contextlib.suppress(GitError):
             git(self.root, "update-index", "-q", "--refresh")
+        if (self.branch(), self.head()) != (onto, old):
+            return False
+        move = ("read-tree", "-m", "-u", old, new)
         try:
-            git(self.root, "read-tree", "-m", "-u", "--dry-run", old, new)
+            git(self.root, *move, "--dry-run")
         except GitInterruptedError:
             raise
         except GitError as error:
             raise BusyCheckoutError(_locked(error) or self._in_the_way(old, new) or str(error)) from None
         self._intend(branch, old, new)
         try:
-            git(self.root, "merge", "--quiet", "--ff-only", new, timeout_s=FILES_TIMEOUT_S)
+            git(self.root, *move, timeout_s=FILES_TIMEOUT_S)
         except GitError as error:
             if told := _locked(error):
                 raise BusyCheckoutError(told) from None
             raise
+        if not self._move_branch(branch, onto, old, new):
+            return False
         self._intend(branch)
+        with contextlib.suppress(GitError):  # it is too late for it to object
+            git(self.root, "hook", "run", "--ignore-missing", "post-merge", "--", "0", timeout_s=FILES_TIMEOUT_S)
+        return True
+
+    def _move_branch(self, branch: str, onto: str, old: str, new: str) -> bool:
+        """Once the files have moved. False where a person has gone elsewhere meanwhile, has committed on top, or has
+        begun what may end with going back."""
+        reference = f"refs/heads/{onto}"
+        if self.branch() != onto or self._under_way():
+            self._undo(old, new)
+            return False
+        try:
+            git(self.root, "update-ref", "-m", f"merge {branch}: Fast-forward", reference, new, old)
+            if self._goes_back_to(old) and self.branch() == onto:
+                git(self.root, "update-ref", reference, old, new)
+                self._undo(old, new)
+                return False
+        except GitInterruptedError:
+            raise
+        except GitError:
+            if self.head() != old:
+                return False
+            self._undo(old, new)
+            raise BusyCheckoutError(AT_WORK) from None
+        return True
 
     def refuse_busy(self) -> None:
         """Raises BusyCheckoutError where its person is in the midst of what may end with going back."""
+        if what := self._under_way():
+            raise BusyCheckoutError(f"a {what} is under way in the checkout")
+
+    def _under_way(self) -> str:
         for name, what in UNDER_WAY.items():
             is_reference = name.endswith("_HEAD")  # which a reftable has no file for
             if (self.git_dir / name).exists() or (is_reference and self._has_reference(name)):
-                raise BusyCheckoutError(f"a {what} is under way in the checkout")
+                return what
+        return ""
+
+    def _goes_back_to(self, commit: str) -> bool:
+        """Whether there is a rebase that ends there if it is given up."""
+        for name in ("rebase-merge", "rebase-apply"):
+            with contextlib.suppress(OSError):
+                return (self.git_dir / name / "orig-head").read_text().strip() == commit
+        return False
 
     def branch(self) -> str:
         """The branch that is checked out; empty where none is."""
         return (said(self.root, "symbolic-ref", "--quiet", "HEAD") or "").removeprefix("refs/heads/")
+
+    def beginning(self) -> tuple[str, str]:
+        """What new work begins from, and the branch that it belongs to: HEAD, and the branch that is checked out, or
+        will be once a rebase is finished. Within a bisection, the branch that was bisected: what that looks at is old.
+        Empty where there is no such branch."""
+        branch = self.branch()
+        for name in () if branch else ("rebase-merge/head-name", "rebase-apply/head-name"):
+            with contextlib.suppress(OSError):
+                return "HEAD", (self.git_dir / name).read_text().strip().removeprefix("refs/heads/")
+        with contextlib.suppress(OSError):
+            bisected = (self.git_dir / "BISECT_START").read_text().strip()
+            if self._has_reference(f"refs/heads/{bisected}"):
+                return f"refs/heads/{bisected}", bisected
+        return "HEAD", branch
 
     def _has_reference(self, name: str) -> bool:
         return succeeds(self.root, "rev-parse", "--verify", "--quiet", name)
@@ -223,21 +279,5 @@ class Checkout:
                 folder.rmdir()
 
 
-def merged(checkout: Checkout, branch: str, message: str) -> tuple[str, str]:
-    """The commit that merges a branch into what is checked out, made beside it; and the commit that is its base.
-
-    Raises ConflictError, with git's words on each conflict; GitError.
-    """
-    root, head = checkout.root, checkout.head()
-    try:
-        tree = git(root, "merge-tree", "--write-tree", "--name-only", head, branch)
-    except GitError as error:
-        if error.code == 1:
-            raise ConflictError(str(error)) from None
-        raise
-    signed = ["-S"] if succeeds(root, "config", "--type=bool", "--get", "commit.gpgsign", "true") else []
-    return head, git(root, "commit-tree", *signed, tree, "-p", head, "-p", branch, "-m", message)
-
-
 def _locked(error: GitError) -> str:
-    return "another git is at work in the checkout, or has died there" if "index.lock" in str(error) else ""
+    return AT_WORK if "index.lock" in str(error) else ""

@@ -6,7 +6,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from kortana.agent.checkout import BusyCheckoutError, Checkout, ConflictError, merged
+from kortana.agent.checkout import BusyCheckoutError, Checkout
 from kortana.agent.git import (
     FILES_TIMEOUT_S,
     GitError,
@@ -17,11 +17,14 @@ from kortana.agent.git import (
     said,
     succeeds,
 )
+from kortana.agent.merging import ConflictError, merged
 from kortana.agent.stale import reftable_locks
 from kortana.agent.work import UnfitWorkError, Work
 
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
+MOST_TRIES = 5
+"""At a merge, while a person goes on committing."""
 PREFIX = "kortana/"
 """Of the names of tasks' branches."""
 
@@ -121,15 +124,17 @@ class Worktree:
         Raises BusyCheckoutError where the checkout cannot move just now, GitError.
         """
         with self._checkout.changing(self.branch):
-            self._checkout.refuse_busy()
-            self._refuse_elsewhere()
-            try:
-                head, commit = merged(self._checkout, self.branch, message)
-            except ConflictError as error:
-                return str(error)
-            self._checkout.advance(self.branch, head, commit)
-            self._remove()
-        return ""
+            for _ in range(MOST_TRIES):
+                self._checkout.refuse_busy()
+                onto = self._goal()
+                try:
+                    head, commit = merged(self._checkout.root, self.branch, onto, message)
+                except ConflictError as error:
+                    return str(error)
+                if self._checkout.advance(self.branch, onto, head, commit):
+                    self._remove()
+                    return ""
+        raise BusyCheckoutError("the checkout goes on all the time")
 
     def discard(self) -> None:
         """Removes worktree and branch."""
@@ -151,13 +156,17 @@ class Worktree:
     def _is_in(self, commit: str, place: str) -> bool:
         return succeeds(self._checkout.root, "merge-base", "--is-ancestor", commit, place)
 
-    def _refuse_elsewhere(self) -> None:
-        """A merge into another branch than that which it began from would take along all that lies between them."""
-        (_, began), now = self._recorded(), self._checkout.branch()
-        if began and began != now:
-            where = f"on {now}" if now else "on no branch"
-            raise BusyCheckoutError(f"the checkout is {where}, and {self.branch} belongs to {began}: check that out, "
-                                    f"or `git merge {self.branch}` where you want it")  # fmt: skip
+    def _goal(self) -> str:
+        """The branch that is checked out, where this one is to be merged into it. Else raises BusyCheckoutError: with
+        another one than that which it began from it would take along all that lies between them; and what is merged
+        into no branch is gone once a branch is checked out again."""
+        (base, began), now = self._recorded(), self._checkout.branch()
+        if now and (began == now if began else not base or self._is_in(base, f"refs/heads/{now}")):
+            return now
+        where = f"on {now}" if now else "on no branch"
+        whose = f"belongs to {began}: check that out" if began else f"began from {base[:12]}: check out what has that"
+        told = f"the checkout is {where}, and {self.branch} {whose}, or `git merge {self.branch}` where you want it"
+        raise BusyCheckoutError(told)
 
     def _admin_dir(self) -> Path | None:
         """The folder in which git keeps what it knows of this worktree."""
@@ -194,9 +203,12 @@ class Worktree:
         self._exclude()
         exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
         has_more = exists and not self._is_in(self.branch, "HEAD")
-        words = [str(self.folder), self.branch] if has_more else ["-B", self.branch, str(self.folder), "HEAD"]
+        words = [str(self.folder), self.branch]
         if not has_more:
-            git(root, "config", self._key, f"{self.head()} {self._checkout.branch()}".rstrip())
+            start, belongs_to = self._checkout.beginning()
+            base = git(root, "rev-parse", "--verify", f"{start}^{{commit}}")
+            git(root, "config", self._key, f"{base} {belongs_to}".rstrip())
+            words = ["-B", self.branch, str(self.folder), base]
         try:
             git(root, "worktree", "add", "--quiet", *words, timeout_s=FILES_TIMEOUT_S)
         except GitInterruptedError:
@@ -216,14 +228,8 @@ class Worktree:
             path.write_text(known + ("" if known.endswith("\n") or not known else "\n") + "/.kortana/\n")
 
     def _remove(self) -> None:
-        """The branch stays where nothing else leads to its commits: a HEAD that is on no branch moves on."""
         self._clear(self._admin_dir())
-        if self._checkout.branch() or self._is_on_another_branch():
-            git(self._checkout.root, "branch", "--quiet", "-D", self.branch)
-
-    def _is_on_another_branch(self) -> bool:
-        words = ("for-each-ref", f"--contains={self.branch}", "--count=2", "refs/heads", "refs/remotes", "refs/tags")
-        return len(git(self._checkout.root, *words).splitlines()) > 1
+        git(self._checkout.root, "branch", "--quiet", "-D", self.branch)
 
 
 def _remove_folder(folder: Path) -> None:

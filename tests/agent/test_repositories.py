@@ -1,14 +1,19 @@
 """Tasks' worktrees in the repositories that people have: real git."""
 
+import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kortana.agent.checkout import BusyCheckoutError
+from kortana.agent import worktree
+from kortana.agent.checkout import BusyCheckoutError, Checkout
 from kortana.agent.git import GitError, UnreadyRepositoryError
+from kortana.agent.merging import merged
 from kortana.agent.worktree import Worktree, _remove_folder
 from tests.agent.repositories import edit, git, made
 
@@ -59,13 +64,15 @@ def test_a_sparse_checkout_takes_in_what_lies_outside_of_it(repository: Path) ->
     assert git(repository, "show", "HEAD:out/work") == "done" and git(repository, "show", "HEAD:out/file") == "begin"
 
 
-def test_a_branch_that_was_merged_into_no_branch_stays(repository: Path) -> None:
-    """As of a tag that somebody looks at: without it the work would be gone once another branch is checked out."""
+def test_nothing_is_merged_into_no_branch(repository: Path) -> None:
+    """As into a tag that somebody looks at: it would be gone once a branch is checked out again."""
     git(repository, "checkout", "--quiet", "--detach")
     tree = done(repository)
-    assert tree.merge("Merge t") == "" and (repository / "work").exists() and not tree.folder.exists()
+    with pytest.raises(BusyCheckoutError, match="the checkout is on no branch, and kortana/t began from "):
+        tree.merge("Merge t")
+    assert not (repository / "work").exists()
     git(repository, "checkout", "--quiet", "main")
-    assert git(repository, "show", "kortana/t:work") == "done"
+    assert tree.merge("Merge t") == "" and (repository / "work").exists()
 
 
 def test_references_may_be_kept_in_a_table(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +84,11 @@ def test_references_may_be_kept_in_a_table(repository: Path, monkeypatch: pytest
     (checkout / ".git" / "reftable" / "tables.list.lock").touch()
     Worktree(checkout, "first").discard()
     git(checkout, "checkout", "--quiet", "--detach")
-    assert done(checkout).merge("Merge t") == "" and git(checkout, "show", "kortana/t:work") == "done"
+    tree = done(checkout)
+    with pytest.raises(BusyCheckoutError, match="on no branch"):
+        tree.merge("Merge t")
+    git(checkout, "checkout", "--quiet", "main")
+    assert tree.merge("Merge t") == ""
     begin("cherry-pick", "other")(checkout)
     with pytest.raises(BusyCheckoutError, match="a cherry-pick is under way"):
         done(checkout, "more", "u").merge("Merge u")
@@ -155,6 +166,37 @@ def test_a_task_is_merged_into_the_branch_that_it_began_from(released: Path, awa
     assert git(released, "config", "--get-regexp", "kortanafrom", ok=False) == ""
 
 
+def test_a_task_that_began_on_no_branch_is_merged_where_what_it_began_from_is(released: Path) -> None:
+    git(released, "checkout", "--quiet", "--detach")
+    tree = done(released)
+    git(released, "checkout", "--quiet", "release")
+    with pytest.raises(BusyCheckoutError, match="the checkout is on release, and kortana/t began from "):
+        tree.merge("Merge t")
+    git(released, "checkout", "--quiet", "main")
+    assert tree.merge("Merge t") == "" and (released / "work").exists()
+
+
+def test_a_task_that_begins_within_a_bisection_begins_from_what_is_bisected(repository: Path) -> None:
+    bisect(repository)
+    tree = done(repository)
+    assert (tree.folder / "file").read_text() == "3\n"
+    git(repository, "bisect", "reset")
+    assert tree.merge("Merge t") == "" and (repository / "file").read_text() == "3\n"
+
+
+def test_a_task_that_begins_within_a_rebase_belongs_to_its_branch(repository: Path) -> None:
+    begin("rebase", "other")(repository)
+    tree = done(repository)
+    edit(repository, "both\n", commit=False)
+    git(repository, "add", "file")
+    git(repository, "rebase", "--continue", GIT_EDITOR="true")
+    git(repository, "checkout", "--quiet", "other")
+    with pytest.raises(BusyCheckoutError, match="belongs to main"):
+        tree.merge("Merge t")
+    git(repository, "checkout", "--quiet", "main")
+    assert tree.merge("Merge t") == "" and (repository / "file").read_text() == "both\n"
+
+
 def test_a_task_without_changes_has_none_wherever_the_person_has_gone(released: Path) -> None:
     tree = Worktree(released, "t")
     git(released, "checkout", "--quiet", "release")
@@ -214,6 +256,95 @@ def test_a_git_of_the_persons_that_holds_the_index_is_not_disturbed(repository: 
         tree.merge("Merge t")
     lock.unlink()
     assert tree.merge("Merge t") == ""
+
+
+def test_a_branch_that_a_git_of_the_persons_holds_stays_where_it_is_with_its_files(repository: Path) -> None:
+    tree = done(repository)
+    edit(repository, "the person's\n", "staged", commit=False)
+    git(repository, "add", "staged")
+    lock = repository / ".git" / "refs" / "heads" / "main.lock"
+    lock.touch()
+    with pytest.raises(BusyCheckoutError, match="another git is at work"):
+        tree.merge("Merge t")
+    assert git(repository, "status", "--porcelain") == "A  staged" and not (repository / "work").exists()
+    lock.unlink()
+    assert tree.merge("Merge t") == "" and git(repository, "status", "--porcelain") == "A  staged"
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_person_may_commit_while_a_merge_is_made(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    tree, commits = done(repository), iter(range(times))
+
+    def slow(*words: Any) -> tuple[str, str]:
+        found = merged(*words)
+        for number in commits:
+            edit(repository, f"{number}\n", "mine")
+            break
+        return found
+
+    monkeypatch.setattr(worktree, "merged", slow)
+    if times == 1:
+        assert tree.merge("Merge t") == ""
+        assert (repository / "mine").exists() and (repository / "work").exists()
+    else:
+        with pytest.raises(BusyCheckoutError, match="goes on all the time"):
+            tree.merge("Merge t")
+    assert git(repository, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before its files", "before its branch"])
+def test_a_person_may_go_elsewhere_while_a_merge_is_made(
+    released: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    tree, move = done(released), Checkout._move_branch
+
+    def leave(*words: Any) -> Any:
+        if late:
+            git(released, "symbolic-ref", "HEAD", "refs/heads/same")
+            return move(*words)
+        found = merged(*words)
+        git(released, "checkout", "--quiet", "release")
+        return found
+
+    git(released, "branch", "same")
+    if late:
+        monkeypatch.setattr(Checkout, "_move_branch", leave)
+    else:
+        monkeypatch.setattr(worktree, "merged", leave)
+    with pytest.raises(BusyCheckoutError, match="and kortana/t belongs to main"):
+        tree.merge("Merge t")
+    assert git(released, "status", "--porcelain") == "" and not (released / "work").exists()
+    assert git(released, "log", "--all", "--merges", "--format=%s", "--branches") == ""
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before its branch", "with its branch"])
+def test_a_rebase_that_begins_while_a_merge_is_made_cannot_take_it_back(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    tree, move, state = done(repository), Checkout._move_branch, repository / ".git" / "rebase-merge"
+
+    def begin_rebase(checkout: Checkout, branch: str, onto: str, old: str, new: str) -> bool:
+        state.mkdir()
+        (state / "orig-head").write_text(f"{old}\n")
+        return move(checkout, branch, onto, old, new)
+
+    with monkeypatch.context() as patched, pytest.raises(BusyCheckoutError, match="a rebase is under way"):
+        patched.setattr(Checkout, "_move_branch", begin_rebase)
+        if late:
+            calls, under_way = itertools.count(), Checkout._under_way
+            patched.setattr(Checkout, "_under_way", lambda self: "" if next(calls) < 2 else under_way(self))
+        tree.merge("Merge t")
+    assert git(repository, "log", "--format=%s") == "begin" and git(repository, "status", "--porcelain") == ""
+    shutil.rmtree(state)
+    assert tree.merge("Merge t") == "" and (repository / "work").exists()
+
+
+def test_a_post_merge_hook_is_run(repository: Path) -> None:
+    hook(repository, "post-merge", 'echo "$1 $(git log -1 --format=%s)" > ../told; exit 3')
+    assert done(repository).merge("Merge t") == "" and (repository.parent / "told").read_text() == "0 Merge t\n"
 
 
 def test_hooks_that_need_a_person_do_not_keep_an_agents_work_back(repository: Path) -> None:
