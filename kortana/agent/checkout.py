@@ -149,9 +149,12 @@ class Checkout:
         except GitInterruptedError:
             raise
         except GitError:
+            moved = set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", old, new))
+            is_without = not moved & set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", old, "HEAD"))
+            if is_without:  # else a person has committed what has moved
+                self._undo(old, new)
             if self.head() != old:
                 return False
-            self._undo(old, new)
             raise BusyCheckoutError(AT_WORK) from None
         return True
 

@@ -320,6 +320,26 @@ def test_a_person_may_go_elsewhere_while_a_merge_is_made(
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["of its index before", "of what has moved"])
+def test_a_person_may_commit_between_the_files_of_a_merge_and_its_branch(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    tree, move, times = done(repository), Checkout._move_branch, itertools.count()
+
+    def commit(checkout: Checkout, branch: str, onto: str, old: str, new: str) -> bool:
+        if next(times) == 0:
+            edit(repository, "mine\n", "mine", commit=False)
+            if not whole:
+                git(repository, "reset", "--quiet")
+            git(repository, "add", "mine")
+            git(repository, "commit", "--quiet", "-m", "mine")
+        return move(checkout, branch, onto, old, new)
+
+    monkeypatch.setattr(Checkout, "_move_branch", commit)
+    assert tree.merge("Merge t") == "" and git(repository, "status", "--porcelain") == ""
+    assert (repository / "work").exists() and (repository / "mine").exists()
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["before its branch", "with its branch"])
 def test_a_rebase_that_begins_while_a_merge_is_made_cannot_take_it_back(
     repository: Path, monkeypatch: pytest.MonkeyPatch, late: bool
