@@ -7,7 +7,7 @@ lock after a holder that died finds it there, and mends.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -146,6 +146,8 @@ class Checkout:
                 git(self.root, "update-ref", reference, old, new)
                 self._undo(old, new)
                 return False
+            if self.branch() != onto:
+                self._withdraw(old, new)
         except GitInterruptedError:
             raise
         except GitError:
@@ -243,10 +245,21 @@ class Checkout:
         head = (self.git_dir / "HEAD").read_text(errors="replace").strip()
         return head.removeprefix("ref: ") if head.startswith("ref: ") else "HEAD"
 
-    def _undo(self, old: str, new: str) -> None:
-        """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/."""
+    def _withdraw(self, old: str, new: str) -> None:
+        """Takes what has moved out of the checkout of another branch, to which a person has gone meanwhile."""
+        names = ("diff", "--name-only", "--no-renames", "-z")
+        staged = set(listed(self.root, *names, old, new)) - set(listed(self.root, *names, "--cached", new))
+        if foreign := staged & set(listed(self.root, *names, "HEAD", new)):
+            self._undo("HEAD", new, foreign)
+
+    def _undo(self, old: str, new: str, only: Container[str] | None = None) -> None:
+        """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/.
+        only: the paths of it; None: all."""
         between = ("diff", "--name-only", "--no-renames", "-z", old, new)
-        added, kept = listed(self.root, *between, "--diff-filter=A"), listed(self.root, *between, "--diff-filter=a")
+        added, kept = (
+            [name for name in listed(self.root, *between, f"--diff-filter={which}") if only is None or name in only]
+            for which in "Aa"
+        )
         if not added and not kept:
             return  # without a path, git would reset all that the user has staged
         self._rescue(old, new, kept, added)

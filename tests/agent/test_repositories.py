@@ -320,6 +320,25 @@ def test_a_person_may_go_elsewhere_while_a_merge_is_made(
     monkeypatch.undo()
 
 
+def test_what_a_merge_has_moved_does_not_go_along_to_another_branch(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git of the person's reads the index before it is moved, and moves HEAD afterwards."""
+    tree, goes_back = done(released), Checkout._goes_back_to
+
+    def leave(checkout: Checkout, commit: str) -> bool:
+        git(released, "symbolic-ref", "HEAD", "refs/heads/release")
+        git(released, "rm", "--quiet", "--cached", "newer")
+        (released / "newer").unlink()
+        edit(released, "the person's\n", "staged", commit=False)
+        git(released, "add", "staged")
+        return goes_back(checkout, commit)
+
+    monkeypatch.setattr(Checkout, "_goes_back_to", leave)
+    assert tree.merge("Merge t") == ""
+    assert git(released, "show", "main:work") == "done" and git(released, "status", "--porcelain") == "A  staged"
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["of its index before", "of what has moved"])
 def test_a_person_may_commit_between_the_files_of_a_merge_and_its_branch(
     repository: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
