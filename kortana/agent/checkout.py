@@ -151,9 +151,8 @@ class Checkout:
         except GitInterruptedError:
             raise
         except GitError:
-            moved = set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", old, new))
-            is_without = not moved & set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", old, "HEAD"))
-            if is_without:  # else a person has committed what has moved
+            is_committed = self._differing(old, new) & self._differing(old, "HEAD")  # by a person, on top
+            if not is_committed:
                 self._undo(old, new)
             if self.head() != old:
                 return False
@@ -202,10 +201,8 @@ class Checkout:
 
     def _in_the_way(self, old: str, new: str) -> str:
         """What a person has not committed, and a move would overwrite."""
-        between = ("diff", "--name-only", "--no-renames", "-z", old, new)
-        edited = set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", "HEAD"))
-        added = {name for name in listed(self.root, *between, "--diff-filter=A") if os.path.lexists(self.root / name)}
-        names = sorted(added | (edited & set(listed(self.root, *between))))
+        added = {name for name in self._differing(old, new, "--diff-filter=A") if os.path.lexists(self.root / name)}
+        names = sorted(added | (self._differing("HEAD") & self._differing(old, new)))
         return f"what is not committed in the checkout is in the way: {named(names)}" if names else ""
 
     def drop_lock_of(self, branch: str) -> None:
@@ -245,19 +242,21 @@ class Checkout:
         head = (self.git_dir / "HEAD").read_text(errors="replace").strip()
         return head.removeprefix("ref: ") if head.startswith("ref: ") else "HEAD"
 
+    def _differing(self, *words: str) -> set[str]:
+        """The paths that differ between two commits, or as `git diff` is told."""
+        return set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", *words))
+
     def _withdraw(self, old: str, new: str) -> None:
         """Takes what has moved out of the checkout of another branch, to which a person has gone meanwhile."""
-        names = ("diff", "--name-only", "--no-renames", "-z")
-        staged = set(listed(self.root, *names, old, new)) - set(listed(self.root, *names, "--cached", new))
-        if foreign := staged & set(listed(self.root, *names, "HEAD", new)):
+        staged = self._differing(old, new) - self._differing("--cached", new)
+        if foreign := staged & self._differing("HEAD", new):
             self._undo("HEAD", new, foreign)
 
     def _undo(self, old: str, new: str, only: Container[str] | None = None) -> None:
         """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/.
         only: the paths of it; None: all."""
-        between = ("diff", "--name-only", "--no-renames", "-z", old, new)
         added, kept = (
-            [name for name in listed(self.root, *between, f"--diff-filter={which}") if only is None or name in only]
+            sorted(name for name in self._differing(old, new, f"--diff-filter={which}") if only is None or name in only)
             for which in "Aa"
         )
         if not added and not kept:
@@ -279,9 +278,7 @@ class Checkout:
                 paths=there, index=index)  # fmt: skip
         tree = git(self.root, "write-tree", index=index)
         index.unlink()
-        other = ("diff", "--name-only", "--no-renames", "-z", tree)
-        of_neither = set(listed(self.root, *other, old)) & set(listed(self.root, *other, new))
-        if of_neither:
+        if self._differing(tree, old) & self._differing(tree, new):
             commit = git(self.root, "commit-tree", tree, "-p", old, "-m", "What lay where a merge was cut off")
             git(self.root, "update-ref", f"refs/kortana/rescued/{commit[:12]}", commit)
 

@@ -105,8 +105,10 @@ class Worktree:
         return git(self._checkout.root, "rev-parse", f"refs/heads/{self.branch}")
 
     def head(self) -> str:
-        """What the repository has checked out."""
-        return self._checkout.head()
+        """The commit that it is to be merged with: the tip of the branch that it belongs to, or what is checked out."""
+        _, began = self._recorded()
+        tip = said(self._checkout.root, "rev-parse", "--verify", "--quiet", f"refs/heads/{began}") if began else None
+        return tip or self._checkout.head()
 
     def is_merged(self, commit: object) -> bool:
         """Whether what the repository has checked out, or the branch that this one belongs to, has this commit. False
