@@ -15,6 +15,8 @@ from kortana.agent.worktree import Worktree
 
 MERGING = "merging"
 """In a task's result: the commit that the repository is about to get."""
+INTO = "into"
+"""In a task's result: the branch that it goes to, by which it is found there also when its own branch is gone."""
 DONE = "done"
 """In a task's result: where its branch was when its agent had done its part, but git could not take that in."""
 DETAILS_BYTES = 4 * 1024
@@ -35,7 +37,7 @@ class Delivery:
         tree = self._tree
         if tree is None or not isinstance(result, dict):
             return False
-        if self._merge and tree.is_merged(result.get(MERGING)):  # it died before it could report so
+        if self._merge and tree.is_merged(result.get(MERGING), result.get(INTO)):  # it died before it could report so
             _tidy(tree)
             self._report({**result, "merged": True})
             return True
@@ -82,7 +84,7 @@ class Delivery:
         except BusyCheckoutError as error:
             return self._wait_for_a_person(error)
         except (GitError, OSError) as error:
-            if not tree.is_merged(result.get(MERGING)):
+            if not tree.is_merged(result.get(MERGING), result.get(INTO)):
                 with contextlib.suppress(GitError):
                     result[DONE] = tree.tip()
                 return self.fail(error, result)
@@ -103,7 +105,7 @@ class Delivery:
 
     def _may_merge(self, result: dict[str, Any], tree: Worktree) -> bool:
         """Says what will be merged, which the coordinator takes from the holder of the lease alone."""
-        result[MERGING] = tree.tip()
+        result[MERGING], result[INTO] = tree.tip(), tree.belongs_to()
         announced = self._agent.update_task_status(self._task.id, "in_progress", result=result)
         if not announced:
             say(f"{self._task.id}: not merged: {announced.reason}")

@@ -110,14 +110,18 @@ class Worktree:
         tip = said(self._checkout.root, "rev-parse", "--verify", "--quiet", f"refs/heads/{began}") if began else None
         return tip or self._checkout.head()
 
-    def is_merged(self, commit: object) -> bool:
-        """Whether what the repository has checked out, or the branch that this one belongs to, has this commit. False
-        for whatever is none."""
+    def belongs_to(self) -> str:
+        """The branch that it is to be merged into; empty where that is not known before one is checked out."""
+        return self._recorded()[1] or self._checkout.branch()
+
+    def is_merged(self, commit: object, into: object = None) -> bool:
+        """Whether what the repository has checked out, the branch that this one belongs to, or the one that it was to
+        be merged into, has this commit. False for whatever is none."""
         if not isinstance(commit, str) or re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) is None:
             return False
         _, began = self._recorded()
-        places = ["HEAD", f"refs/heads/{began}"] if began else ["HEAD"]
-        return any(self._is_in(commit, place) for place in places)
+        places = [f"refs/heads/{branch}" for branch in (began, into) if branch and isinstance(branch, str)]
+        return any(self._is_in(commit, place) for place in ("HEAD", *places))
 
     def merge(self, message: str) -> str:
         """Merges the branch into what the repository has checked out; gives the reason where its work conflicts.

@@ -11,7 +11,7 @@ import pytest
 from kortana.agent import cli_agent
 from kortana.agent.answers import Answer, Task
 from kortana.agent.cli_agent import Settings, _CliAgent
-from kortana.agent.delivery import DONE, MERGING
+from kortana.agent.delivery import DONE, INTO, MERGING
 from kortana.agent.prompt import PROMPT, render, told_of_earlier
 from kortana.agent.worktree import Worktree
 
@@ -107,6 +107,27 @@ def test_what_was_merged_before_its_attempt_died_is_reported_and_not_done_again(
     (status, reported), = work(lambda _: True, announced, attempts=1)
     assert status == "completed" and reported["merged"] and reported["text"] == announced["text"]
     assert git("rev-parse", "HEAD") == merged and git("show", "HEAD:t") == "did" and git("branch") == "* main"
+
+
+def test_what_was_merged_before_its_attempt_died_is_found_where_the_person_is_not(repository: Path) -> None:
+    def die_at_the_report(update: Update) -> bool:
+        if update[0] == "completed":
+            raise Died
+        return True
+
+    git("branch", "release")
+    announced = work(die_at_the_report)[0][1]
+    assert announced[INTO] == "main"
+    git("checkout", "-q", "release")
+    (status, reported), = work(lambda _: True, announced, attempts=1)
+    assert (status, reported["into"], reported["merged"]) == ("completed", "main", True)
+    assert git("log", "--format=%s", "release") == "begin" and git("show", "main:t") == "did"
+
+
+@pytest.mark.parametrize("into", [5, "", "--help", "no such branch", ["main"]])
+def test_where_it_was_to_go_may_be_anything(repository: Path, into: object) -> None:
+    updates = work(lambda _: True, {MERGING: "0" * 40, INTO: into}, attempts=1)
+    assert updates[-1][0] == "completed" and updates[-1][1]["into"] == "main"
 
 
 @pytest.mark.parametrize("commit", ["0" * 40, "--help", 5, None, "HEAD"])
