@@ -35,7 +35,6 @@ UNDER_WAY = {
     "rebase-apply": "rebase", "sequencer": "cherry-pick or revert", "BISECT_START": "bisection",
 }  # fmt: skip
 """What stands in git's folder of a checkout → what its person is in the midst of, and may go back from."""
-
 AT_WORK = "another git is at work in the checkout, or has died there"
 
 
@@ -142,16 +141,17 @@ class Checkout:
             return False
         try:
             git(self.root, "update-ref", "-m", f"merge {branch}: Fast-forward", reference, new, old)
-            if self._goes_back_to(old) and self.branch() == onto:
+            goes_back, is_there = self._goes_back_to(old), self.branch() == onto
+            if not is_there:
+                self._withdraw(old, new)
+            elif goes_back:
                 git(self.root, "update-ref", reference, old, new)
                 self._undo(old, new)
                 return False
-            if self.branch() != onto:
-                self._withdraw(old, new)
         except GitInterruptedError:
             raise
         except GitError:
-            is_committed = self._differing(old, new) & self._differing(old, "HEAD")  # by a person, on top
+            is_committed = self.differing(old, new) & self.differing(old, "HEAD")  # by a person, on top
             if not is_committed:
                 self._undo(old, new)
             if self.head() != old:
@@ -167,7 +167,7 @@ class Checkout:
     def _under_way(self) -> str:
         for name, what in UNDER_WAY.items():
             is_reference = name.endswith("_HEAD")  # which a reftable has no file for
-            if (self.git_dir / name).exists() or (is_reference and self._has_reference(name)):
+            if (self.git_dir / name).exists() or (is_reference and self.has_reference(name)):
                 return what
         return ""
 
@@ -192,17 +192,18 @@ class Checkout:
                 return "HEAD", (self.git_dir / name).read_text().strip().removeprefix("refs/heads/")
         with contextlib.suppress(OSError):
             bisected = (self.git_dir / "BISECT_START").read_text().strip()
-            if self._has_reference(f"refs/heads/{bisected}"):
+            if self.has_reference(f"refs/heads/{bisected}"):
                 return f"refs/heads/{bisected}", bisected
         return "HEAD", branch
 
-    def _has_reference(self, name: str) -> bool:
+    def has_reference(self, name: str) -> bool:
+        """Whether there is one, `HEAD` or `refs/...`."""
         return succeeds(self.root, "rev-parse", "--verify", "--quiet", name)
 
     def _in_the_way(self, old: str, new: str) -> str:
         """What a person has not committed, and a move would overwrite."""
-        added = {name for name in self._differing(old, new, "--diff-filter=A") if os.path.lexists(self.root / name)}
-        names = sorted(added | (self._differing("HEAD") & self._differing(old, new)))
+        added = {name for name in self.differing(old, new, "--diff-filter=A") if os.path.lexists(self.root / name)}
+        names = sorted(added | (self.differing("HEAD") & self.differing(old, new)))
         return f"what is not committed in the checkout is in the way: {named(names)}" if names else ""
 
     def drop_lock_of(self, branch: str) -> None:
@@ -231,32 +232,27 @@ class Checkout:
         names = {*self.git_dir.glob("*.lock"), *self.common_dir.glob("*.lock")} - {self._lock.path}
         names |= self._reftable_locks()
         names.add(self.common_dir / "packed-refs.new")
-        for ref in (f"refs/heads/{branch}", self._current_branch()):
-            names.add(self.common_dir / f"{ref}.lock")
+        names |= {self.common_dir / "refs" / "heads" / f"{each}.lock" for each in (branch, self.branch())}
         drop_stale(names, self._lock.written_ns())
 
     def _reftable_locks(self) -> set[Path]:
         return reftable_locks(self.git_dir) | reftable_locks(self.common_dir)
 
-    def _current_branch(self) -> str:
-        head = (self.git_dir / "HEAD").read_text(errors="replace").strip()
-        return head.removeprefix("ref: ") if head.startswith("ref: ") else "HEAD"
-
-    def _differing(self, *words: str) -> set[str]:
+    def differing(self, *words: str) -> set[str]:
         """The paths that differ between two commits, or as `git diff` is told."""
         return set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", *words))
 
     def _withdraw(self, old: str, new: str) -> None:
         """Takes what has moved out of the checkout of another branch, to which a person has gone meanwhile."""
-        staged = self._differing(old, new) - self._differing("--cached", new)
-        if foreign := staged & self._differing("HEAD", new):
+        staged = self.differing(old, new) - self.differing("--cached", new)
+        if foreign := staged & self.differing("HEAD", new):
             self._undo("HEAD", new, foreign)
 
     def _undo(self, old: str, new: str, only: Container[str] | None = None) -> None:
         """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/.
         only: the paths of it; None: all."""
         added, kept = (
-            sorted(name for name in self._differing(old, new, f"--diff-filter={which}") if only is None or name in only)
+            sorted(name for name in self.differing(old, new, f"--diff-filter={which}") if only is None or name in only)
             for which in "Aa"
         )
         if not added and not kept:
@@ -278,7 +274,7 @@ class Checkout:
                 paths=there, index=index)  # fmt: skip
         tree = git(self.root, "write-tree", index=index)
         index.unlink()
-        if self._differing(tree, old) & self._differing(tree, new):
+        if self.differing(tree, old) & self.differing(tree, new):
             commit = git(self.root, "commit-tree", tree, "-p", old, "-m", "What lay where a merge was cut off")
             git(self.root, "update-ref", f"refs/kortana/rescued/{commit[:12]}", commit)
 

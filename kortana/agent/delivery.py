@@ -55,10 +55,7 @@ class Delivery:
     def fail(self, why: object, result: dict[str, Any] | None = None) -> bool:
         """Reports that it has failed. False."""
         told = shortened(why)
-        if result is None:
-            self._agent.update_task_status(self._task.id, "failed", told)
-        else:
-            self._agent.update_task_status(self._task.id, "failed", told, result=result)
+        self._agent.update_task_status(self._task.id, "failed", told, result=result)
         say(f"{self._task.id} failed: {told}")
         return False
 

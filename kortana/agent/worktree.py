@@ -13,7 +13,6 @@ from kortana.agent.git import (
     GitInterruptedError,
     UnreadyRepositoryError,
     git,
-    listed,
     said,
     succeeds,
 )
@@ -87,8 +86,7 @@ class Worktree:
         gone elsewhere meanwhile, since it began."""
         base = self._base()
         since = "HEAD" if self._is_in(base, "HEAD") else base
-        words = ("diff", "--no-renames", "--name-only", "-z", f"{since}...{self.branch}")
-        return listed(self._checkout.root, *words)
+        return sorted(self._checkout.differing(f"{since}...{self.branch}"))
 
     @property
     def top(self) -> Path:
@@ -199,16 +197,15 @@ class Worktree:
 
     def _make(self) -> None:
         root = self._checkout.root
-        if not succeeds(root, "rev-parse", "--verify", "--quiet", "HEAD"):
+        if not self._checkout.has_reference("HEAD"):
             raise UnreadyRepositoryError("the repository has no commit yet that a worktree could begin from")
-        if succeeds(root, "rev-parse", "--verify", "--quiet", "refs/heads/kortana"):
+        if self._checkout.has_reference("refs/heads/kortana"):
             told = "there is a branch named kortana, beside which git takes no kortana/...: rename it"
             raise UnreadyRepositoryError(told)
         if not all(succeeds(root, "var", f"GIT_{who}_IDENT") for who in ("AUTHOR", "COMMITTER")):
             raise UnreadyRepositoryError("git does not know in whose name to commit: git config user.name, user.email")
         self._exclude()
-        exists = succeeds(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
-        has_more = exists and not self._is_in(self.branch, "HEAD")
+        has_more = self._checkout.has_reference(f"refs/heads/{self.branch}") and not self._is_in(self.branch, "HEAD")
         words = [str(self.folder), self.branch]
         if not has_more:
             start, belongs_to = self._checkout.beginning()
