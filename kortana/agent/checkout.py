@@ -7,29 +7,32 @@ lock after a holder that died finds it there, and mends.
 
 import contextlib
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from kortana.agent.files import Files
 from kortana.agent.git import (
     FILES_TIMEOUT_S,
     GitError,
     GitInterruptedError,
     UnreadyRepositoryError,
     git,
-    listed,
-    named,
     said,
     succeeds,
 )
 from kortana.agent.stale import drop_stale, reftable_locks
+from kortana.processes.bystanders import wait_for_bystanders
 from kortana.processes.lock import IntentLock
 from kortana.processes.offspring import wait_for_session
 from kortana.processes.posix import signals_held
 
 TREE_END_S = 10.0
 """How long is waited for what a dead holder has left running."""
+GITS_TIMEOUT_S = 2.0
+"""How long is waited for a git of the person's. One that waits for its user, in an editor or a pager, writes nothing
+that it has read before, or finds that the branch has moved."""
 UNDER_WAY = {
     "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert", "rebase-merge": "rebase",
     "rebase-apply": "rebase", "sequencer": "cherry-pick or revert", "BISECT_START": "bisection",
@@ -70,6 +73,7 @@ class Checkout:
         self.root, self.git_dir = Path(root), Path(own)
         self.common_dir = (folder / common).resolve()
         """Where branches and worktrees are; another than git_dir where this checkout is itself a linked worktree."""
+        self.files = Files(self.root, self.git_dir)
         self._lock = IntentLock(self.git_dir / "kortana.lock")
 
     @contextlib.contextmanager
@@ -100,8 +104,8 @@ class Checkout:
         return git(self.root, "rev-parse", "HEAD")
 
     def advance(self, branch: str, onto: str, old: str, new: str) -> bool:
-        """Moves the checkout, which is on the branch `onto`, from `old` to `new`, which descends from it. Within
-        `changing` only. False, with nothing changed, where it is not there any more.
+        """Moves the checkout, which is on the branch `onto`, from `old` to `new`, which descends from it and has the
+        branch. Within `changing` only. False, with nothing changed, where it is not there, or not any more.
 
         By read-tree, which locks the index before it reads it: `git merge` locks it afterwards, and takes back what a
         person has added in between. Raises BusyCheckoutError, with nothing changed, where that would overwrite what is
@@ -117,7 +121,7 @@ class Checkout:
         except GitInterruptedError:
             raise
         except GitError as error:
-            raise BusyCheckoutError(_locked(error) or self._in_the_way(old, new) or str(error)) from None
+            raise BusyCheckoutError(_locked(error) or self.files.in_the_way(old, new) or str(error)) from None
         self._intend(branch, old, new)
         try:
             git(self.root, *move, timeout_s=FILES_TIMEOUT_S)
@@ -128,6 +132,11 @@ class Checkout:
         if not self._move_branch(branch, onto, old, new):
             return False
         self._intend(branch)
+        wait_for_bystanders(self.root, "git", GITS_TIMEOUT_S)  # each may have read before what it writes only now
+        if (self.branch(), self.head()) == (onto, new):
+            self.files.catch_up(old, new)
+        if not self.is_in(f"refs/heads/{branch}", f"refs/heads/{onto}"):
+            return False  # it was set back to where it had been read
         with contextlib.suppress(GitError):  # it is too late for it to object
             git(self.root, "hook", "run", "--ignore-missing", "post-merge", "--", "0", timeout_s=FILES_TIMEOUT_S)
         return True
@@ -137,23 +146,23 @@ class Checkout:
         begun what may end with going back."""
         reference = f"refs/heads/{onto}"
         if self.branch() != onto or self._under_way():
-            self._undo(old, new)
+            self.files.undo(old, new)
             return False
         try:
             git(self.root, "update-ref", "-m", f"merge {branch}: Fast-forward", reference, new, old)
             goes_back, is_there = self._goes_back_to(old), self.branch() == onto
             if not is_there:
-                self._withdraw(old, new)
+                self.files.withdraw(old, new)
             elif goes_back:
                 git(self.root, "update-ref", reference, old, new)
-                self._undo(old, new)
+                self.files.undo(old, new)
                 return False
         except GitInterruptedError:
             raise
         except GitError:
-            is_committed = self.differing(old, new) & self.differing(old, "HEAD")  # by a person, on top
+            is_committed = self.files.differing(old, new) & self.files.differing(old, "HEAD")  # by a person, on top
             if not is_committed:
-                self._undo(old, new)
+                self.files.undo(old, new)
             if self.head() != old:
                 return False
             raise BusyCheckoutError(AT_WORK) from None
@@ -200,11 +209,9 @@ class Checkout:
         """Whether there is one, `HEAD` or `refs/...`."""
         return succeeds(self.root, "rev-parse", "--verify", "--quiet", name)
 
-    def _in_the_way(self, old: str, new: str) -> str:
-        """What a person has not committed, and a move would overwrite."""
-        added = {name for name in self.differing(old, new, "--diff-filter=A") if os.path.lexists(self.root / name)}
-        names = sorted(added | (self.differing("HEAD") & self.differing(old, new)))
-        return f"what is not committed in the checkout is in the way: {named(names)}" if names else ""
+    def is_in(self, commit: str, place: str) -> bool:
+        """Whether a commit, or what is given for one, is in the history of another."""
+        return succeeds(self.root, "merge-base", "--is-ancestor", commit, place)
 
     def drop_lock_of(self, branch: str) -> None:
         """The branch's lock: whoever made it is gone, as the branch is ours. Where it is one with all others', only if
@@ -225,7 +232,7 @@ class Checkout:
             wait_for_session(intent.session, TREE_END_S)
         self._drop_stale_locks(intent.branch)
         if intent.old and self.head() == intent.old:
-            self._undo(intent.old, intent.new)
+            self.files.undo(intent.old, intent.new)
 
     def _drop_stale_locks(self, branch: str) -> None:
         """Removes what a dead git has locked since the intent was written, and nobody alive has."""
@@ -237,55 +244,6 @@ class Checkout:
 
     def _reftable_locks(self) -> set[Path]:
         return reftable_locks(self.git_dir) | reftable_locks(self.common_dir)
-
-    def differing(self, *words: str) -> set[str]:
-        """The paths that differ between two commits, or as `git diff` is told."""
-        return set(listed(self.root, "diff", "--name-only", "--no-renames", "-z", *words))
-
-    def _withdraw(self, old: str, new: str) -> None:
-        """Takes what has moved out of the checkout of another branch, to which a person has gone meanwhile."""
-        staged = self.differing(old, new) - self.differing("--cached", new)
-        if foreign := staged & self.differing("HEAD", new):
-            self._undo("HEAD", new, foreign)
-
-    def _undo(self, old: str, new: str, only: Container[str] | None = None) -> None:
-        """Takes a half-made move back. What lies there and is of neither commit is kept as refs/kortana/rescued/.
-        only: the paths of it; None: all."""
-        added, kept = (
-            sorted(name for name in self.differing(old, new, f"--diff-filter={which}") if only is None or name in only)
-            for which in "Aa"
-        )
-        if not added and not kept:
-            return  # without a path, git would reset all that the user has staged
-        self._rescue(old, new, kept, added)
-        from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
-        git(self.root, "reset", "--quiet", *from_stdin, old, paths=kept + added)
-        for name in added:
-            self._unlink(self.root / name)
-        git(self.root, "checkout-index", "--force", "--stdin", "-z", paths=kept)
-
-    def _rescue(self, old: str, new: str, kept: list[str], added: list[str]) -> None:
-        index = self.git_dir / "kortana.index"
-        index.unlink(missing_ok=True)
-        git(self.root, "read-tree", old, index=index)
-        there = kept + [name for name in added if os.path.lexists(self.root / name)]
-        if there:
-            git(self.root, "add", "--all", "--force", "--pathspec-from-file=-", "--pathspec-file-nul",
-                paths=there, index=index)  # fmt: skip
-        tree = git(self.root, "write-tree", index=index)
-        index.unlink()
-        if self.differing(tree, old) & self.differing(tree, new):
-            commit = git(self.root, "commit-tree", tree, "-p", old, "-m", "What lay where a merge was cut off")
-            git(self.root, "update-ref", f"refs/kortana/rescued/{commit[:12]}", commit)
-
-    def _unlink(self, path: Path) -> None:
-        """The file, and the folders that are empty without it."""
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-            for folder in path.parents:
-                if folder == self.root:
-                    return
-                folder.rmdir()
 
 
 def _locked(error: GitError) -> str:

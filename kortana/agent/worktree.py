@@ -85,8 +85,8 @@ class Worktree:
         """The paths, from the repository's top folder, that the branch has changed since it left HEAD; where that has
         gone elsewhere meanwhile, since it began."""
         base = self._base()
-        since = "HEAD" if self._is_in(base, "HEAD") else base
-        return sorted(self._checkout.differing(f"{since}...{self.branch}"))
+        since = "HEAD" if self._checkout.is_in(base, "HEAD") else base
+        return sorted(self._checkout.files.differing(f"{since}...{self.branch}"))
 
     @property
     def top(self) -> Path:
@@ -119,7 +119,7 @@ class Worktree:
             return False
         _, began = self._recorded()
         places = [f"refs/heads/{branch}" for branch in (began, into) if branch and isinstance(branch, str)]
-        return any(self._is_in(commit, place) for place in ("HEAD", *places))
+        return any(self._checkout.is_in(commit, place) for place in ("HEAD", *places))
 
     def merge(self, message: str) -> str:
         """Merges the branch into what the repository has checked out; gives the reason where its work conflicts.
@@ -157,15 +157,12 @@ class Worktree:
         is_there = base and succeeds(root, "cat-file", "-e", f"{base}^{{commit}}")
         return base if is_there else git(root, "merge-base", "HEAD", self.branch)
 
-    def _is_in(self, commit: str, place: str) -> bool:
-        return succeeds(self._checkout.root, "merge-base", "--is-ancestor", commit, place)
-
     def _goal(self) -> str:
         """The branch that is checked out, where this one is to be merged into it. Else raises BusyCheckoutError: with
         another one than that which it began from it would take along all that lies between them; and what is merged
         into no branch is gone once a branch is checked out again."""
         (base, began), now = self._recorded(), self._checkout.branch()
-        if now and (began == now if began else not base or self._is_in(base, f"refs/heads/{now}")):
+        if now and (began == now if began else not base or self._checkout.is_in(base, f"refs/heads/{now}")):
             return now
         where = f"on {now}" if now else "on no branch"
         whose = f"belongs to {began}: check that out" if began else f"began from {base[:12]}: check out what has that"
@@ -205,7 +202,8 @@ class Worktree:
         if not all(succeeds(root, "var", f"GIT_{who}_IDENT") for who in ("AUTHOR", "COMMITTER")):
             raise UnreadyRepositoryError("git does not know in whose name to commit: git config user.name, user.email")
         self._exclude()
-        has_more = self._checkout.has_reference(f"refs/heads/{self.branch}") and not self._is_in(self.branch, "HEAD")
+        is_there = self._checkout.has_reference(f"refs/heads/{self.branch}")
+        has_more = is_there and not self._checkout.is_in(self.branch, "HEAD")
         words = [str(self.folder), self.branch]
         if not has_more:
             start, belongs_to = self._checkout.beginning()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.repositories import made
+from tests.agent.repositories import edit, git, made
 
 
 @pytest.fixture
@@ -14,3 +14,11 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
     return made(tmp_path / "repository")
+
+
+@pytest.fixture
+def released(repository: Path) -> Path:
+    """A repository with a branch `release` that lacks what has come to main since."""
+    git(repository, "branch", "release")
+    edit(repository, "for the next one\n", "newer")
+    return repository

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from kortana.agent.worktree import Worktree
+
 
 def git(folder: Path, *words: str, ok: bool = True, **variables: str) -> str:
     environment = {**os.environ, **variables}
@@ -27,3 +29,18 @@ def edit(folder: Path, text: str, name: str = "file", *, commit: bool = True) ->
     if commit:
         git(folder, "add", "--all")
         git(folder, "commit", "--quiet", "-m", text.strip())
+
+
+def done(repository: Path, name: str = "work", task: str = "t") -> Worktree:
+    """A worktree in which an agent has done its task, committed."""
+    tree = Worktree(repository, task)
+    edit(tree.folder, "done\n", name, commit=False)
+    assert tree.commit("t") and tree.changed() == [name]
+    return tree
+
+
+def hook(repository: Path, name: str, script: str) -> None:
+    path = repository / ".git" / "hooks" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)

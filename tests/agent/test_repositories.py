@@ -1,38 +1,18 @@
 """Tasks' worktrees in the repositories that people have: real git."""
 
-import itertools
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kortana.agent import worktree
-from kortana.agent.checkout import BusyCheckoutError, Checkout
+from kortana.agent.checkout import BusyCheckoutError
 from kortana.agent.git import GitError, UnreadyRepositoryError
-from kortana.agent.merging import merged
 from kortana.agent.worktree import Worktree, _remove_folder
-from tests.agent.repositories import edit, git, made
+from tests.agent.repositories import done, edit, git, hook, made
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def done(repository: Path, name: str = "work", task: str = "t") -> Worktree:
-    """A worktree in which an agent has done its task, committed."""
-    tree = Worktree(repository, task)
-    edit(tree.folder, "done\n", name, commit=False)
-    assert tree.commit("t") and tree.changed() == [name]
-    return tree
-
-
-def hook(repository: Path, name: str, script: str) -> None:
-    path = repository / ".git" / "hooks" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
 
 
 def test_a_checkout_may_be_a_linked_worktree_itself(repository: Path) -> None:
@@ -143,14 +123,6 @@ def test_what_a_person_is_in_the_midst_of_is_left_alone(
     assert tree.merge("Merge t") == "" and (repository / "work").read_text() == "done\n"
 
 
-@pytest.fixture
-def released(repository: Path) -> Path:
-    """A repository with a branch `release` that lacks what has come to main since."""
-    git(repository, "branch", "release")
-    edit(repository, "for the next one\n", "newer")
-    return repository
-
-
 @pytest.mark.parametrize("away", [("release",), ("-b", "mine"), ("--detach",)], ids=["release", "mine", "no branch"])
 def test_a_task_is_merged_into_the_branch_that_it_began_from(released: Path, away: tuple[str, ...]) -> None:
     """A person may check another one out meanwhile: into a release, say, no task should bring all of main."""
@@ -246,139 +218,6 @@ def test_what_is_not_committed_is_named_where_it_is_in_the_way(repository: Path,
     assert (repository / name).read_text() == "the person's\n"
     git(repository, "stash", "--include-untracked")
     assert tree.merge("Merge t") == "" and (repository / name).read_text().endswith("done\n")
-
-
-def test_a_git_of_the_persons_that_holds_the_index_is_not_disturbed(repository: Path) -> None:
-    tree = done(repository)
-    lock = repository / ".git" / "index.lock"
-    lock.touch()
-    with pytest.raises(BusyCheckoutError, match="another git is at work"):
-        tree.merge("Merge t")
-    lock.unlink()
-    assert tree.merge("Merge t") == ""
-
-
-def test_a_branch_that_a_git_of_the_persons_holds_stays_where_it_is_with_its_files(repository: Path) -> None:
-    tree = done(repository)
-    edit(repository, "the person's\n", "staged", commit=False)
-    git(repository, "add", "staged")
-    lock = repository / ".git" / "refs" / "heads" / "main.lock"
-    lock.touch()
-    with pytest.raises(BusyCheckoutError, match="another git is at work"):
-        tree.merge("Merge t")
-    assert git(repository, "status", "--porcelain") == "A  staged" and not (repository / "work").exists()
-    lock.unlink()
-    assert tree.merge("Merge t") == "" and git(repository, "status", "--porcelain") == "A  staged"
-
-
-@pytest.mark.parametrize("times", [1, 100])
-def test_a_person_may_commit_while_a_merge_is_made(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    tree, commits = done(repository), iter(range(times))
-
-    def slow(*words: Any) -> tuple[str, str]:
-        found = merged(*words)
-        for number in commits:
-            edit(repository, f"{number}\n", "mine")
-            break
-        return found
-
-    monkeypatch.setattr(worktree, "merged", slow)
-    if times == 1:
-        assert tree.merge("Merge t") == ""
-        assert (repository / "mine").exists() and (repository / "work").exists()
-    else:
-        with pytest.raises(BusyCheckoutError, match="goes on all the time"):
-            tree.merge("Merge t")
-    assert git(repository, "status", "--porcelain") == ""
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["before its files", "before its branch"])
-def test_a_person_may_go_elsewhere_while_a_merge_is_made(
-    released: Path, monkeypatch: pytest.MonkeyPatch, late: bool
-) -> None:
-    tree, move = done(released), Checkout._move_branch
-
-    def leave(*words: Any) -> Any:
-        if late:
-            git(released, "symbolic-ref", "HEAD", "refs/heads/same")
-            return move(*words)
-        found = merged(*words)
-        git(released, "checkout", "--quiet", "release")
-        return found
-
-    git(released, "branch", "same")
-    if late:
-        monkeypatch.setattr(Checkout, "_move_branch", leave)
-    else:
-        monkeypatch.setattr(worktree, "merged", leave)
-    with pytest.raises(BusyCheckoutError, match="and kortana/t belongs to main"):
-        tree.merge("Merge t")
-    assert git(released, "status", "--porcelain") == "" and not (released / "work").exists()
-    assert git(released, "log", "--all", "--merges", "--format=%s", "--branches") == ""
-    monkeypatch.undo()
-
-
-def test_what_a_merge_has_moved_does_not_go_along_to_another_branch(
-    released: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A git of the person's reads the index before it is moved, and moves HEAD afterwards."""
-    tree, goes_back = done(released), Checkout._goes_back_to
-
-    def leave(checkout: Checkout, commit: str) -> bool:
-        git(released, "symbolic-ref", "HEAD", "refs/heads/release")
-        git(released, "rm", "--quiet", "--cached", "newer")
-        (released / "newer").unlink()
-        edit(released, "the person's\n", "staged", commit=False)
-        git(released, "add", "staged")
-        return goes_back(checkout, commit)
-
-    monkeypatch.setattr(Checkout, "_goes_back_to", leave)
-    assert tree.merge("Merge t") == ""
-    assert git(released, "show", "main:work") == "done" and git(released, "status", "--porcelain") == "A  staged"
-
-
-@pytest.mark.parametrize("whole", [False, True], ids=["of its index before", "of what has moved"])
-def test_a_person_may_commit_between_the_files_of_a_merge_and_its_branch(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
-) -> None:
-    tree, move, times = done(repository), Checkout._move_branch, itertools.count()
-
-    def commit(checkout: Checkout, branch: str, onto: str, old: str, new: str) -> bool:
-        if next(times) == 0:
-            edit(repository, "mine\n", "mine", commit=False)
-            if not whole:
-                git(repository, "reset", "--quiet")
-            git(repository, "add", "mine")
-            git(repository, "commit", "--quiet", "-m", "mine")
-        return move(checkout, branch, onto, old, new)
-
-    monkeypatch.setattr(Checkout, "_move_branch", commit)
-    assert tree.merge("Merge t") == "" and git(repository, "status", "--porcelain") == ""
-    assert (repository / "work").exists() and (repository / "mine").exists()
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["before its branch", "with its branch"])
-def test_a_rebase_that_begins_while_a_merge_is_made_cannot_take_it_back(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, late: bool
-) -> None:
-    tree, move, state = done(repository), Checkout._move_branch, repository / ".git" / "rebase-merge"
-
-    def begin_rebase(checkout: Checkout, branch: str, onto: str, old: str, new: str) -> bool:
-        state.mkdir()
-        (state / "orig-head").write_text(f"{old}\n")
-        return move(checkout, branch, onto, old, new)
-
-    with monkeypatch.context() as patched, pytest.raises(BusyCheckoutError, match="a rebase is under way"):
-        patched.setattr(Checkout, "_move_branch", begin_rebase)
-        if late:
-            calls, under_way = itertools.count(), Checkout._under_way
-            patched.setattr(Checkout, "_under_way", lambda self: "" if next(calls) < 2 else under_way(self))
-        tree.merge("Merge t")
-    assert git(repository, "log", "--format=%s") == "begin" and git(repository, "status", "--porcelain") == ""
-    shutil.rmtree(state)
-    assert tree.merge("Merge t") == "" and (repository / "work").exists()
 
 
 def test_a_post_merge_hook_is_run(repository: Path) -> None:
