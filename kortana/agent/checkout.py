@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from kortana.agent.files import Files
+from kortana.agent.files import AT_WORK, Files
 from kortana.agent.git import (
     FILES_TIMEOUT_S,
+    BusyCheckoutError,
     GitError,
     GitInterruptedError,
     UnreadyRepositoryError,
@@ -22,7 +23,7 @@ from kortana.agent.git import (
     said,
     succeeds,
 )
-from kortana.agent.stale import drop_stale, reftable_locks
+from kortana.agent.stale import drop_stale, found_stale, reftable_locks
 from kortana.processes.bystanders import wait_for_bystanders
 from kortana.processes.lock import IntentLock
 from kortana.processes.offspring import wait_for_session
@@ -30,19 +31,17 @@ from kortana.processes.posix import signals_held
 
 TREE_END_S = 10.0
 """How long is waited for what a dead holder has left running."""
+HELD_S = 0.5
+"""How long the index is held beyond a move, for each git that may have read before it which commit is checked out: it
+ends when it wants the index."""
 GITS_TIMEOUT_S = 2.0
-"""How long is waited for a git of the person's. One that waits for its user, in an editor or a pager, writes nothing
-that it has read before, or finds that the branch has moved."""
+"""How long is waited for those that have not wanted it by then. One that waits for its user, in an editor or a pager,
+writes nothing that it has read before, or finds that the branch has moved."""
 UNDER_WAY = {
     "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert", "rebase-merge": "rebase",
     "rebase-apply": "rebase", "sequencer": "cherry-pick or revert", "BISECT_START": "bisection",
 }  # fmt: skip
 """What stands in git's folder of a checkout → what its person is in the midst of, and may go back from."""
-AT_WORK = "another git is at work in the checkout, or has died there"
-
-
-class BusyCheckoutError(GitError):
-    """The person's checkout cannot move just now. What stands in the way is the person's to clear, not an agent's."""
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -107,34 +106,28 @@ class Checkout:
         """Moves the checkout, which is on the branch `onto`, from `old` to `new`, which descends from it and has the
         branch. Within `changing` only. False, with nothing changed, where it is not there, or not any more.
 
-        By read-tree, which locks the index before it reads it: `git merge` locks it afterwards, and takes back what a
-        person has added in between. Raises BusyCheckoutError, with nothing changed, where that would overwrite what is
-        not committed, or where a git of the person's is at work; GitError.
+        The index is held all the while: `git merge` locks it only once it has read it, and takes back what a person has
+        added in between. Raises BusyCheckoutError, with nothing changed, where that would overwrite what is not
+        committed, or where a git of the person's is at work; GitError.
         """
-        with contextlib.suppress(GitError):
-            git(self.root, "update-index", "-q", "--refresh")
         if (self.branch(), self.head()) != (onto, old):
             return False
-        move = ("read-tree", "-m", "-u", old, new)
-        try:
-            git(self.root, *move, "--dry-run")
-        except GitInterruptedError:
-            raise
-        except GitError as error:
-            raise BusyCheckoutError(_locked(error) or self.files.in_the_way(old, new) or str(error)) from None
         self._intend(branch, old, new)
-        try:
-            git(self.root, *move, timeout_s=FILES_TIMEOUT_S)
-        except GitError as error:
-            if told := _locked(error):
-                raise BusyCheckoutError(told) from None
-            raise
-        if not self._move_branch(branch, onto, old, new):
-            return False
+        with self.files.held():
+            self.files.move(old, new)
+            has_moved = self._move_branch(branch, onto, old, new)
+            if has_moved:
+                wait_for_bystanders(self.root, "git", HELD_S)
+                self.files.follow()
+            else:
+                self.files.put_back(old, new)
+        if not has_moved:
+            if (self.branch(), self.head()) != (onto, old):
+                return False
+            self.refuse_busy()
+            raise BusyCheckoutError(AT_WORK)
+        self._look_once_more(onto, old, new)
         self._intend(branch)
-        wait_for_bystanders(self.root, "git", GITS_TIMEOUT_S)  # each may have read before what it writes only now
-        if (self.branch(), self.head()) == (onto, new):
-            self.files.catch_up(old, new)
         if not self.is_in(f"refs/heads/{branch}", f"refs/heads/{onto}"):
             return False  # it was set back to where it had been read
         with contextlib.suppress(GitError):  # it is too late for it to object
@@ -142,31 +135,26 @@ class Checkout:
         return True
 
     def _move_branch(self, branch: str, onto: str, old: str, new: str) -> bool:
-        """Once the files have moved. False where a person has gone elsewhere meanwhile, has committed on top, or has
-        begun what may end with going back."""
-        reference = f"refs/heads/{onto}"
-        if self.branch() != onto or self._under_way():
-            self.files.undo(old, new)
+        """Once the files have moved. False where a person has gone elsewhere meanwhile, has committed, or has begun
+        what may end with going back."""
+        move = ("update-ref", "-m", f"merge {branch}: Fast-forward", f"refs/heads/{onto}")
+        if self.branch() != onto or self._under_way() or said(self.root, *move, new, old) is None:
             return False
+        return not self._goes_back_to(old) or said(self.root, *move, old, new) is None
+
+    def _look_once_more(self, onto: str, old: str, new: str) -> None:
+        """A git of the person's may write only now, and by what it has read before."""
+        wait_for_bystanders(self.root, "git", GITS_TIMEOUT_S)
         try:
-            git(self.root, "update-ref", "-m", f"merge {branch}: Fast-forward", reference, new, old)
-            goes_back, is_there = self._goes_back_to(old), self.branch() == onto
-            if not is_there:
-                self.files.withdraw(old, new)
-            elif goes_back:
-                git(self.root, "update-ref", reference, old, new)
-                self.files.undo(old, new)
-                return False
+            with self.files.held():
+                if self.branch() != onto:
+                    self.files.withdraw(old, new)
+                elif self.head() == new:
+                    self.files.catch_up(old, new)
         except GitInterruptedError:
             raise
         except GitError:
-            is_committed = self.files.differing(old, new) & self.files.differing(old, "HEAD")  # by a person, on top
-            if not is_committed:
-                self.files.undo(old, new)
-            if self.head() != old:
-                return False
-            raise BusyCheckoutError(AT_WORK) from None
-        return True
+            pass  # yet another one is at work: `git status` tells the person
 
     def refuse_busy(self) -> None:
         """Raises BusyCheckoutError where its person is in the midst of what may end with going back."""
@@ -192,9 +180,9 @@ class Checkout:
         return (said(self.root, "symbolic-ref", "--quiet", "HEAD") or "").removeprefix("refs/heads/")
 
     def beginning(self) -> tuple[str, str]:
-        """What new work begins from, and the branch that it belongs to: HEAD, and the branch that is checked out, or
-        will be once a rebase is finished. Within a bisection, the branch that was bisected: what that looks at is old.
-        Empty where there is no such branch."""
+        """What new work begins from, and the branch that it belongs to: the one that is checked out; HEAD, and the one
+        that will be, once a rebase is finished. Within a bisection, the one that was bisected: what that looks at is
+        old. HEAD, and none, where there is no such branch."""
         branch = self.branch()
         for name in () if branch else ("rebase-merge/head-name", "rebase-apply/head-name"):
             with contextlib.suppress(OSError):
@@ -203,7 +191,7 @@ class Checkout:
             bisected = (self.git_dir / "BISECT_START").read_text().strip()
             if self.has_reference(f"refs/heads/{bisected}"):
                 return f"refs/heads/{bisected}", bisected
-        return "HEAD", branch
+        return f"refs/heads/{branch}" if branch else "HEAD", branch
 
     def has_reference(self, name: str) -> bool:
         """Whether there is one, `HEAD` or `refs/...`."""
@@ -230,21 +218,23 @@ class Checkout:
             intent = Intent("")
         if intent.session and intent.session != os.getsid(0):
             wait_for_session(intent.session, TREE_END_S)
-        self._drop_stale_locks(intent.branch)
-        if intent.old and self.head() == intent.old:
-            self.files.undo(intent.old, intent.new)
+        index_lock = self.git_dir / "index.lock"
+        stale = found_stale(self._locks(intent.branch), self._lock.written_ns())
+        for lock in stale - ({index_lock} if intent.old else set()):
+            lock.unlink(missing_ok=True)
+        if intent.old:
+            with self.files.held(is_left=index_lock in stale):
+                if self.head() == intent.old:
+                    self.files.undo(intent.old, intent.new)
+                elif self.head() == intent.new:
+                    self.files.catch_up(intent.old, intent.new)
 
-    def _drop_stale_locks(self, branch: str) -> None:
-        """Removes what a dead git has locked since the intent was written, and nobody alive has."""
+    def _locks(self, branch: str) -> set[Path]:
+        """That a dead git may have left."""
         names = {*self.git_dir.glob("*.lock"), *self.common_dir.glob("*.lock")} - {self._lock.path}
         names |= self._reftable_locks()
         names.add(self.common_dir / "packed-refs.new")
-        names |= {self.common_dir / "refs" / "heads" / f"{each}.lock" for each in (branch, self.branch())}
-        drop_stale(names, self._lock.written_ns())
+        return names | {self.common_dir / "refs" / "heads" / f"{each}.lock" for each in (branch, self.branch())}
 
     def _reftable_locks(self) -> set[Path]:
         return reftable_locks(self.git_dir) | reftable_locks(self.common_dir)
-
-
-def _locked(error: GitError) -> str:
-    return AT_WORK if "index.lock" in str(error) else ""

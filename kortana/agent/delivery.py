@@ -4,8 +4,7 @@ import contextlib
 from typing import Any
 
 from kortana.agent.answers import Task
-from kortana.agent.checkout import BusyCheckoutError
-from kortana.agent.git import GitError
+from kortana.agent.git import BusyCheckoutError, GitError
 from kortana.agent.guarding import objections
 from kortana.agent.interface import AgentInterface
 from kortana.agent.mailbox import give_back_blocked, say

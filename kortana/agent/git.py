@@ -38,6 +38,10 @@ class UnreadyRepositoryError(GitError):
     """No work can begin or end here, whatever the task: a person has to see to that first."""
 
 
+class BusyCheckoutError(GitError):
+    """The person's checkout cannot move just now. What stands in the way is the person's to clear, not an agent's."""
+
+
 class GitInterruptedError(GitError):
     """git was killed, by its time limit or from outside: its locks and half its work may lie about."""
 
@@ -88,19 +92,19 @@ def environment_elsewhere() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _WHERE}
 
 
-def said(folder: Path, *words: str, git_dir: Path | None = None) -> str | None:
+def said(folder: Path, *words: str, index: Path | None = None, git_dir: Path | None = None) -> str | None:
     """What a git command says that may have nothing to say, and then fails: None."""
     try:
-        return git(folder, *words, git_dir=git_dir)
+        return git(folder, *words, index=index, git_dir=git_dir)
     except GitInterruptedError:
         raise
     except GitError:
         return None
 
 
-def succeeds(folder: Path, *words: str, git_dir: Path | None = None) -> bool:
+def succeeds(folder: Path, *words: str, index: Path | None = None, git_dir: Path | None = None) -> bool:
     """Whether a git command that answers with its exit code says yes."""
-    return said(folder, *words, git_dir=git_dir) is not None
+    return said(folder, *words, index=index, git_dir=git_dir) is not None
 
 
 def listed(folder: Path, *words: str, git_dir: Path | None = None) -> list[str]:

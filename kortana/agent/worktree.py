@@ -6,9 +6,10 @@ import shutil
 import stat
 from pathlib import Path
 
-from kortana.agent.checkout import BusyCheckoutError, Checkout
+from kortana.agent.checkout import Checkout
 from kortana.agent.git import (
     FILES_TIMEOUT_S,
+    BusyCheckoutError,
     GitError,
     GitInterruptedError,
     UnreadyRepositoryError,

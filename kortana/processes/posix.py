@@ -10,6 +10,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NAME = 15
 _SYS_CLOSE_RANGE = 436
+MOST_PROCESSES = 1000
+"""Of one worker that are looked at for their memory."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -113,9 +115,25 @@ def usage_of(pid: int) -> tuple[int, float, int] | None:
 
 
 def rss_bytes(pid: int) -> int | None:
-    """The resident memory of a process; None where it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError, ValueError):
-        return None
+    """The resident memory of a process and of what descends from it; pages that they share are counted in each. None
+    where it is gone. Where the kernel does not list children (CONFIG_PROC_CHILDREN), of the process alone."""
+    total, todo, left = None, [pid], MOST_PROCESSES
+    while todo and left:
+        left -= 1
+        found = todo.pop()
+        try:
+            with open(f"/proc/{found}/statm", "rb") as file:
+                pages = int(file.read().split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        total = (total or 0) + pages * os.sysconf("SC_PAGE_SIZE")
+        todo += _children_of(found)
+    return total
+
+
+def _children_of(pid: int) -> Iterator[int]:
+    """Each is listed with the thread that has started it."""
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                yield from map(int, file.read().split())

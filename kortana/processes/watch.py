@@ -1,4 +1,4 @@
-"""Waits until something in a folder is written: by inotify, or by ten looks a second where there is none left."""
+"""Waits until something in a folder is written, comes or goes: by inotify, else by ten looks a second."""
 
 import ctypes
 import os
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from kortana.processes.descriptors import wait_readable
 
-_IN_MODIFY, _IN_CREATE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x400, 0x800
+_IN_MODIFY, _IN_CREATE, _IN_DELETE, _IN_DELETE_SELF, _IN_MOVE_SELF = 0x2, 0x100, 0x200, 0x400, 0x800
 _IN_MOVED_FROM, _IN_MOVED_TO = 0x40, 0x80
-_MASK = _IN_MODIFY | _IN_CREATE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_DELETE_SELF | _IN_MOVE_SELF
+_NAMES = _IN_CREATE | _IN_DELETE | _IN_MOVED_FROM | _IN_MOVED_TO
+_MASK = _IN_MODIFY | _NAMES | _IN_DELETE_SELF | _IN_MOVE_SELF
 _EVENT = struct.Struct("iIII")
 MAX_RENAMES = 1000
 POLL_S = 0.1
@@ -34,7 +35,7 @@ class FolderWatch:
         self._watch()
 
     def wait(self, timeout_s: float | None = None) -> bool | None:
-        """Returns when something may have been written since the last call: True where there may be a new name. None
+        """Returns when something may have happened since the last call: True where names may be others. None
         when the time is over."""
         if self._fd < 0:
             self._watch()

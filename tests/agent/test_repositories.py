@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kortana.agent.checkout import BusyCheckoutError
-from kortana.agent.git import GitError, UnreadyRepositoryError
+from kortana.agent.git import BusyCheckoutError, GitError, UnreadyRepositoryError
 from kortana.agent.worktree import Worktree, _remove_folder
 from tests.agent.repositories import done, edit, git, hook, made
 

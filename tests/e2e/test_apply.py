@@ -176,7 +176,7 @@ def test_a_crash_restarts_whom_the_strategy_names(project: Project, strategy: st
     after = pids(project)
     assert {name for name in "abc" if after[name] != before[name]} == again
     assert project.worker("t")["state"] == ("running" if strategy == "one_for_one" else "stopped")
-    records = list((project.folder / "data" / "crashes").glob("*.json"))
+    records = eventually(lambda: list((project.folder / "data" / "crashes").glob("*.json")), "the record of b")
     assert len(records) == 1, "a sibling that was stopped is no crash"
 
 
@@ -222,7 +222,8 @@ def run(agent):
     project.call("up", "-d", expect=None)
     eventually(lambda: project.supervision("unhealthy", cause="progress timeout"), "it gets nowhere")
     eventually(lambda: project.worker("w")["state"] == "failed", "it is ended")
-    assert project.json("crashes")["groups"][0]["verdict"] == "hung"
+    group, = eventually(lambda: project.json("crashes")["groups"], "its record, for which nothing waits")
+    assert group["verdict"] == "hung"
 
 
 def test_doctor_has_a_line_for_each_check_and_a_remedy_for_each_failure(project: Project) -> None:

@@ -141,6 +141,7 @@ def test_a_missing_cli_is_named_with_its_install_command(project: Project) -> No
     eventually(lambda: project.worker("w")["state"] == "failed", "it gives up")
     assert "cannot run codex: No such file or directory; install it: npm install -g @openai/codex" in project.log("w")
     record = project.worker("w")["last_exit"]["crash_id"]
+    eventually(lambda: (project.folder / "data" / "crashes" / f"{record}.json").exists(), "nothing waits for a record")
     assert "leaving its tasks to others" in project.call("crashes", "show", record).stdout
     task = project.task("t")
     assert (task["status"], task["attempts"]) == ("pending", 0)

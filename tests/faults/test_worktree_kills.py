@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from kortana.agent.checkout import BusyCheckoutError, Checkout
-from kortana.agent.git import GitError
+from kortana.agent.checkout import Checkout
+from kortana.agent.git import BusyCheckoutError, GitError
 from kortana.agent.worktree import Worktree
 from kortana.processes.tree import all_processes
 
