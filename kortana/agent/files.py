@@ -60,7 +60,8 @@ class Files:
     def move(self, old: str, new: str) -> None:
         """Within `held`: takes the files from one commit to another. The index is as it was, until it is to `follow`.
 
-        Raises BusyCheckoutError, with nothing changed, where that would overwrite what is not committed.
+        Raises BusyCheckoutError where that would overwrite what is not committed, GitError where git cannot (a filter
+        fails, say); either with nothing changed.
         """
         self._copy()
         move = ("read-tree", "-m", "-u", old, new)
@@ -71,7 +72,13 @@ class Files:
             raise
         except GitError as error:
             raise BusyCheckoutError(self.in_the_way(old, new) or str(error)) from None
-        git(self._root, *move, index=self._next, timeout_s=FILES_TIMEOUT_S)
+        try:
+            git(self._root, *move, index=self._next, timeout_s=FILES_TIMEOUT_S)
+        except GitInterruptedError:
+            raise
+        except GitError:
+            self.put_back(old, new)
+            raise
 
     def _copy(self) -> None:
         self._next.unlink(missing_ok=True)

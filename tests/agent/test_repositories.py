@@ -219,6 +219,24 @@ def test_what_is_not_committed_is_named_where_it_is_in_the_way(repository: Path,
     assert tree.merge("Merge t") == "" and (repository / name).read_text().endswith("done\n")
 
 
+def test_a_filter_that_fails_half_way_leaves_the_checkout_as_it_was(repository: Path) -> None:
+    """git-lfs, say, while its server is away."""
+    edit(repository, "* filter=fetched\n", ".gitattributes")
+    tree = Worktree(repository, "t")
+    for name in ("a", "file", "z"):
+        edit(tree.folder, "done\n", name, commit=False)
+    assert tree.commit("t")
+    edit(repository, "mine\n", "mine", commit=False)
+    git(repository, "add", "mine")
+    for key, value in (("clean", "cat"), ("smudge", "test %f != z && cat"), ("required", "true")):
+        git(repository, "config", f"filter.fetched.{key}", value)
+    with pytest.raises(GitError, match="smudge filter fetched failed"):
+        tree.merge("Merge t")
+    assert git(repository, "status", "--porcelain") == "A  mine" and (repository / "file").read_text() == "begin\n"
+    git(repository, "config", "filter.fetched.smudge", "cat")
+    assert tree.merge("Merge t") == "" and git(repository, "status", "--porcelain") == "A  mine"
+
+
 def test_a_post_merge_hook_is_run(repository: Path) -> None:
     hook(repository, "post-merge", 'echo "$1 $(git log -1 --format=%s)" > ../told; exit 3')
     assert done(repository).merge("Merge t") == "" and (repository.parent / "told").read_text() == "0 Merge t\n"
