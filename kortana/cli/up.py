@@ -164,12 +164,15 @@ def _wait_until_ready(project: Project, deadline: float) -> None:
     try:
         project.call("wait", timeout_s=max(deadline - time.monotonic(), 0.01), client=client)
     except CliError as error:
-        rows = list(project.pages("ps", "workers"))
-        late = [row for row in rows if not row["ready"] and row["state"] != "exited"]
+        late = error.result["workers"] if error.code == "not_ready" else _unready(project)
         told = told_of("not every worker is ready", late)
         if not late:
             told += f": {error.message}"
         raise CliError(FAILED, "not_ready", told, "see `kortana logs`") from None
+
+
+def _unready(project: Project) -> list[dict[str, Any]]:
+    return [row for row in project.pages("ps", "workers") if not row["ready"] and row["state"] != "exited"]
 
 
 COMMANDS = {"up": up}
