@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from pathlib import Path
 
 from kortana.agent.checkout import Checkout
@@ -23,8 +24,8 @@ from kortana.agent.work import UnfitWorkError, Work
 
 UNFINISHED = ("initializing", "kortana: removing")
 """What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
-MOST_TRIES = 5
-"""At a merge, while a person goes on committing."""
+MERGE_TIMEOUT_S = 30.0
+"""So long is it tried to merge, while a person, or an agent in the checkout, goes on committing there."""
 PREFIX = "kortana/"
 """Of the names of tasks' branches."""
 
@@ -129,7 +130,8 @@ class Worktree:
         Raises BusyCheckoutError where the checkout cannot move just now, GitError.
         """
         with self._checkout.changing(self.branch):
-            for _ in range(MOST_TRIES):
+            deadline = time.monotonic() + MERGE_TIMEOUT_S
+            while time.monotonic() < deadline:
                 self._checkout.refuse_busy()
                 onto = self._goal()
                 try:
