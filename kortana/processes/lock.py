@@ -11,6 +11,8 @@ from kortana.processes import numbering
 
 _MAX_TRIES = 2000
 """Of a few milliseconds each: sharing takes microseconds."""
+ENDING_S = 0.001
+"""Between looks at one that was killed: its files are closed some milliseconds after its memory is gone."""
 
 
 class HeldError(Exception):
@@ -42,8 +44,10 @@ class FolderLock:
                 if _lock_now(fd, fcntl.LOCK_SH):
                     fcntl.flock(fd, fcntl.LOCK_UN)
                 elif (holder := _named_in(fd)) is not None:
-                    raise HeldError(numbering.pid_here(*holder))
-                time.sleep(random.uniform(0.0, 0.005))  # somebody only asks, or is about to write its number
+                    pid = numbering.pid_here(*holder)
+                    if not pid or not _is_ending(pid):
+                        raise HeldError(pid)
+                time.sleep(random.uniform(0.0, 0.005))  # somebody only asks, is about to write its number, or ends
             else:
                 raise HeldError(None)
             os.ftruncate(fd, 0)
@@ -74,10 +78,15 @@ def holder_of(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        if _lock_now(fd, fcntl.LOCK_SH):
-            return None
-        holder = _named_in(fd)
-        return 0 if holder is None else numbering.pid_here(*holder) or 0
+        for _ in range(_MAX_TRIES):
+            if _lock_now(fd, fcntl.LOCK_SH):
+                return None
+            holder = _named_in(fd)
+            pid = 0 if holder is None else numbering.pid_here(*holder) or 0
+            if not pid or not _is_ending(pid):
+                break
+            time.sleep(ENDING_S)
+        return pid
     finally:
         os.close(fd)
 
@@ -99,6 +108,15 @@ def _named_in(fd: int) -> tuple[int, str] | None:
     """The holder's number, and where that counts."""
     pid, _, where = os.pread(fd, 128, 0).decode(errors="replace").strip().partition(" ")
     return (int(pid), where) if pid.isdigit() else None
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether a process has given its memory back, and maybe not yet its files: what it holds is free in a moment."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return file.read().split()[0] == b"0"
+    except (OSError, IndexError):
+        return False
 
 
 class IntentLock:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kortana.processes import lock
 from kortana.processes.lock import FolderLock, HeldError, holder_of
 
 
@@ -43,6 +44,38 @@ def test_who_only_asks_is_taken_for_a_holder_by_nobody(tmp_path: Path) -> None:
     starting.join(30)
     assert not starting.is_alive() and holder_of(path) == os.getpid()
     lock.release()
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["who asks", "who wants it"])
+def test_a_holder_that_was_killed_is_waited_for_while_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asks: bool
+) -> None:
+    """Its memory is gone before its files are closed: it carries no mark any more, and holds the lock still."""
+    path, looks = tmp_path / "lock", iter((True, True, True))
+    killed, successor = FolderLock(path), FolderLock(path)
+    killed.acquire()
+
+    def is_ending(pid: int) -> bool:
+        assert pid == os.getpid()
+        if not next(looks, False):
+            os.close(killed._fd)
+        return True
+
+    monkeypatch.setattr(lock, "_is_ending", is_ending)
+    if asks:
+        assert holder_of(path) is None
+    successor.acquire()
+    monkeypatch.undo()
+    assert holder_of(path) == os.getpid()
+    successor.release()
+
+
+def test_a_process_without_memory_is_about_to_end() -> None:
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    assert lock._is_ending(child) and not lock._is_ending(os.getpid())
+    os.waitpid(child, 0)
+    assert not lock._is_ending(child)
 
 
 def test_one_lock_of_many_that_are_wanted_at_once_is_had(tmp_path: Path) -> None:
