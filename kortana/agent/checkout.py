@@ -218,12 +218,11 @@ class Checkout:
             intent = Intent("")
         if intent.session and intent.session != os.getsid(0):
             wait_for_session(intent.session, TREE_END_S)
-        index_lock = self.git_dir / "index.lock"
         stale = found_stale(self._locks(intent.branch), self._lock.written_ns())
-        for lock in stale - ({index_lock} if intent.old else set()):
+        for lock in stale - ({self.files.lock} if intent.old else set()):
             lock.unlink(missing_ok=True)
         if intent.old:
-            with self.files.held(is_left=index_lock in stale):
+            with self.files.held(is_left=self.files.lock in stale):
                 if self.head() == intent.old:
                     self.files.undo(intent.old, intent.new)
                 elif self.head() == intent.new:

@@ -20,6 +20,7 @@ from kortana.agent.git import (
 from kortana.processes.watch import FolderWatch
 
 LOCK_TIMEOUT_S = 2.0
+"""How long is waited for another git that holds the index."""
 AT_WORK = "another git is at work in the checkout, or has died there"
 
 
@@ -28,7 +29,7 @@ class Files:
 
     def __init__(self, root: Path, git_dir: Path) -> None:
         self._root, self._git_dir = root, git_dir
-        self._lock, self._next = git_dir / "index.lock", git_dir / "kortana.next-index"
+        self.lock, self._next = git_dir / "index.lock", git_dir / "kortana.next-index"
 
     def differing(self, *words: str) -> set[str]:
         """The paths that differ between two commits, or as `git diff` is told."""
@@ -55,7 +56,7 @@ class Files:
         try:
             yield
         finally:
-            self._lock.unlink(missing_ok=True)
+            self.lock.unlink(missing_ok=True)
 
     def move(self, old: str, new: str) -> None:
         """Within `held`: takes the files from one commit to another. The index is as it was, until it is to `follow`.
@@ -157,7 +158,7 @@ class Files:
 
     def _is_taken(self) -> bool:
         try:
-            os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            os.close(os.open(self.lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
             return False
         return True
@@ -165,5 +166,5 @@ class Files:
     def _wait_for_the_lock(self, deadline: float) -> None:
         """Until nobody has it, or that time of the monotonic clock."""
         with contextlib.closing(FolderWatch(self._git_dir)) as watch:
-            while self._lock.exists() and (left := deadline - time.monotonic()) > 0:
+            while self.lock.exists() and (left := deadline - time.monotonic()) > 0:
                 watch.wait(left)

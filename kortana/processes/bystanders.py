@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kortana.processes.tree import all_processes
 from kortana.processes.watched import Watched
 
 
@@ -19,11 +20,10 @@ def wait_for_bystanders(folder: Path, program: str, timeout_s: float) -> None:
 
 
 def _standing_in(folder: Path, program: str) -> Iterator[int]:
-    """By the folder itself, which within a container has another path. None where there is no /proc."""
+    """By the folder itself, which within a container has another path."""
     place = os.stat(folder)
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                is_one = Path("/proc", name, "comm").read_text().rstrip("\n") == program
-                if is_one and os.path.samestat(os.stat(f"/proc/{name}/cwd"), place):
-                    yield int(name)
+    for pid in all_processes():
+        with contextlib.suppress(OSError):
+            is_one = Path(f"/proc/{pid}/comm").read_text().rstrip("\n") == program
+            if is_one and os.path.samestat(os.stat(f"/proc/{pid}/cwd"), place):
+                yield pid

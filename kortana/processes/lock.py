@@ -45,7 +45,7 @@ class FolderLock:
                     fcntl.flock(fd, fcntl.LOCK_UN)
                 elif (holder := _named_in(fd)) is not None:
                     pid = numbering.pid_here(*holder)
-                    if not pid or not _is_ending(pid):
+                    if not _is_ending(pid):
                         raise HeldError(pid)
                 time.sleep(random.uniform(0.0, 0.005))  # somebody only asks, is about to write its number, or ends
             else:
@@ -83,7 +83,7 @@ def holder_of(path: Path) -> int | None:
                 return None
             holder = _named_in(fd)
             pid = 0 if holder is None else numbering.pid_here(*holder) or 0
-            if not pid or not _is_ending(pid):
+            if not _is_ending(pid):
                 break
             time.sleep(ENDING_S)
         return pid
@@ -110,8 +110,9 @@ def _named_in(fd: int) -> tuple[int, str] | None:
     return (int(pid), where) if pid.isdigit() else None
 
 
-def _is_ending(pid: int) -> bool:
-    """Whether a process has given its memory back, and maybe not yet its files: what it holds is free in a moment."""
+def _is_ending(pid: int | None) -> bool:
+    """Whether a process has given its memory back, and maybe not yet its files: what it holds is free in a moment.
+    False for one whose pid is not known here."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             return file.read().split()[0] == b"0"
