@@ -37,6 +37,8 @@ ends when it wants the index."""
 GITS_TIMEOUT_S = 2.0
 """How long is waited for those that have not wanted it by then. One that waits for its user, in an editor or a pager,
 writes nothing that it has read before, or finds that the branch has moved."""
+MOST_TIPS = 1000
+"""That a branch has had before, and that are looked at."""
 UNDER_WAY = {
     "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert", "rebase-merge": "rebase",
     "rebase-apply": "rebase", "sequencer": "cherry-pick or revert", "BISECT_START": "bisection",
@@ -200,6 +202,11 @@ class Checkout:
     def is_in(self, commit: str, place: str) -> bool:
         """Whether a commit, or what is given for one, is in the history of another."""
         return succeeds(self.root, "merge-base", "--is-ancestor", commit, place)
+
+    def had(self, commit: str, branch: str) -> bool:
+        """Whether a commit is, or was, in the history of a branch, as far as its reflog tells."""
+        tips = said(self.root, "rev-list", "--walk-reflogs", f"--max-count={MOST_TIPS}", f"refs/heads/{branch}")
+        return bool(tips) and said(self.root, "rev-list", "--max-count=1", commit, "--not", *(tips or "").split()) == ""
 
     def drop_lock_of(self, branch: str) -> None:
         """The branch's lock: whoever made it is gone, as the branch is ours. Where it is one with all others', only if

@@ -65,6 +65,10 @@ class Delivery:
             result.pop(name, None)
         try:
             result["changed"] = tree.commit(f"{self._task.id}: {title}")
+            if result["changed"] and self._merge:
+                if conflict := tree.follow():
+                    return self._fail_to_merge(conflict, result)
+                result["changed"] = tree.has_more()
             if not result["changed"]:
                 _tidy(tree)
                 return True
@@ -85,11 +89,16 @@ class Delivery:
                     result[DONE] = tree.tip()
                 return self.fail(error, result)
             refused = ""  # what was left to be done is to tidy up
-        result["merged"] = not refused
         if refused:
             del result[MERGING]
-            return self.fail(f"not merged: {refused}", result)
+            return self._fail_to_merge(refused, result)
+        result["merged"] = True
         return True
+
+    def _fail_to_merge(self, why: str, result: dict[str, Any]) -> bool:
+        """It is the agent's to resolve, in its next attempt."""
+        result["merged"] = False
+        return self.fail(f"not merged: {why}", result)
 
     def _is_covered(self, result: dict[str, Any], tree: Worktree) -> bool:
         """Whether its changes may be taken in, as far as `guard` asks; where not, that is told."""
@@ -101,7 +110,7 @@ class Delivery:
 
     def _may_merge(self, result: dict[str, Any], tree: Worktree) -> bool:
         """Says what will be merged, which the coordinator takes from the holder of the lease alone."""
-        result[MERGING], result[INTO] = tree.tip(), tree.belongs_to()
+        result[MERGING], result[INTO] = tree.tip(), tree.origin.belongs_to()
         announced = self._agent.update_task_status(self._task.id, "in_progress", result=result)
         if not announced:
             say(f"{self._task.id}: not merged: {announced.reason}")

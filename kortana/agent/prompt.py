@@ -40,5 +40,5 @@ def told_of_earlier(task: dict[str, Any], tree: Worktree | None) -> str:
         return f"{told}\n"
     told += f"\nWhat was changed so far is on your branch, {tree.branch}, already."
     if isinstance(result, dict) and result.get("merged") is False:
-        told += f" To make it mergeable, run `git merge {tree.head()}` here, resolve the conflicts, and commit."
+        told += f" To make it mergeable, run `{tree.remedy()}` here, resolve the conflicts, and finish it."
     return f"{told}\n"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from kortana.agent.git import FILES_TIMEOUT_S, GitError, git, listed, named, succeeds
+from kortana.agent.git import FILES_TIMEOUT_S, GitError, GitInterruptedError, git, listed, named, succeeds
 
 UNDONE = {"rebase-merge": "rebase", "rebase-apply": "rebase", "sequencer": "cherry-pick or revert"}
 """What stands in git's folder of a worktree while there is more to do."""
@@ -48,18 +48,40 @@ class Work:
         if lost:
             raise UnfitWorkError(f"{named(lost)}: a repository of its own, whose commits are nowhere else")
 
+    def rebase(self, base: str, onto: str) -> str:
+        """Makes the branch's own commits, those after the base, anew on top of another one. Where they conflict, gives
+        the reason, and leaves everything as it was; so it does where git fails (GitError)."""
+        words = ("--quiet", "--merge", "--empty=drop", "--no-autostash", "--no-update-refs", "--no-rebase-merges")
+        try:
+            git(self._folder, "rebase", *words, "--onto", onto, base, git_dir=self._admin, hooks=False,
+                timeout_s=FILES_TIMEOUT_S)  # fmt: skip
+        except GitInterruptedError:
+            raise
+        except GitError as error:
+            torn = self._torn()
+            git(self._folder, "rebase", "--abort", git_dir=self._admin, hooks=False, timeout_s=FILES_TIMEOUT_S)
+            if not torn:
+                raise error from None
+            return f"what it began from has been rewritten, and conflicts with its changes in {named(torn)}"
+        return ""
+
+    def is_rebasing(self) -> bool:
+        return (self._admin / "rebase-merge").exists()
+
     def is_stashed(self) -> bool:
         """Whether there is something that was put aside on the branch, and never taken up again."""
         return any(f" {self._branch}:" in line for line in self._git("stash", "list").splitlines())
 
     def _refuse_undone(self) -> None:
         """To add what is in conflict would be to commit its markers."""
-        torn = self._listed("diff", "--name-only", "--diff-filter=U", "-z")
-        if torn:
+        if torn := self._torn():
             raise UnfitWorkError(f"conflicts are not resolved in {named(torn)}")
         for name, what in UNDONE.items():
             if (self._admin / name).exists():
                 raise UnfitWorkError(f"a {what} is not finished in its worktree")
+
+    def _torn(self) -> list[str]:
+        return self._listed("diff", "--name-only", "--diff-filter=U", "-z")
 
     def _refuse_repositories(self) -> None:
         """git lists those that nobody has added as folders, and takes nothing of what is in them."""

@@ -15,15 +15,17 @@ from kortana.agent.git import (
     GitInterruptedError,
     UnreadyRepositoryError,
     git,
-    said,
     succeeds,
 )
 from kortana.agent.merging import ConflictError, merged
+from kortana.agent.origin import Origin
 from kortana.agent.stale import reftable_locks
 from kortana.agent.work import UnfitWorkError, Work
 
-UNFINISHED = ("initializing", "kortana: removing")
-"""What a worktree's `locked` file says while git makes it, and while we remove it: such a one lacks files."""
+REMOVING, REBASING = "kortana: removing", "kortana: rebasing"
+UNFINISHED = ("initializing", REMOVING, REBASING)
+"""What a worktree's `locked` file says while git makes it, and while we remove it, or move it to other commits: the
+files of such a one are none of the agent's doing."""
 MERGE_TIMEOUT_S = 30.0
 """So long is it tried to merge, while a person, or an agent in the checkout, goes on committing there."""
 PREFIX = "kortana/"
@@ -46,8 +48,7 @@ class Worktree:
     def __init__(self, folder: Path, task: str) -> None:
         self._checkout = Checkout(folder)
         self.branch = branch_of(task)
-        self._key = f"branch.{self.branch}.kortanaFrom"
-        """Where git's configuration keeps what the branch has begun from; git takes it away with the branch."""
+        self.origin = Origin(self._checkout, self.branch)
         self.folder = self._checkout.root / ".kortana" / "worktrees" / task
         self.place = self.folder / self._checkout.prefix
         """Where the work is done: what stands for the given folder, which need not be the repository's root."""
@@ -76,17 +77,45 @@ class Worktree:
             raise UnfitWorkError("git knows nothing of its worktree any more")
         work = Work(self.folder, admin, self.branch)
         work.commit(message)
-        base = self._base()
-        work.refuse_lost_commits(base)
-        has_more = bool(git(self._checkout.root, "rev-list", self.branch, "^HEAD", f"^{base}", "--max-count=1"))
+        work.refuse_lost_commits(self.origin.base())
+        has_more = self.has_more()
         if not has_more and work.is_stashed():
             raise UnfitWorkError("all that it has changed is in a stash: git stash pop")
         return has_more
 
+    def has_more(self) -> bool:
+        """Whether the branch has anything that HEAD has not, and that it did not begin with."""
+        known = ("^HEAD", f"^{self.origin.base()}")
+        return bool(git(self._checkout.root, "rev-list", self.branch, *known, "--max-count=1"))
+
+    def follow(self) -> str:
+        """Where a person has rewritten what the branch began from (`commit --amend`, `reset`, `pull --rebase`), moves
+        what is its own to what is there now: a merge would bring back what that person has taken away, or conflict
+        with it. Gives the reason where its own work conflicts. For what is committed only. Raises GitError."""
+        admin = self._admin_dir()
+        if admin is None or not self.origin.is_rewritten():
+            return ""
+        base, head = self.origin.base(), self.origin.head()
+        self.origin.begin_anew(head)
+        work, locked = Work(self.folder, admin, self.branch), admin / "locked"
+        locked.write_text(REBASING)
+        try:
+            return work.rebase(base, head)
+        finally:
+            if not work.is_rebasing():
+                locked.unlink()
+
+    def remedy(self) -> str:
+        """The command by which an agent, in its worktree, makes its branch mergeable. It begins anew with that."""
+        base, head = self.origin.base(), self.origin.head()
+        command = f"git rebase --onto {head} {base}" if self.origin.is_rewritten() else f"git merge {head}"
+        self.origin.begin_anew(head)
+        return command
+
     def changed(self) -> list[str]:
         """The paths, from the repository's top folder, that the branch has changed since it left HEAD; where that has
         gone elsewhere meanwhile, since it began."""
-        base = self._base()
+        base = self.origin.base()
         since = "HEAD" if self._checkout.is_in(base, "HEAD") else base
         return sorted(self._checkout.files.differing(f"{since}...{self.branch}"))
 
@@ -104,24 +133,14 @@ class Worktree:
         """The branch's last commit."""
         return git(self._checkout.root, "rev-parse", f"refs/heads/{self.branch}")
 
-    def head(self) -> str:
-        """The commit that it is to be merged with: the tip of the branch that it belongs to, or what is checked out."""
-        _, began = self._recorded()
-        tip = said(self._checkout.root, "rev-parse", "--verify", "--quiet", f"refs/heads/{began}") if began else None
-        return tip or self._checkout.head()
-
-    def belongs_to(self) -> str:
-        """The branch that it is to be merged into; empty where that is not known before one is checked out."""
-        return self._recorded()[1] or self._checkout.branch()
-
     def is_merged(self, commit: object, into: object = None) -> bool:
         """Whether what the repository has checked out, the branch that this one belongs to, or the one that it was to
         be merged into, has this commit. False for whatever is none."""
         if not isinstance(commit, str) or re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit) is None:
             return False
-        _, began = self._recorded()
-        places = [f"refs/heads/{branch}" for branch in (began, into) if branch and isinstance(branch, str)]
-        return any(self._checkout.is_in(commit, place) for place in ("HEAD", *places))
+        branches = [name for name in (self.origin.belongs_to(), into) if name and isinstance(name, str)]
+        places = ["HEAD", *(f"refs/heads/{name}" for name in branches)]
+        return any(self._checkout.is_in(commit, place) for place in places)
 
     def merge(self, message: str) -> str:
         """Merges the branch into what the repository has checked out; gives the reason where its work conflicts.
@@ -133,11 +152,13 @@ class Worktree:
             deadline = time.monotonic() + MERGE_TIMEOUT_S
             while time.monotonic() < deadline:
                 self._checkout.refuse_busy()
-                onto = self._goal()
+                onto = self.origin.goal()
                 try:
                     head, commit = merged(self._checkout.root, self.branch, onto, message)
                 except ConflictError as error:
                     return str(error)
+                if not self._checkout.is_in(self.origin.base(), head):
+                    raise GitError(f"{onto} has just been rewritten")
                 if self._checkout.advance(self.branch, onto, head, commit):
                     self._remove()
                     return ""
@@ -147,30 +168,6 @@ class Worktree:
         """Removes worktree and branch."""
         with self._checkout.changing(self.branch):
             self._remove()
-
-    def _recorded(self) -> tuple[str, str]:
-        """The commit that the branch has begun from, and the branch that was checked out then; empty what is not known,
-        as of a branch of the version before."""
-        base, _, began = (said(self._checkout.root, "config", "--get", self._key) or "").partition(" ")
-        return base, began
-
-    def _base(self) -> str:
-        """The commit that the branch has begun from; where that is not known, or not there, where it leaves HEAD."""
-        root, (base, _) = self._checkout.root, self._recorded()
-        is_there = base and succeeds(root, "cat-file", "-e", f"{base}^{{commit}}")
-        return base if is_there else git(root, "merge-base", "HEAD", self.branch)
-
-    def _goal(self) -> str:
-        """The branch that is checked out, where this one is to be merged into it. Else raises BusyCheckoutError: with
-        another one than that which it began from it would take along all that lies between them; and what is merged
-        into no branch is gone once a branch is checked out again."""
-        (base, began), now = self._recorded(), self._checkout.branch()
-        if now and (began == now if began else not base or self._checkout.is_in(base, f"refs/heads/{now}")):
-            return now
-        where = f"on {now}" if now else "on no branch"
-        whose = f"belongs to {began}: check that out" if began else f"began from {base[:12]}: check out what has that"
-        told = f"the checkout is {where}, and {self.branch} {whose}, or `git merge {self.branch}` where you want it"
-        raise BusyCheckoutError(told)
 
     def _admin_dir(self) -> Path | None:
         """The folder in which git keeps what it knows of this worktree."""
@@ -188,7 +185,7 @@ class Worktree:
     def _clear(self, admin: Path | None) -> None:
         """Removes the worktree. While it lacks files it is marked as one that does."""
         if admin is not None:
-            (admin / "locked").write_text(UNFINISHED[1])
+            (admin / "locked").write_text(REMOVING)
         if self.folder.exists():
             _remove_folder(self.folder)
         if admin is not None:
@@ -211,7 +208,7 @@ class Worktree:
         if not has_more:
             start, belongs_to = self._checkout.beginning()
             base = git(root, "rev-parse", "--verify", f"{start}^{{commit}}")
-            git(root, "config", self._key, f"{base} {belongs_to}".rstrip())
+            self.origin.begin(base, belongs_to)
             words = ["-B", self.branch, str(self.folder), base]
         try:
             git(root, "worktree", "add", "--quiet", *words, timeout_s=FILES_TIMEOUT_S)

@@ -87,6 +87,8 @@ def _run(words: list[str], as_json: bool) -> int:
         raise CliError(USAGE, "usage", f"unknown command {command!r}; known: {', '.join(_COMMANDS)}")
     names, options = _parse(command, words[1:])
     name = _speaker(options)
+    if command == "update" and names[1] == "completed":
+        _refuse_delivered(name, names[0])
     with Conversation(name, options, receive=command == "inbox") as connection:
         if command == "inbox":
             return _inbox(connection, _number(options, "wait") or 0.0)
@@ -129,6 +131,15 @@ def _speaker(options: dict[str, Any]) -> str:
     if not name:
         raise CliError(USAGE, "usage", "who speaks? set KORTANA_AGENT, or give --as NAME")
     return name
+
+
+def _refuse_delivered(name: str, *tasks: str) -> None:
+    """An adapter reports a task of its own once it has taken in what was changed, which then could not be any more."""
+    if name != os.environ.get("KORTANA_AGENT") or os.environ.get("KORTANA_DELIVERY") not in tasks:
+        return
+    what = f"{tasks[0]} is completed by the adapter that runs you, once it has taken in what you have changed"
+    hint = f"end, and say what you did; `kortana agent update {tasks[0]} in_progress` says how far you are"
+    raise CliError(REFUSED, "forbidden", what, hint)
 
 
 def _number(options: dict[str, Any], key: str) -> float | None:
@@ -196,6 +207,7 @@ def _run_command(words: list[str], as_json: bool) -> int:
     from kortana.cli.running import Wanted, run_task
 
     name = _speaker(options)
+    _refuse_delivered(name, *names)
     wanted = Wanted(
         names[0] if names else None, _number(options, "wait") or 0.0, _number(options, "ttl"), options.get("having", ())
     )

@@ -197,12 +197,13 @@ def test_a_branch_of_an_agents_own_is_none_that_its_work_is_merged_into(reposito
     assert tree.commit("t") and not tree.is_merged(tree.tip())
 
 
-def test_history_that_a_person_has_rewritten_meanwhile_is_merged_with(repository: Path) -> None:
+def test_history_that_a_person_has_rewritten_meanwhile_stays_rewritten(repository: Path) -> None:
     edit(repository, "wrong\n", "message")
     tree = done(repository)
     git(repository, "commit", "--quiet", "--amend", "-m", "right")
     git(repository, "reflog", "expire", "--expire=now", "--all")
-    assert tree.commit("t") and tree.merge("Merge t") == "" and (repository / "work").exists()
+    assert tree.commit("t") and tree.follow() == "" and tree.merge("Merge t") == "" and (repository / "work").exists()
+    assert "wrong" not in git(repository, "log", "--format=%s")
 
 
 @pytest.mark.parametrize("staged", [False, True])

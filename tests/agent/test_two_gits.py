@@ -270,7 +270,7 @@ def test_a_task_begins_from_the_branch_that_it_belongs_to_also_where_a_person_go
     with monkeypatch.context() as patched:
         patched.setattr(Checkout, "branch", leave)
         tree = Worktree(released, "t")
-    assert tree.belongs_to() == "release" and not (tree.folder / "newer").exists()
+    assert tree.origin.belongs_to() == "release" and not (tree.folder / "newer").exists()
     assert git(released, "branch", "--show-current") == "main"
 
 

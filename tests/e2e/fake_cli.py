@@ -1,7 +1,8 @@
 """Behaves as a command-line agent does headless: its JSON stream, exit codes, quota error, hang, crash, grandchild.
 
 usage: fake_cli.py claude|codex|gemini|opencode [PROMPT]; without one the prompt comes on stdin.
-What it does stands in the prompt: FAIL QUOTA LIMIT HICCUP LOCKED HANG CRASH ORPHAN BLOCK LONG EMOJI, or EDIT PATH.
+What it does stands in the prompt: FAIL QUOTA LIMIT HICCUP LOCKED HANG CRASH ORPHAN BLOCK LONG EMOJI,
+COMPLETE, or EDIT PATH.
 """
 
 import json
@@ -128,6 +129,10 @@ def main() -> int:
         time.sleep(3000)
     for path in re.findall(r"EDIT (\S+)", prompt):
         edit(path, os.environ["KORTANA_TASK"])
+    if "COMPLETE" in prompt:
+        words = ["agent", "update", os.environ["KORTANA_TASK"], "completed"]
+        done = subprocess.run([sys.executable, "-m", "kortana", *words], capture_output=True, text=True)
+        speak(kind, f"I said so: {done.returncode}: {done.stderr}")
     last = "All done." if "LONG" not in prompt else "x" * 3_000_000 + " All done."
     speak(kind, last)
     return finish(kind, last)

@@ -243,6 +243,38 @@ def test_an_adapter_that_dies_right_after_its_merge_has_merged_once(project: Pro
     assert subprocess.run(words, cwd=project.folder, capture_output=True, text=True).stdout.count("\n") == 1
 
 
+def test_an_agent_that_says_itself_that_its_task_is_done_is_sent_to_its_adapter(project: Project) -> None:
+    """Which has yet to take in what was changed, and could not any more."""
+    repository(project)
+    env = {"EDIT_LOG": str(project.folder / "edits.jsonl")}
+    tree = {"worktree": True, "merge": True}
+    team = {"w": worker("claude", env=env, cli=tree, capabilities=["w"]), "v": worker("claude", capabilities=["v"])}
+    tasks = [{"id": "t", "prompt": "EDIT t.txt COMPLETE", "requires": ["w"]},
+             {"id": "u", "prompt": "COMPLETE", "requires": ["v"]}]  # fmt: skip
+    project.write({"workers": team, "tasks": tasks})
+    project.up()
+    found = settled(project, "t", "u")
+    assert found["t"]["result"]["merged"] is True and (project.folder / "t.txt").read_text() == "t\n"
+    assert "I said so: 4: kortana agent: t is completed by the adapter that runs you" in project.log("w")
+    assert "I said so: 0:" in project.log("v"), "with nothing to take in it may be"
+
+
+def test_what_a_person_drops_while_an_agent_is_at_work_does_not_come_back(project: Project) -> None:
+    repository(project)
+    (project.folder / "secret.txt").write_text("a key\n")
+    git(project, "add", "secret.txt")
+    git(project, "commit", "-qm", "oh no")
+    command = ["sh", "-c", f"until [ -e {project.folder}/data/go ]; do sleep 0.1; done; echo done > made"]
+    team = {"w": {"agent": "cli", "cli": {"command": command, "worktree": True, "merge": True}}}
+    project.write({"workers": team, "tasks": [{"id": "t", "prompt": "x"}]})
+    project.up()
+    eventually(lambda: (project.folder / ".kortana" / "worktrees" / "t" / "secret.txt").exists())
+    git(project, "reset", "-q", "--hard", "HEAD^")
+    (project.folder / "data" / "go").touch()
+    assert settled(project, "t")["t"]["result"]["merged"] is True and (project.folder / "made").exists()
+    assert "oh no" not in git(project, "log", "--format=%s") and not (project.folder / "secret.txt").exists()
+
+
 def test_what_a_person_is_in_the_way_of_is_merged_once_they_are_not_and_done_once(project: Project) -> None:
     repository(project)
     env = {"EDIT_LOG": str(project.folder / "edits.jsonl")}

@@ -41,9 +41,12 @@ class Person:
         self._project, self._random, self._numbers = project, random.Random(seed), itertools.count(1)
         self.written: dict[str, list[str]] = {"main": [], "release": []}
         """Branch → the files that they have committed there."""
+        self.unwanted: list[str] = []
+        """Commits that they have taken back from main."""
         self.doings: list[Callable[[], None]] = [
-            self.commit, self.amend, self.stash, self.leave_uncommitted, self.begin_a_merge, self.rebase, self.bisect,
-            self.look_at_a_commit, self.work_on_the_release, self.collect_garbage, self.let_tasks_go_on, self.kill,
+            self.commit, self.amend, self.drop, self.stash, self.leave_uncommitted, self.begin_a_merge, self.rebase,
+            self.bisect, self.look_at_a_commit, self.work_on_the_release, self.collect_garbage, self.let_tasks_go_on,
+            self.kill,
         ]  # fmt: skip
         self.git("init", "-q", "-b", "main")
         (project.folder / ".git" / "info" / "exclude").write_text("/data/\n/kortana.yaml\n")
@@ -75,9 +78,20 @@ class Person:
         self.written[branch].append(name)
 
     def amend(self) -> None:
-        self.commit()
-        if self.git("log", "-1", "--format=%s").startswith("mine"):
-            self.git("commit", "-q", "--amend", "--no-edit", may_fail=True)
+        """What tasks may have begun from meanwhile."""
+        draft, name = self._draft(), self.written["main"][-1]
+        self._write(name, "as it was meant\n")
+        self.git("add", name)
+        self.git("commit", "-q", "--amend", "--no-edit")
+        self._take_back(draft)
+
+    def drop(self) -> None:
+        """A commit of theirs, from below whatever has been merged since."""
+        draft = self._draft()
+        self.git("rebase", "-q", "--rebase-merges", "--onto", f"{draft}~1", draft, may_fail=True)
+        self._give_up_rebase()
+        if self._take_back(draft):
+            self.written["main"].pop()
 
     def stash(self) -> None:
         self._write("mine.txt", "an edit\n")
@@ -110,8 +124,7 @@ class Person:
 
     def rebase(self) -> None:
         self.git("rebase", "-q", "--rebase-merges", "HEAD~1", may_fail=True)
-        while (self._project.folder / ".git" / "rebase-merge").exists():
-            self.git("rebase", "--abort", may_fail=True)
+        self._give_up_rebase()
 
     def bisect(self) -> None:
         self.git("bisect", "start", "HEAD", "HEAD~2", may_fail=True)
@@ -146,6 +159,26 @@ class Person:
         pid = self._project.worker(self._random.choice(list(AGENTS)))["pid"]
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid or 0x7FFFFFFF, signal.SIGKILL)
+
+    def has(self, commit: str) -> bool:
+        return self.git("merge-base", "main", commit) == commit
+
+    def _draft(self) -> str:
+        """A commit that stands for a while."""
+        self.commit()
+        draft = self.git("log", "-1", "--format=%H", "--", self.written["main"][-1])
+        self._pause(1.0)
+        return draft
+
+    def _take_back(self, commit: str) -> bool:
+        if self.has(commit):  # a merge has come between
+            return False
+        self.unwanted.append(commit)
+        return True
+
+    def _give_up_rebase(self) -> None:
+        while (self._project.folder / ".git" / "rebase-merge").exists():
+            self.git("rebase", "--abort", may_fail=True)
 
     def _write(self, name: str, text: str, commit: str = "") -> Path:
         path = self._project.folder / name
@@ -205,6 +238,7 @@ def _check_tasks(project: Project, person: Person) -> None:
 def _check_repository(project: Project, person: Person) -> None:
     for branch, names in person.written.items():
         assert set(names) <= set(person.git("ls-tree", "--name-only", branch).split()), branch
+    assert not [commit for commit in person.unwanted if person.has(commit)], "brought back"
     assert "newer.txt" not in person.git("ls-tree", "--name-only", "release").split()
     assert person.git("status", "--porcelain") == "" and person.git("branch", "--list", "kortana/*") == ""
     assert not list((project.folder / ".kortana" / "worktrees").iterdir())

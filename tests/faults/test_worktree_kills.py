@@ -142,10 +142,13 @@ FIRST_POINT = 1 + int(os.environ.get("KORTANA_SEED", "1")) % SLICE
 
 
 @pytest.mark.timeout(1800)
-def test_an_attempt_killed_anywhere_leaves_a_repository_in_which_the_next_one_merges(repository: Repository) -> None:
+@pytest.mark.parametrize("kind", ["t", "rewritten"])
+def test_an_attempt_killed_anywhere_leaves_a_repository_in_which_the_next_one_merges(
+    repository: Repository, kind: str
+) -> None:
     merged: list[str] = []
     for point in itertools.count(FIRST_POINT, SLICE):
-        task = f"t{point}"
+        task = f"{kind}{point}"
         code, said = repository.attempt(task, point)
         if code == 0:
             break
@@ -156,6 +159,9 @@ def test_an_attempt_killed_anywhere_leaves_a_repository_in_which_the_next_one_me
         repository.check(merged)
     print(f"killed at {len(merged)} of {point} points")
     assert len(merged) >= 50 // SLICE
+    if kind == "rewritten":
+        subjects = repository.git("log", "--format=%s").splitlines()
+        assert sum(subject.startswith("Merge") for subject in subjects) == 1, "what was amended has not come back"
 
 
 @pytest.mark.timeout(1800)
