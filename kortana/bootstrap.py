@@ -6,7 +6,6 @@ import os
 import random
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from kortana.actors.budget import TreeBudget
 from kortana.actors.console import Console, describe_event
 from kortana.actors.core_actors import CoreActors
 from kortana.actors.crash_recorder import CrashRecorder, record_own_death, records_owed
+from kortana.actors.data_folder import watch_over
 from kortana.actors.environment import worker_environment
 from kortana.actors.main_thread import MainThread
 from kortana.actors.messages import LauncherBack
@@ -39,7 +39,7 @@ from kortana.config.spec import Config, WorkerSpec
 from kortana.core.state import State
 from kortana.ports import Journal, ProcessSpec
 from kortana.processes import black_box, cgroup, leftovers, numbering, open_files
-from kortana.processes.huge_pages import use_huge_pages
+from kortana.processes.huge_pages import begin_to_use as begin_to_use_huge_pages
 from kortana.processes.link import LauncherLink
 from kortana.processes.lock import FolderLock
 from kortana.processes.messages import LauncherOptions
@@ -119,7 +119,8 @@ class Tree:
             self._supervisor.proxy().begin().get(timeout=120)
             self._log.write("up", run_id=self._run_id, pid=os.getpid())
             ready(self._supervisor)
-            threading.Thread(target=self._move_state, name="huge-pages", daemon=True).start()
+            watch_over(lock, self._supervisor)
+            begin_to_use_huge_pages(self._log.write)
             self._notifier.tell("READY=1", f"STATUS={len(self._workers)} workers")
             code = self._main.serve(self._supervisor, self._reopen_launcher)
         finally:
@@ -187,7 +188,7 @@ class Tree:
             watch = self._console.watch
         self._core = CoreActors(
             lambda for_writing: waiting.pop() if waiting else self._recovery.again(for_writing),
-            FileSnapshots(self._layout, self._config.journal.keep_segments), hub, gate, clock,
+            FileSnapshots(self._layout, config.journal.keep_segments, self._journal.check_place), hub, gate, clock,
             [*self._recovery.edits, *(task_event(task) for task in self._config.tasks)], watch, self._log.write,
             DiskReserve(self._layout.reserve), limits_from(self._config), task_event,
         )  # fmt: skip
@@ -217,12 +218,6 @@ class Tree:
             root, positions, hub.attach, self._core.tell_coordinator, self._log.write, supervisor,
             lambda agent: agent in self._workers or self._core.has_agent(agent),
         )  # fmt: skip
-
-    def _move_state(self) -> None:
-        began = time.monotonic()
-        moved = use_huge_pages()
-        if moved:
-            self._log.write("huge_pages", bytes=moved, seconds=round(time.monotonic() - began, 3))
 
     def _log_and_tell(self, event: str, **fields: Any) -> None:
         self._log.write(event, **fields)

@@ -100,7 +100,7 @@ class Snapshots(Protocol):
     """Readable and recoverable copies of the state."""
 
     def write(self, snapshot: Snapshot) -> None:
-        """Replaces the snapshot files, each atomically. Raises OSError."""
+        """Replaces the snapshot files, each atomically. Raises OSError, and JournalGone: they would be of no use."""
 
 
 class ProcessSpec(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from pykka._envelope import Envelope
 
 from kortana.actors.inboxes import HubInbox, RiderInbox
 from kortana.actors.messages import ChildDied, Commit, Flush, SnapshotWritten, WriteSnapshot
-from kortana.ports import Journal, JournalFault, Snapshots
+from kortana.ports import Journal, JournalFault, JournalGone, Snapshots
 from kortana.protocol.codec import encode_records
 from kortana.protocol.event import Record
 from kortana.transport.hub import Hub
@@ -157,7 +157,7 @@ class SnapshotActor(pykka.ThreadingActor):
 
     use_daemon_thread = True
 
-    def __init__(self, snapshots: Snapshots, failed: Callable[[OSError], None]) -> None:
+    def __init__(self, snapshots: Snapshots, failed: Callable[[Exception], None]) -> None:
         super().__init__()
         self._snapshots, self._failed = snapshots, failed
 
@@ -166,7 +166,7 @@ class SnapshotActor(pykka.ThreadingActor):
             began = time.monotonic()
             try:
                 self._snapshots.write(message.snapshot)
-            except OSError as error:
+            except (OSError, JournalGone) as error:
                 self._failed(error)
             if message.to.is_alive():
                 message.to.tell(SnapshotWritten(time.monotonic() - began))

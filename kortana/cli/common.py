@@ -14,7 +14,7 @@ import click
 from kortana.adapters.files.layout import DataLayout
 from kortana.cli.conversation import LONGEST_S
 from kortana.cli.errors import REFUSED, TIMED_OUT, USAGE, CliError, not_running
-from kortana.cli.finding import find_file, load
+from kortana.cli.finding import find_file, load, places
 from kortana.cli.versions import tell_if_other
 from kortana.config.whereabouts import data_dir_in, has_run, plain_data_dir
 from kortana.processes.lock import holder_of
@@ -63,18 +63,32 @@ def timeout_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--timeout", type=seconds, default=60.0, show_default=True, help=text)(function)
 
 
+def told_of_stranded(pid: int) -> str:
+    return f"pid {pid} is ending, as its data folder was removed; `kortana down` waits for that"
+
+
 class Project:
     """The project at hand: its configuration, data folder, and the running tree, where there is one.
 
     A configuration that is just being edited, or needs a variable that is not set here, is in nobody's way who only
-    wants to see or stop what runs.
+    wants to see or stop what runs; nor is one that is gone, with another branch say.
     """
 
     def __init__(self, file: Path | None) -> None:
         """Raises CliError where there is no configuration, or one that cannot be used and no data folder either."""
-        self._path = find_file(file)
-        plain = plain_data_dir(self._path)
-        self.layout = DataLayout(plain if plain and has_run(plain) else self._said_data_dir())
+        try:
+            self._path = find_file(file)
+        except CliError:
+            from kortana.transport.elsewhere import tree_by_one_of
+
+            running = tree_by_one_of([file] if file else places())
+            if running is None:
+                raise
+            self._path, folder = running
+            self.layout = DataLayout(folder)
+        else:
+            plain = plain_data_dir(self._path)
+            self.layout = DataLayout(plain if plain and has_run(plain) else self._said_data_dir())
 
     def _said_data_dir(self) -> Path:
         if not isinstance(self._loaded, CliError):
@@ -129,6 +143,13 @@ class Project:
         """The pid of the running supervisor, or None."""
         return holder_of(self.layout.lock)
 
+    def stranded(self) -> int | None:
+        """The pid of a supervisor that is about to end, as somebody has removed its data folder; asked where no other
+        is found."""
+        from kortana.transport.elsewhere import stranded
+
+        return stranded(self.layout.root)
+
     def elsewhere(self) -> str:
         """That this configuration runs with another data folder, for a person who might not know; else empty."""
         from kortana.transport.elsewhere import trees_elsewhere
@@ -138,7 +159,8 @@ class Project:
 
     def _not_running(self) -> CliError:
         error = not_running()
-        error.hint = self.elsewhere() or error.hint
+        pid = self.stranded()
+        error.hint = told_of_stranded(pid) if pid is not None else self.elsewhere() or error.hint
         return error
 
     def client(self, patience_s: float = 5.0) -> Client:

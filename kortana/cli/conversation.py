@@ -107,22 +107,25 @@ def _socket_path(file: str | None) -> str:
 
 
 def _data_dir(file: str | None) -> str:
-    path = file or _find_file()
+    path, said = file or _find_file(), None
     try:
-        with open(path, encoding="utf-8", errors="replace") as config:
-            said = said_data_dir(config.read())
+        if path is not None:
+            with open(path, encoding="utf-8", errors="replace") as config:
+                said = said_data_dir(config.read())
+    except FileNotFoundError:
+        pass
     except OSError as error:
         raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None
-    if said is not None:
+    if path is not None and said is not None:
         return os.path.join(os.path.dirname(os.path.realpath(path)), said)
     from pathlib import Path
 
     from kortana.cli.common import Project
 
-    return str(Project(Path(path)).layout.root)
+    return str(Project(None if path is None else Path(path)).layout.root)
 
 
-def _find_file() -> str:
+def _find_file() -> str | None:
     folder = os.getcwd()
     while True:
         path = os.path.join(folder, "kortana.yaml")
@@ -130,7 +133,5 @@ def _find_file() -> str:
             return path
         parent = os.path.dirname(folder)
         if parent == folder:
-            raise CliError(
-                USAGE, "no_config", "there is no kortana.yaml here or above", "write one with `kortana init`"
-            )
+            return None
         folder = parent

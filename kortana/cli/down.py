@@ -1,5 +1,6 @@
 """`kortana down`: ends the tree, and returns when nothing of it is left."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from kortana.cli.errors import NOT_RUNNING, TIMED_OUT, CliError
 from kortana.processes.watched import Watched
 
 LOOK_EVERY_S = 0.05
+NOTICED_S = 30.0
+"""A supervisor notices within seconds that its data folder is gone; its workers may take their grace."""
 
 
 @click.command()
@@ -21,6 +24,8 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
     """Stop the workers in reverse start order and end."""
     project = Project(file)
     pid = project.holder()
+    if pid is None and (stranded := project.stranded()) is not None:
+        return _wait_for(stranded, timeout, as_json)
     if pid is None:
         _say(as_json, "not running", False)
         if other := project.elsewhere():
@@ -38,9 +43,25 @@ def down(file: Path | None, as_json: bool, timeout: float) -> int:
         elif supervisor is None and project.holder() is not None:
             raise _out_of_reach() from None
     if not _ended(project, pid, supervisor, deadline):
-        raise CliError(TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left")
+        raise _still_stopping(timeout)
     _say(as_json, "stopped", True)
     return 0
+
+
+def _wait_for(stranded: int, timeout: float, as_json: bool) -> int:
+    """For one that ends by itself, as its data folder is gone; that is asked of it only where it does not."""
+    if (supervisor := Watched.of(stranded)) is not None:
+        with contextlib.closing(supervisor):
+            if not supervisor.ended(min(timeout, NOTICED_S)):
+                supervisor.terminate()
+                if not supervisor.ended(timeout - NOTICED_S):
+                    raise _still_stopping(timeout)
+    _say(as_json, "stopped", True)
+    return 0
+
+
+def _still_stopping(timeout: float) -> CliError:
+    return CliError(TIMED_OUT, "timed_out", f"still stopping after {timeout:g} s", "`kortana ps` shows what is left")
 
 
 def _out_of_reach() -> CliError:

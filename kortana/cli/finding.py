@@ -16,13 +16,18 @@ def find_file(file: Path | None) -> Path:
         if missing := why_no_file(file, file):
             raise CliError(USAGE, "no_config", missing)
         return file
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
-    other = (here / FILE_NAME).with_suffix(".yml")
+    for path in places():
+        if path.is_file():
+            return path
+    other = Path.cwd() / f"{Path(FILE_NAME).stem}.yml"
     hint = f"rename {other.name} to {FILE_NAME}" if other.is_file() else "write one with `kortana init`"
     raise CliError(USAGE, "no_config", f"there is no {FILE_NAME} here or above", hint)
+
+
+def places() -> list[Path]:
+    """Where one may be that nobody names: here, or in a folder above, the nearest first."""
+    here = Path.cwd()
+    return [folder / FILE_NAME for folder in (here, *here.parents)]
 
 
 def load(file: Path | None) -> "Config":

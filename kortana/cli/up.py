@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from kortana.cli.app import colour_wanted
-from kortana.cli.common import Project, file_option, json_option, print_json, seconds, told_of
+from kortana.cli.common import Project, file_option, json_option, print_json, seconds, told_of, told_of_stranded
 from kortana.cli.errors import ALREADY_RUNNING, DAMAGED, FAILED, TIMED_OUT, USAGE, CliError
+from kortana.processes.posix import signal_name
 from kortana.processes.sessions import Detached
 from kortana.protocol.legible import legible
 
@@ -33,7 +34,9 @@ def up(file: Path | None, as_json: bool, detach: bool, wait_timeout: float, exit
     holder = project.holder()
     if holder is not None:
         raise _already_running(holder)
-    if STATUS_FD_VARIABLE not in os.environ:  # whose caller has said it
+    if STATUS_FD_VARIABLE not in os.environ:  # whose caller has looked, and has said it
+        if (stranded := project.stranded()) is not None:
+            raise _already_running(stranded, told_of_stranded(stranded))
         _warn(project)
     if detach:
         return _detach(project, wait_timeout, exit_when_done, as_json)
@@ -50,9 +53,11 @@ def _warn(project: Project) -> None:
         print(f"kortana: warning: {line}", file=sys.stderr)
 
 
-def _already_running(pid: int | None) -> CliError:
+def _already_running(
+    pid: int | None, hint: str = "`kortana apply` takes over what kortana.yaml says now; `kortana down` stops it"
+) -> CliError:
     message = f"already running, pid {pid}" if pid else "already running"
-    return CliError(ALREADY_RUNNING, "already_running", message, "stop it with `kortana down`")
+    return CliError(ALREADY_RUNNING, "already_running", message, hint)
 
 
 def _foreground(project: Project, exit_when_done: bool, as_json: bool) -> int:
@@ -147,9 +152,7 @@ def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json
         what = f"the supervisor, pid {supervisor.pid}, has not come up within {wait_timeout:g} s, and goes on trying"
         raise CliError(TIMED_OUT, "timed_out", what, f"see {errors} and `kortana ps`")
     if said != b"up\n":
-        code = supervisor.exit_code()
-        text = errors.read_text(errors="replace").strip().removeprefix("kortana: ")
-        raise CliError(code or FAILED, "up_failed", text or f"the supervisor ended with exit code {code}")
+        raise _ended_early(supervisor.exit_code(), errors.read_text(errors="replace").strip())
     supervisor.let_go()
     _wait_until_ready(project, deadline)
     if as_json:
@@ -157,6 +160,15 @@ def _detach(project: Project, wait_timeout: float, exit_when_done: bool, as_json
     else:
         print(f"{project.config.project} is up, pid {supervisor.pid}")
     return 0
+
+
+def _ended_early(code: int, said: str) -> CliError:
+    """Of a supervisor that has not come up. code: as Popen has it, below zero for a signal."""
+    if code < 0:
+        what = f"the supervisor was ended by {signal_name(-code)} before it had come up"
+        return CliError(FAILED, "up_failed", what, said)
+    what = said.removeprefix("kortana: ") or "the supervisor ended without a word"
+    return CliError(code or FAILED, "up_failed", what)
 
 
 def _wait_until_ready(project: Project, deadline: float) -> None:

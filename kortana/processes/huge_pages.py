@@ -6,7 +6,9 @@ Measured here: with 1,000,000 tasks a tenth more cycles a second; with a small s
 import ctypes
 import errno
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 HUGE_BYTES = 2 << 20
@@ -17,9 +19,21 @@ _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def begin_to_use(log: Callable[..., None]) -> None:
+    """As `use_huge_pages`, in a thread of its own, which tells the log what was done."""
+
+    def move() -> None:
+        began = time.monotonic()
+        moved = use_huge_pages()
+        if moved:
+            log("huge_pages", bytes=moved, seconds=round(time.monotonic() - began, 3))
+
+    threading.Thread(target=move, name="huge-pages", daemon=True).start()
+
+
 def use_huge_pages(least_bytes: int = LEAST_BYTES) -> int:
     """Puts this process's own memory into huge pages where there is much of it and the system allows it; gives the
-    bytes. For a thread of its own: it takes seconds for each GiB, and the others go on meanwhile."""
+    bytes. It takes seconds for each GiB, and other threads go on meanwhile."""
     if sys.platform != "linux" or not _is_allowed():
         return 0
     ranges = list(_whole_pages())

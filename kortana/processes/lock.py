@@ -31,12 +31,12 @@ class FolderLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._fd = -1
 
     def acquire(self) -> None:
         """Raises HeldError at once where it is held, and OSError."""
-        fd = _open(self._path)
+        fd = _open(self.path)
         try:
             for _ in range(_MAX_TRIES):
                 if _lock_now(fd, fcntl.LOCK_EX):
@@ -56,6 +56,17 @@ class FolderLock:
             os.close(fd)
             raise
         self._fd = fd
+
+    def is_in_place(self) -> bool:
+        """Whether the held file is where it was: elsewhere, or removed, it keeps nobody out."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        own = os.fstat(self._fd)
+        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
     def release(self) -> None:
         """Also where the disk is gone: nobody reads the name of a holder that holds nothing."""

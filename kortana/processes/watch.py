@@ -26,8 +26,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class FolderWatch:
     """Of one folder, which may come only later, or go and come again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names_only: bool = False) -> None:
+        """names_only: what is written to its files is of no interest."""
         self._folder = folder
+        self._mask = _MASK & ~_IN_MODIFY if names_only else _MASK
         self._fd = -1
         self._identity: tuple[int, int] | None = None
         self._renames: deque[tuple[str, str]] = deque(maxlen=MAX_RENAMES)
@@ -79,7 +81,7 @@ class FolderWatch:
         self._identity = self._found()
         fd = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if fd >= 0:
-            is_watched = _libc.inotify_add_watch(fd, os.fsencode(self._folder), _MASK) >= 0
+            is_watched = _libc.inotify_add_watch(fd, os.fsencode(self._folder), self._mask) >= 0
             if not is_watched or self._identity != self._found():
                 os.close(fd)
                 fd = -1

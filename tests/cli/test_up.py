@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kortana.cli.errors import FAILED, REFUSED, TIMED_OUT, CliError
-from kortana.cli.up import _wait_until_ready
+from kortana.cli.errors import DAMAGED, FAILED, REFUSED, TIMED_OUT, CliError
+from kortana.cli.up import _ended_early, _wait_until_ready
 
 WAITS = {"name": "a", "state": "starting", "ready": False, "last_exit": None}
 PARKED = {"name": "b", "state": "parked", "last_exit": {"code": 75, "signal": None, "reason": "quota"}}
@@ -47,3 +47,11 @@ def test_who_is_not_ready_in_time_is_named() -> None:
     error = CliError(TIMED_OUT, "timed_out", "no answer within 5 s")
     assert _told(error, WAITS, WELL) == "not every worker is ready: a is starting"
     assert _told(error, WELL) == "not every worker is ready: no answer within 5 s"
+
+
+def test_a_supervisor_that_does_not_come_up_says_why_in_an_exit_code_of_ours() -> None:
+    found = {code: _ended_early(code, "kortana: said") for code in (-9, 0, DAMAGED)}
+    assert {code: error.exit_code for code, error in found.items()} == {-9: FAILED, 0: FAILED, DAMAGED: DAMAGED}
+    assert found[-9].message == "the supervisor was ended by SIGKILL before it had come up"
+    assert found[-9].hint == "kortana: said" and found[DAMAGED].message == "said"
+    assert _ended_early(1, "").message == "the supervisor ended without a word"

@@ -220,3 +220,39 @@ def test_a_data_folder_that_an_agent_cleans_away_ends_the_tree_and_says_so(proje
     said, _ = up.communicate(timeout=60)
     assert up.returncode == 1 and "was removed, moved or replaced while it was in use" in said
     eventually(project.all_gone)
+
+
+def _remove_data(project: Project) -> None:
+    """It may write something more, and be in the way of a folder's end."""
+    while (project.folder / "data" / "run").exists():
+        subprocess.run(["rm", "-rf", project.folder / "data"], stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("away", ["removed", "moved"])
+def test_an_idle_tree_notices_that_its_data_folder_is_gone(project: Project, away: str) -> None:
+    """Nothing is written, and nothing else would tell it."""
+    project.write({"workers": {"b": {"command": ["sleep", "1000"]}}})
+    up = project.start_foreground()
+    eventually(lambda: (project.folder / "data" / "supervision.jsonl").exists() and project.supervision("up"))
+    if away == "removed":
+        _remove_data(project)
+    else:
+        (project.folder / "data").rename(project.folder / "elsewhere")
+    said, _ = up.communicate(timeout=60)
+    assert up.returncode == 1 and "was removed, moved or replaced while it was in use" in said, said
+    eventually(project.all_gone)
+
+
+def test_no_second_tree_is_started_beside_one_whose_data_folder_was_removed(project: Project) -> None:
+    ending = {"command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], "stop": {"grace": "15s"}}
+    project.write({"workers": {"b": ending}})
+    project.up()
+    pid = project.json("ps")["pid"]
+    _remove_data(project)
+    for words in (["up"], ["up", "-d"]):
+        assert f"already running, pid {pid}" in project.call(*words, expect=6).stderr
+    assert f"pid {pid} is ending, as its data folder was removed" in project.call("ps", expect=3).stderr
+    assert "stopped" in project.call("down").stdout and project.all_gone()
+    assert "not running" in project.call("down").stdout
+    project.up()
+    assert project.json("ps")["pid"] != pid

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kortana import AgentInterface
-from tests.e2e.project import PATIENCE_S, Project, eventually
+from tests.e2e.project import KORTANA, PATIENCE_S, Project, eventually
 
 SLEEPER = {"command": ["sleep", "1000"]}
 
@@ -287,3 +287,19 @@ def test_a_projects_own_modules_are_nothing_to_kortana(project: Project, detache
     else:
         project.call("up", "--exit-when-done")
     assert project.task("mine")["result"] == ["mine", None]
+
+
+@pytest.mark.parametrize("data_dir", ["data", ".kortana/data"])
+def test_a_tree_whose_kortana_yaml_is_gone_can_be_seen_and_ended(project: Project, data_dir: str) -> None:
+    """Another branch is checked out, say, which has none."""
+    project.write({"data_dir": data_dir, "workers": {"w": {"command": ["sleep", "1000"]}}, "tasks": [{"id": "t"}]})
+    project.up()
+    (project.folder / "kortana.yaml").unlink()
+    below = project.folder / "src"
+    below.mkdir()
+    for words in (("ps",), ("tasks", "list"), ("agent", "claim", "t", "--as", "me"), ("ps", "-f", "../kortana.yaml")):
+        done = subprocess.run([KORTANA, *words], cwd=below, env=project.env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "there is no file" in project.call("up", expect=2).stderr
+    assert "stopped" in project.call("down").stdout and project.all_gone()
+    assert "there is no" in project.call("down", expect=2).stderr

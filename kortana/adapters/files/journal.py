@@ -68,8 +68,9 @@ class FileJournal:
 
     def check_place(self) -> None:
         """Raises JournalGone where somebody has taken the file away (`git clean -fdx`): what is written to it now would
-        be acknowledged, and never be seen again."""
-        if self._place is None:
+        be acknowledged, and never be seen again. From any thread."""
+        place = self._place
+        if place is None:
             return
         try:
             found = os.stat(self._path)
@@ -77,7 +78,7 @@ class FileJournal:
             found = None
         except OSError:
             return  # a disk that fails says so when it is written to
-        if found is None or (found.st_dev, found.st_ino) != self._place:
+        if self._place == place and (found is None or (found.st_dev, found.st_ino) != place):
             raise JournalGone(f"{self._path} was removed, moved or replaced while it was in use")
 
     def _sync_newest_rotated(self) -> None:
@@ -176,9 +177,9 @@ class FileJournal:
 
     def _put_away(self) -> None:
         """The current file becomes the newest of the rotated ones; done already where a step after it had failed."""
+        self._place = None
         if self._path.exists():
             os.rename(self._path, next_segment_name(self._path))
-        self._place = None
 
     def _rotate(self) -> None:
         """Raises JournalFault; what was committed stays committed, and the next commit opens a file."""

@@ -1,6 +1,7 @@
 """Snapshot files: task_graph.json and agent_state.json for readers, checkpoint.json for recovery."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
 
@@ -40,14 +41,19 @@ class StoredCheckpoint(Checkpoint, frozen=True, kw_only=True):
 
 class FileSnapshots:
     """Writes each file anew and renames it into place; once a checkpoint is durable, the journal's oldest files that
-    it covers may go. keep_segments: how many rotated files stay in any case, 0 for all."""
+    it covers may go. keep_segments: how many rotated files stay in any case, 0 for all. check: raises JournalGone where
+    the journal is not there any more."""
 
-    def __init__(self, layout: DataLayout, keep_segments: int = 0) -> None:
+    def __init__(
+        self, layout: DataLayout, keep_segments: int = 0, check: Callable[[], None] = lambda: None
+    ) -> None:
         self._layout = layout
         self._keep_segments = keep_segments
+        self._check = check
 
     def write(self, snapshot: Snapshot) -> None:
-        """Raises OSError; the old files stay whole."""
+        """Raises OSError, and what `check` does; the old files stay whole."""
+        self._check()
         head = b'{"version":1,"seq":%d,"updated_at":"%b",' % (snapshot.seq, snapshot.at.encode())
         tasks = _join_pages(snapshot.pages)
         replace_file(self._layout.task_graph, [head, b'"tasks":{\n', *tasks, b"}}\n"])
