@@ -34,26 +34,25 @@ class Origin:
 
     def head(self) -> str:
         """The commit that it is to be merged with: the tip of the branch that it belongs to, or what is checked out."""
-        began = self._recorded()[1]
-        tip = said(self._checkout.root, "rev-parse", "--verify", "--quiet", f"refs/heads/{began}") if began else None
-        return tip or self._checkout.head()
+        began = self._began()
+        return git(self._checkout.root, "rev-parse", f"refs/heads/{began}") if began else self._checkout.head()
 
     def belongs_to(self) -> str:
         """The branch that it is to be merged into; empty where that is not known before one is checked out."""
-        return self._recorded()[1] or self._checkout.branch()
+        return self._began() or self._checkout.branch()
 
     def is_rewritten(self) -> bool:
         """Whether the branch that this one belongs to has had its base, and has it no more."""
         base = self.base()
         if self._checkout.is_in(base, self.head()):
             return False
-        return bool(self._recorded()[1]) or self._checkout.had(base, self._checkout.branch())
+        return bool(self._began()) or self._checkout.had(base, self._checkout.branch())
 
     def goal(self) -> str:
         """The branch that is checked out, where this one is to be merged into it. Else raises BusyCheckoutError: with
         another one than that which it began from it would take along all that lies between them; and what is merged
         into no branch is gone once a branch is checked out again."""
-        (bases, began), now = self._recorded(), self._checkout.branch()
+        bases, began, now = self._recorded()[0], self._began(), self._checkout.branch()
         base = bases[-1] if bases else ""
         if now and (began == now if began else not base or self._is_had(base, now)):
             return now
@@ -61,6 +60,12 @@ class Origin:
         whose = f"belongs to {began}: check that out" if began else f"began from {base[:12]}: check out what has that"
         told = f"the checkout is {where}, and {self._branch} {whose}, or `git merge {self._branch}` where you want it"
         raise BusyCheckoutError(told)
+
+    def _began(self) -> str:
+        """The branch that was checked out when this one began; empty where none was, or it is there no more: what had
+        it may have another name now, or have been merged into another."""
+        began = self._recorded()[1]
+        return began if began and self._checkout.has_reference(f"refs/heads/{began}") else ""
 
     def _is_had(self, base: str, now: str) -> bool:
         return self._checkout.is_in(base, f"refs/heads/{now}") or self._checkout.had(base, now)

@@ -58,14 +58,14 @@ class FolderLock:
         self._fd = fd
 
     def is_in_place(self) -> bool:
-        """Whether the held file is where it was: elsewhere, or removed, it keeps nobody out."""
+        """Whether the held file is where it was: elsewhere, or removed, it keeps nobody out. True once it is let go."""
         try:
+            own = os.fstat(self._fd)
             found = os.stat(self.path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
             return True
-        own = os.fstat(self._fd)
         return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
     def release(self) -> None:

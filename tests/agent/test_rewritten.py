@@ -201,3 +201,26 @@ def test_a_git_that_fails_leaves_all_as_it_was(drafted: Path) -> None:
     again = Worktree(drafted, "t")
     assert again.is_kept and again.commit("t")
     assert again.follow() == "" and again.changed() == ["work"]
+
+
+@pytest.mark.parametrize("amended", [False, True])
+def test_a_branch_that_has_another_name_now_is_the_same_one(drafted: Path, amended: bool) -> None:
+    tree = done(drafted)
+    git(drafted, "branch", "--move", "main", "trunk")
+    if amended:
+        amend(drafted)
+    assert tree.follow() == "" and tree.origin.belongs_to() == "trunk" and tree.merge("Merge t") == ""
+    assert git(drafted, "show", "trunk:work") == "done"
+    assert ("first draft" in git(drafted, "log", "--format=%s")) is not amended
+
+
+def test_a_branch_that_was_merged_and_deleted_is_not_waited_for(repository: Path) -> None:
+    git(repository, "checkout", "--quiet", "-b", "feature")
+    edit(repository, "a feature\n", "feature")
+    tree = done(repository)
+    git(repository, "checkout", "--quiet", "main")
+    with pytest.raises(BusyCheckoutError, match="belongs to feature"):
+        tree.merge("Merge t")
+    git(repository, "merge", "--quiet", "--no-ff", "--no-edit", "feature")
+    git(repository, "branch", "--quiet", "--delete", "feature")
+    assert tree.follow() == "" and tree.merge("Merge t") == "" and git(repository, "show", "main:work") == "done"

@@ -106,3 +106,17 @@ def test_one_lock_of_many_that_are_wanted_at_once_is_had(tmp_path: Path) -> None
     over.set()
     asker.join(30)
     assert len(had) == 1 and refused == [os.getpid()] * 15
+
+
+def test_a_lock_knows_whether_its_file_is_where_it_was(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path / "lock")
+    lock.acquire()
+    assert lock.is_in_place()
+    lock.path.rename(tmp_path / "elsewhere")
+    assert not lock.is_in_place()
+    lock.path.touch()
+    assert not lock.is_in_place(), "another one"
+    (tmp_path / "elsewhere").rename(lock.path)
+    assert lock.is_in_place()
+    lock.release()
+    assert lock.is_in_place(), "nobody minds"
