@@ -91,10 +91,12 @@ class Worktree:
     def follow(self) -> str:
         """Where a person has rewritten what the branch began from (`commit --amend`, `reset`, `pull --rebase`), moves
         what is its own to what is there now: a merge would bring back what that person has taken away, or conflict
-        with it. Gives the reason where its own work conflicts. For what is committed only. Raises GitError."""
+        with it. Gives the reason where its own work conflicts. For what is committed only. Raises BusyCheckoutError
+        where that person is not done with it, GitError."""
         admin = self._admin_dir()
         if admin is None or not self.origin.is_rewritten():
             return ""
+        self._checkout.refuse_busy()
         base, head = self.origin.base(), self.origin.head()
         self.origin.begin_anew(head)
         work, locked = Work(self.folder, admin, self.branch), admin / "locked"

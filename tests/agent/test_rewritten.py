@@ -224,3 +224,17 @@ def test_a_branch_that_was_merged_and_deleted_is_not_waited_for(repository: Path
     git(repository, "merge", "--quiet", "--no-ff", "--no-edit", "feature")
     git(repository, "branch", "--quiet", "--delete", "feature")
     assert tree.follow() == "" and tree.merge("Merge t") == "" and git(repository, "show", "main:work") == "done"
+
+
+def test_what_begins_in_the_midst_of_a_rebase_is_not_moved_before_that_is_over(drafted: Path) -> None:
+    """Until then, the branch is what it was before."""
+    edit(drafted, "one more\n", "more")
+    git(drafted, "-c", "sequence.editor=sed -i 1s/pick/edit/", "rebase", "--quiet", "--interactive", "HEAD~2")
+    amend(drafted)
+    tree = done(drafted)
+    with pytest.raises(BusyCheckoutError, match="a rebase is under way"):
+        tree.follow()
+    git(drafted, "rebase", "--continue")
+    assert tree.follow() == "" and tree.merge("Merge t") == ""
+    told = git(drafted, "log", "--no-merges", "--topo-order", "--reverse", "--format=%s").splitlines()
+    assert told == ["begin", "second draft", "one more", "t"] and git(drafted, "show", "HEAD:work") == "done"
