@@ -206,7 +206,8 @@ class Checkout:
     def had(self, commit: str, branch: str) -> bool:
         """Whether a commit is, or was, in the history of a branch, as far as its reflog tells."""
         tips = said(self.root, "rev-list", "--walk-reflogs", f"--max-count={MOST_TIPS}", f"refs/heads/{branch}")
-        return bool(tips) and said(self.root, "rev-list", "--max-count=1", commit, "--not", *(tips or "").split()) == ""
+        before = (tips or "").split()
+        return bool(before) and said(self.root, "rev-list", "--max-count=1", commit, "--not", *before) == ""
 
     def drop_lock_of(self, branch: str) -> None:
         """The branch's lock: whoever made it is gone, as the branch is ours. Where it is one with all others', only if

@@ -201,8 +201,9 @@ class _CliAgent:
 
         variables = {**environment_elsewhere(), "KORTANA_TASK": task.id, "KORTANA_LEASE": str(task.token)}
         variables.pop(SETTINGS_VARIABLE, None)
-        if tree is not None:  # who takes away the worktree's `.git` has no repository then, rather than the person's
+        if tree is not None:
             variables["KORTANA_DELIVERY"] = task.id
+            # who takes away the worktree's `.git` has no repository then, rather than the person's
             variables[CEILINGS] = os.pathsep.join(filter(None, (str(tree.ceiling), variables.get(CEILINGS))))
         run = HeadlessRun(self._cli, self._settings.stall_timeout, note)
         return run.carry_out(prompt, tree.place if tree else Path.cwd(), variables, task.when_lost)

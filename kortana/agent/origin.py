@@ -41,12 +41,12 @@ class Origin:
         """The branch that it is to be merged into; empty where that is not known before one is checked out."""
         return self._began() or self._checkout.branch()
 
-    def is_rewritten(self) -> bool:
-        """Whether the branch that this one belongs to has had its base, and has it no more."""
-        base = self.base()
-        if self._checkout.is_in(base, self.head()):
-            return False
-        return bool(self._began()) or self._checkout.had(base, self._checkout.branch())
+    def rewritten(self) -> tuple[str, str] | None:
+        """Its base and its head, where the branch that this one belongs to has had the base, and has it no more."""
+        base, head = self.base(), self.head()
+        if self._checkout.is_in(base, head):
+            return None
+        return (base, head) if self._began() or self._checkout.had(base, self._checkout.branch()) else None
 
     def goal(self) -> str:
         """The branch that is checked out, where this one is to be merged into it. Else raises BusyCheckoutError: with

@@ -57,11 +57,11 @@ class Work:
                 timeout_s=FILES_TIMEOUT_S)  # fmt: skip
         except GitInterruptedError:
             raise
-        except GitError as error:
+        except GitError:
             torn = self._torn()
             git(self._folder, "rebase", "--abort", git_dir=self._admin, hooks=False, timeout_s=FILES_TIMEOUT_S)
             if not torn:
-                raise error from None
+                raise
             return f"what it began from has been rewritten, and conflicts with its changes in {named(torn)}"
         return ""
 

@@ -94,10 +94,11 @@ class Worktree:
         with it. Gives the reason where its own work conflicts. For what is committed only. Raises BusyCheckoutError
         where that person is not done with it, GitError."""
         admin = self._admin_dir()
-        if admin is None or not self.origin.is_rewritten():
+        rewritten = self.origin.rewritten()
+        if admin is None or rewritten is None:
             return ""
         self._checkout.refuse_busy()
-        base, head = self.origin.base(), self.origin.head()
+        base, head = rewritten
         self.origin.begin_anew(head)
         work, locked = Work(self.folder, admin, self.branch), admin / "locked"
         locked.write_text(REBASING)
@@ -109,8 +110,12 @@ class Worktree:
 
     def remedy(self) -> str:
         """The command by which an agent, in its worktree, makes its branch mergeable. It begins anew with that."""
-        base, head = self.origin.base(), self.origin.head()
-        command = f"git rebase --onto {head} {base}" if self.origin.is_rewritten() else f"git merge {head}"
+        if (rewritten := self.origin.rewritten()) is not None:
+            base, head = rewritten
+            command = f"git rebase --onto {head} {base}"
+        else:
+            head = self.origin.head()
+            command = f"git merge {head}"
         self.origin.begin_anew(head)
         return command
 

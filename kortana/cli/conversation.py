@@ -107,22 +107,25 @@ def _socket_path(file: str | None) -> str:
 
 
 def _data_dir(file: str | None) -> str:
-    path, said = file or _find_file(), None
-    try:
-        if path is not None:
-            with open(path, encoding="utf-8", errors="replace") as config:
-                said = said_data_dir(config.read())
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None
-    if path is not None and said is not None:
+    path = file or _find_file()
+    if path is not None and (said := _said_in(path)) is not None:
         return os.path.join(os.path.dirname(os.path.realpath(path)), said)
     from pathlib import Path
 
     from kortana.cli.common import Project
 
     return str(Project(None if path is None else Path(path)).layout.root)
+
+
+def _said_in(path: str) -> str | None:
+    """None where the file leaves doubt about its data folder, or is gone."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as config:
+            return said_data_dir(config.read())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CliError(USAGE, "no_config", f"{path}: {error.strerror}") from None
 
 
 def _find_file() -> str | None:

@@ -66,7 +66,7 @@ class FolderLock:
             return False
         except OSError:
             return True
-        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+        return os.path.samestat(found, own)
 
     def release(self) -> None:
         """Also where the disk is gone: nobody reads the name of a holder that holds nothing."""

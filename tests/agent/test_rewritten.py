@@ -9,7 +9,7 @@ import pytest
 from kortana.agent.git import BusyCheckoutError, GitError
 from kortana.agent.prompt import told_of_earlier
 from kortana.agent.worktree import Worktree
-from tests.agent.repositories import done, edit, git
+from tests.agent.repositories import done, edit, git, hook
 
 
 def amend(repository: Path) -> None:
@@ -111,14 +111,10 @@ def test_a_persons_settings_and_hooks_for_rebasing_are_not_the_tasks(drafted: Pa
     for key in ("rebase.autoSquash", "rebase.autoStash", "rebase.updateRefs", "rebase.rebaseMerges"):
         git(drafted, "config", key, "true")
     git(drafted, "config", "rebase.backend", "apply")
-    for name in ("pre-rebase", "post-rewrite", "post-checkout"):
-        path = drafted / ".git" / "hooks" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("#!/bin/sh\nexit 1\n")
     tree = done(drafted)
     git(drafted, "branch", "kept", "kortana/t")
-    for path in (drafted / ".git" / "hooks").iterdir():
-        path.chmod(0o755)
+    for name in ("pre-rebase", "post-rewrite", "post-checkout"):
+        hook(drafted, name, "exit 1")
     git(drafted, "-c", "core.hooksPath=/dev/null", "reset", "--quiet", "--hard", "HEAD^")
     assert tree.follow() == "" and tree.changed() == ["work"]
     assert "draft" in git(drafted, "ls-tree", "--name-only", "kept").split()
